@@ -1,0 +1,41 @@
+-- +goose Up
+CREATE TABLE data_keys (
+	id           TEXT PRIMARY KEY,
+	owner        TEXT NOT NULL,
+	wrapped      BYTEA,
+	made_at      BIGINT NOT NULL,
+	destroyed_at BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX data_keys_owner ON data_keys (owner);
+
+CREATE TABLE blobs (
+	id     TEXT PRIMARY KEY,
+	key_id TEXT NOT NULL,
+	size   BIGINT NOT NULL,
+	sealed BYTEA NOT NULL
+);
+
+CREATE TABLE settings (
+	name  TEXT PRIMARY KEY,
+	value BYTEA NOT NULL
+);
+
+CREATE TABLE audit (
+	id     TEXT PRIMARY KEY,
+	seq    BIGINT UNIQUE,
+	at     BIGINT NOT NULL,
+	actor  TEXT NOT NULL,
+	act    TEXT NOT NULL,
+	about  TEXT NOT NULL,
+	detail TEXT NOT NULL,
+	prev   TEXT NOT NULL DEFAULT '',
+	hash   TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX audit_about ON audit (about, at);
+CREATE INDEX audit_loose ON audit (id) WHERE seq IS NULL;
+
+-- +goose Down
+DROP TABLE audit;
+DROP TABLE settings;
+DROP TABLE blobs;
+DROP TABLE data_keys;

@@ -1,0 +1,70 @@
+package db
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+)
+
+var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// NewID returns a fresh id of 26 characters: 48 bits of time first, so that
+// rows made together lie together, then 80 random bits.
+func NewID() string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(time.Now().UnixMilli())<<16)
+	rand.Read(b[6:])
+	return idEncoding.EncodeToString(b[:])
+}
+
+// NewSecret returns 160 random bits as 32 characters, for tokens and links.
+func NewSecret() string {
+	var b [20]byte
+	rand.Read(b[:])
+	return idEncoding.EncodeToString(b[:])
+}
+
+// Micros is how a time is stored: microseconds since 1970, the zero time as 0.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time scans a stored time into t.
+func Time(t *time.Time) sql.Scanner { return timeScanner{t} }
+
+type timeScanner struct{ t *time.Time }
+
+func (s timeScanner) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("scan %T into a time", v)
+	}
+	*s.t = time.Time{}
+	if n != 0 {
+		*s.t = time.UnixMicro(n).UTC()
+	}
+	return nil
+}
+
+// In returns "($n, $n+1, ...)" for the values, and the arguments with them
+// appended; the portable stand-in for = ANY.
+func In[T any](args []any, values []T) (string, []any) {
+	var b strings.Builder
+	b.WriteByte('(')
+	for i, v := range values {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		args = append(args, v)
+		fmt.Fprintf(&b, "$%d", len(args))
+	}
+	b.WriteByte(')')
+	return b.String(), args
+}

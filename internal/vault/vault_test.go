@@ -1,0 +1,82 @@
+package vault_test
+
+import (
+	"bytes"
+	"testing"
+
+	"postern/internal/db"
+	"postern/internal/db/dbtest"
+	"postern/internal/fail"
+	"postern/internal/vault"
+)
+
+func newVault(t *testing.T) *vault.Vault {
+	t.Helper()
+	v, err := vault.New(vault.NewMaster())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestSealedContentKnowsItsPlace(t *testing.T) {
+	k := newVault(t).NewKey("contact")
+	sealed := k.Seal([]byte("secret"), "case-1", "body")
+	if got, err := k.Open(sealed, "case-1", "body"); err != nil || string(got) != "secret" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := k.Open(sealed, "case-2", "body"); err == nil {
+		t.Error("opened in another place")
+	}
+	for i := range sealed {
+		bad := bytes.Clone(sealed)
+		bad[i] ^= 1
+		if _, err := k.Open(bad, "case-1", "body"); err == nil {
+			t.Fatalf("opened with byte %d flipped", i)
+		}
+	}
+}
+
+func TestDestroyedKeyOpensNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		v, ctx := newVault(t), t.Context()
+		k := v.NewKey("item")
+		sealed := k.Seal([]byte("statement"), "b1")
+		err := d.Update(ctx, func(tx *db.Tx) error {
+			if err := vault.Add(ctx, tx, k); err != nil {
+				return err
+			}
+			return vault.PutBlob(ctx, tx, "b1", k, 9, sealed)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		get := func() (got []byte, err error) {
+			var b *vault.Blob
+			if err := d.View(ctx, func(tx *db.Tx) (err error) { b, err = v.GetBlob(ctx, tx, "b1"); return err }); err != nil {
+				return nil, err
+			}
+			return b.Key.Open(b.Sealed, "b1")
+		}
+		if got, err := get(); err != nil || string(got) != "statement" {
+			t.Fatalf("got %q, %v", got, err)
+		}
+		if err := d.Update(ctx, func(tx *db.Tx) error { return vault.Destroy(ctx, tx, k.ID) }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := get(); !fail.Is(err, fail.NotFound) {
+			t.Errorf("got %v, want NotFound", err)
+		}
+	})
+}
+
+func TestWrongMasterKeyIsRefused(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		if err := newVault(t).Check(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		if err := newVault(t).Check(t.Context(), d); !fail.Is(err, fail.Denied) {
+			t.Errorf("got %v, want Denied", err)
+		}
+	})
+}
