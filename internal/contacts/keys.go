@@ -1,0 +1,155 @@
+package contacts
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"postern/internal/db"
+	"postern/internal/evidence"
+	"postern/internal/fail"
+	"postern/internal/pgp"
+)
+
+// AddKey files a certificate for a contact. A key that is there already is left
+// as it is, unless the certificate brings news (a revocation, a longer life).
+// Beside a verified key a new one is pending: it changes nothing until a person
+// compared it. added is false when nothing new was learnt.
+func (b *Book) AddKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key, trust Trust, source string) (added bool, err error) {
+	for _, k := range c.Keys {
+		if k.Cert.Fingerprint() == cert.Fingerprint() {
+			return false, nil
+		}
+	}
+	id := db.NewID()
+	_, err = tx.Exec(ctx, `INSERT INTO contact_keys (id, contact_id, fingerprint, data, trust, source, pending, made_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		id, c.ID, cert.Fingerprint(), b.v.Desk().Seal(cert.Bytes(), "key", id), trust, source, c.HasVerified(), db.Micros(tx.Now))
+	if err != nil {
+		return false, err
+	}
+	for _, kid := range cert.KeyIDs() {
+		if _, err := tx.Exec(ctx, `INSERT INTO contact_key_ids (key_id, contact_id, row_id) VALUES ($1, $2, $3)`, keyID(kid), c.ID, id); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// SaveKey stores what a person decided about a key.
+func (b *Book) SaveKey(ctx context.Context, tx *db.Tx, k *Key) error {
+	return db.Change(ctx, tx, `UPDATE contact_keys SET trust = $2, pending = $3, via = $4, by_staff = $5, by_name = $6, verified_at = $7
+		WHERE id = $1 AND contact_id = $8`,
+		k.ID, k.Trust, k.Pending, k.Via, k.By, b.v.Desk().SealText(k.ByName, "key", k.ID, "by"), db.Micros(k.Verified), k.Contact)
+}
+
+// GetKey returns one key of the contact; another's is NotFound.
+func (b *Book) GetKey(ctx context.Context, tx *db.Tx, c ID, id string) (*Key, error) {
+	return db.One(ctx, tx, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE id = $1 AND contact_id = $2`, id, c)
+}
+
+// maxCandidates bounds how many foreign keys are tried on one signature.
+const maxCandidates = 8
+
+// Lookup is the verdict's view of the book: evidence.Keys over one database.
+type Lookup struct {
+	b   *Book
+	d   *db.DB
+	ctx context.Context // of one examination; Lookup does not outlive it
+	err error           // first database error: the examination must not count
+}
+
+// Lookup returns the keys for one examination.
+func (b *Book) Lookup(ctx context.Context, d *db.DB) *Lookup { return &Lookup{b: b, d: d, ctx: ctx} }
+
+// Err is the first error of the database, if any: then the verdict is void and
+// the mail must be examined again.
+func (l *Lookup) Err() error { return l.err }
+
+func (l *Lookup) view(f func(*db.Tx) error) {
+	if l.err != nil {
+		return
+	}
+	if err := l.d.View(l.ctx, f); err != nil && !fail.Is(err, fail.NotFound) {
+		l.err = err
+	}
+}
+
+// ByAddress returns the keys of whoever owns the address.
+func (l *Lookup) ByAddress(address string) (out []evidence.Known) {
+	l.view(func(tx *db.Tx) error {
+		c, err := l.b.Find(l.ctx, tx, address)
+		if err == nil {
+			out = c.Known()
+		}
+		return err
+	})
+	return out
+}
+
+// ByID returns the keys, whoever's, that could have made a signature.
+func (l *Lookup) ByID(ids []uint64, _ []pgp.Fingerprint) (out []evidence.Known) {
+	if len(ids) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, id := range ids[:min(len(ids), maxCandidates)] {
+		texts = append(texts, keyID(id))
+	}
+	l.view(func(tx *db.Tx) error {
+		in, args := db.In([]any{maxCandidates}, texts)
+		owners, err := db.Strings(l.ctx, tx, `SELECT DISTINCT contact_id FROM contact_key_ids WHERE key_id IN `+in+` LIMIT $1`, args...)
+		if err != nil {
+			return err
+		}
+		for _, id := range owners {
+			c, err := l.b.Get(l.ctx, tx, ID(id))
+			if err != nil {
+				return err
+			}
+			out = append(out, c.Known()...)
+		}
+		return nil
+	})
+	return out
+}
+
+func keyID(id uint64) string {
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for shift := 60; shift >= 0; shift -= 4 {
+		b.WriteByte(digits[id>>shift&15])
+	}
+	return b.String()
+}
+
+// certs keeps parsed certificates by row id: a certificate's bytes never
+// change under its id, and parsing one costs more than all the rest of a look-up.
+type certs struct {
+	mu sync.Mutex
+	m  map[string]*pgp.Key // guarded by mu
+}
+
+const maxCerts = 4096
+
+func newCerts() *certs { return &certs{m: map[string]*pgp.Key{}} }
+
+func (c *certs) get(id string, parse func() (*pgp.Key, error)) (*pgp.Key, error) {
+	c.mu.Lock()
+	k := c.m[id]
+	c.mu.Unlock()
+	if k != nil {
+		return k, nil
+	}
+	k, err := parse()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.m) >= maxCerts {
+		clear(c.m) // rare, and cheaper than bookkeeping on every look-up
+	}
+	c.m[id] = k
+	return k, nil
+}
