@@ -13,7 +13,7 @@ var floors = strings.Fields(`
 	fail db db/dbtest jobs vault safehttp
 	message pgp mailauth evidence smtpc dlp links
 	gpgtest browsertest
-	audit staff contacts
+	audit staff contacts mailboxes
 	policy cases portal
 	outbox intake
 	smtpd web web/public web/desk

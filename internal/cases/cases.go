@@ -1,0 +1,190 @@
+// Package cases keeps conversations: a case is one conversation with a public
+// reference, a message is one item in it, inbound, outbound or an internal note.
+//
+// What was written is sealed with the data key of the contact the case is
+// with; subjects and names, which lists show, with the desk's own key. A case
+// moves between three states: open (we owe a word), waiting (they do), closed.
+// Automatic mail joins a case and moves nothing.
+package cases
+
+import (
+	"time"
+
+	"postern/internal/contacts"
+	"postern/internal/fail"
+)
+
+type (
+	// ID names a case; Ref is the reference people see.
+	ID  string
+	Ref string
+	// MessageID names a message of ours in the table, not in mail headers.
+	MessageID string
+)
+
+// State of a case.
+type State string
+
+const (
+	Open    State = "open"
+	Waiting State = "waiting"
+	Closed  State = "closed"
+)
+
+// A Case is one conversation.
+type Case struct {
+	ID           ID
+	Ref          Ref
+	Subject      string // untrusted
+	Who          string // the contact's name or address when the case began; untrusted
+	Contact      contacts.ID
+	KeyID        string // data key that seals its messages
+	Mailbox      string // our address it came to
+	State        State
+	Assignee     string // staff id
+	Sensitive    bool
+	SensitiveWhy string
+	Unread       bool
+	Held         bool   // an outbound message waits for a person
+	Trust        string // verdict of the newest inbound message
+	Made, Last   time.Time
+	ClosedAt     time.Time
+	Version      int64
+}
+
+// Received moves the case for an inbound message. Automatic mail moves nothing.
+func (c *Case) Received(automatic bool, verdict string, now time.Time) {
+	if automatic {
+		return
+	}
+	c.State, c.Unread, c.Last, c.Trust, c.ClosedAt = Open, true, now, verdict, time.Time{}
+}
+
+// Answered moves the case for a reply that was queued.
+func (c *Case) Answered(now time.Time) { c.State, c.Unread, c.Last = Waiting, false, now }
+
+// Close ends the conversation; it reopens with the next word from them.
+func (c *Case) Close(now time.Time) error {
+	if c.State == Closed {
+		return fail.New(fail.Conflict, "this case is closed already")
+	}
+	if c.Held {
+		return fail.New(fail.Conflict, "a message in this case is held; release or discard it first")
+	}
+	c.State, c.ClosedAt, c.Unread = Closed, now, false
+	return nil
+}
+
+// Reopen takes it up again.
+func (c *Case) Reopen(now time.Time) error {
+	if c.State != Closed {
+		return fail.New(fail.Conflict, "this case is open already")
+	}
+	c.State, c.ClosedAt, c.Last = Open, time.Time{}, now
+	return nil
+}
+
+// Raise marks the case as sensitive; anybody may.
+func (c *Case) Raise(why string) {
+	if !c.Sensitive {
+		c.Sensitive, c.SensitiveWhy = true, why
+	}
+}
+
+// Lower takes the mark off again, with a reason for the record.
+func (c *Case) Lower(reason string) error {
+	if len(reason) < 5 {
+		return fail.New(fail.Invalid, "say why this case is not sensitive any more; the reason is recorded")
+	}
+	c.Sensitive, c.SensitiveWhy = false, ""
+	return nil
+}
+
+// Kind of a message.
+type Kind string
+
+const (
+	In   Kind = "in"
+	Out  Kind = "out"
+	Note Kind = "note"
+)
+
+// A Message is one item of a case.
+type Message struct {
+	ID       MessageID
+	Case     ID
+	Kind     Kind
+	Door     string // "mail", "portal", "desk"
+	Contact  contacts.ID
+	Author   string // staff id
+	At       time.Time
+	Doc      Doc
+	Evidence *Evidence // inbound only
+	RawBlob  string    // the mail as it came
+}
+
+// Person is a name and address as a mail gave them; untrusted.
+type Person struct {
+	Name    string `json:"n,omitempty"`
+	Address string `json:"a"`
+}
+
+// Doc is what was written; it is stored sealed.
+type Doc struct {
+	From        *Person      `json:"from,omitempty"`
+	To          []Person     `json:"to,omitempty"`
+	Cc          []Person     `json:"cc,omitempty"`
+	ReplyTo     []Person     `json:"reply_to,omitempty"`
+	Subject     string       `json:"subject,omitempty"`
+	Date        time.Time    `json:"date,omitzero"`
+	MailID      string       `json:"mail_id,omitempty"` // Message-ID without brackets
+	Text        string       `json:"text"`
+	HTML        bool         `json:"html,omitempty"` // the mail also has an HTML body
+	Attachments []Attachment `json:"attachments,omitempty"`
+	Automatic   string       `json:"automatic,omitempty"` // "auto-reply", "bounce", ...
+	Sensitive   bool         `json:"sensitive,omitempty"` // outbound: decided when it was queued
+}
+
+// Attachment describes a file. Inbound files stay inside the stored mail and
+// are taken out again when somebody asks (Blob empty); ours are blobs.
+type Attachment struct {
+	Name   string `json:"name"`
+	Type   string `json:"type"`
+	Size   int    `json:"size"`
+	SHA256 string `json:"sha256"`
+	Blob   string `json:"blob,omitempty"`
+}
+
+// Evidence is what an inbound message proves, as found when it came and, if
+// a key changed, checked again.
+type Evidence struct {
+	Verdict     string    `json:"verdict"` // V S N X
+	Scheme      string    `json:"scheme"`
+	Covers      string    `json:"covers"`
+	Fingerprint string    `json:"fingerprint,omitempty"`
+	Signer      string    `json:"signer,omitempty"`
+	SignedAt    time.Time `json:"signed_at,omitzero"`
+	Via         string    `json:"via,omitempty"` // how the key was verified
+	By          string    `json:"by,omitempty"`
+	KeyAt       time.Time `json:"key_at,omitzero"`
+	OtherKey    bool      `json:"other_key,omitempty"` // the contact has another, verified key
+	Usually     bool      `json:"usually,omitempty"`   // this contact usually signs
+	Part        bool      `json:"part,omitempty"`
+
+	Encryption string `json:"encryption"` // "openpgp", "smime", "none"
+	Whole      bool   `json:"whole,omitempty"`
+	Decrypted  bool   `json:"decrypted,omitempty"`
+	Problem    string `json:"problem,omitempty"` // why it could not be opened
+
+	TLS   bool   `json:"tls,omitempty"`
+	SPF   string `json:"spf,omitempty"`
+	DKIM  string `json:"dkim,omitempty"`
+	DMARC string `json:"dmarc,omitempty"`
+
+	Portal   string    `json:"portal,omitempty"` // factor that opened the portal: "access code", "passkey"
+	PortalAt time.Time `json:"portal_at,omitzero"`
+
+	Disposition string    `json:"disposition"`
+	Reasons     []string  `json:"reasons,omitempty"`
+	Checked     time.Time `json:"checked"`
+}

@@ -1,0 +1,124 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/vault"
+)
+
+// View names a list of cases.
+type View string
+
+const (
+	ViewOpen       View = "open"
+	ViewMine       View = "mine"
+	ViewUnassigned View = "unassigned"
+	ViewWaiting    View = "waiting"
+	ViewHeld       View = "held"
+	ViewClosed     View = "closed"
+)
+
+// Views in the order of the rail.
+var Views = []View{ViewOpen, ViewMine, ViewUnassigned, ViewWaiting, ViewHeld, ViewClosed}
+
+// where is the condition of a view; $1 is the viewer.
+func (v View) where() (string, error) {
+	switch v {
+	case ViewOpen:
+		return `state = 'open' AND $1 = $1`, nil
+	case ViewMine:
+		return `assignee = $1 AND state IN ('open', 'waiting')`, nil
+	case ViewUnassigned:
+		return `assignee = '' AND state = 'open' AND $1 = $1`, nil
+	case ViewWaiting:
+		return `state = 'waiting' AND $1 = $1`, nil
+	case ViewHeld:
+		return `held AND $1 = $1`, nil
+	case ViewClosed:
+		return `state = 'closed' AND $1 = $1`, nil
+	}
+	return "", fail.New(fail.NotFound, "there is no such view")
+}
+
+// Mark is a place in a list: the next page begins after it.
+type Mark struct {
+	Last time.Time
+	ID   ID
+}
+
+// List returns a page of a view, newest first, after the mark.
+func (s *Store) List(ctx context.Context, tx *db.Tx, v View, staff string, after Mark, limit int) ([]Case, error) {
+	where, err := v.where()
+	if err != nil {
+		return nil, err
+	}
+	if after.ID == "" {
+		after = Mark{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "~"}
+	}
+	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE `+where+` AND (last_at, id) < ($2, $3)
+		ORDER BY last_at DESC, id DESC LIMIT $4`, staff, db.Micros(after.Last), after.ID, limit)
+}
+
+// countCap is where counting stops: "1000" reads "999+". A count must not cost
+// more in a large desk than in a small one.
+const countCap = 1000
+
+// Counts returns how many cases each view holds, at most countCap.
+func Counts(ctx context.Context, tx *db.Tx, staff string) (map[View]int64, error) {
+	out := map[View]int64{}
+	for _, v := range Views {
+		if v == ViewClosed {
+			continue
+		}
+		where, _ := v.where()
+		n, err := db.Count(ctx, tx, fmt.Sprintf(`SELECT COUNT(*) FROM (SELECT 1 FROM cases WHERE %s LIMIT %d) t`, where, countCap), staff)
+		if err != nil {
+			return nil, err
+		}
+		out[v] = n
+	}
+	return out, nil
+}
+
+// OfContact lists the newest cases with a contact.
+func (s *Store) OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Case, error) {
+	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE contact_id = $1 ORDER BY last_at DESC LIMIT $2`, c, limit)
+}
+
+// Search finds cases by reference, or by the beginnings of words in subject and
+// person.
+func (s *Store) Search(ctx context.Context, tx *db.Tx, query string, limit int) ([]Case, error) {
+	if ref, ok := ParseRef(query); ok {
+		c, err := s.ByRef(ctx, tx, ref)
+		if err == nil {
+			return []Case{*c}, nil
+		}
+		if !fail.Is(err, fail.NotFound) {
+			return nil, err
+		}
+	}
+	words := s.v.Words(query)
+	if len(words) == 0 {
+		return nil, nil
+	}
+	in, args := db.In([]any{len(words)}, words)
+	found, err := db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE id IN (SELECT case_id FROM case_words WHERE word IN `+in+`
+		GROUP BY case_id HAVING COUNT(*) = $1 ORDER BY case_id DESC LIMIT 500) ORDER BY last_at DESC`, args...)
+	if err != nil {
+		return nil, err
+	}
+	var out []Case
+	for _, c := range found {
+		if vault.Matches(query, c.Subject, c.Who, string(c.Ref)) {
+			if out = append(out, c); len(out) == limit {
+				break
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,340 @@
+package cases
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/vault"
+)
+
+// Store reads and writes cases; v seals what is written.
+type Store struct {
+	v      *vault.Vault
+	Tokens Tokens
+}
+
+// NewStore returns the store.
+func NewStore(v *vault.Vault) *Store { return &Store{v, NewTokens(v)} }
+
+const columns = `id, ref, subject, who, contact_id, key_id, mailbox, state, assignee, sensitive, sensitive_why, unread, held, trust, made_at, last_at, closed_at, version`
+
+func (s *Store) scan(c *Case, row func(...any) error) error {
+	var subject, who []byte
+	err := row(&c.ID, &c.Ref, &subject, &who, &c.Contact, &c.KeyID, &c.Mailbox, &c.State, &c.Assignee, &c.Sensitive, &c.SensitiveWhy,
+		&c.Unread, &c.Held, &c.Trust, db.Time(&c.Made), db.Time(&c.Last), db.Time(&c.ClosedAt), &c.Version)
+	if err != nil {
+		return err
+	}
+	if c.Subject, err = s.v.Desk().OpenText(subject, "case", string(c.ID), "subject"); err != nil {
+		return err
+	}
+	c.Who, err = s.v.Desk().OpenText(who, "case", string(c.ID), "who")
+	return err
+}
+
+// Get returns a case; none is NotFound.
+func (s *Store) Get(ctx context.Context, tx *db.Tx, id ID) (*Case, error) {
+	return s.one(ctx, tx, `SELECT `+columns+` FROM cases WHERE id = $1`, id)
+}
+
+// ByRef returns the case with the reference; none is NotFound.
+func (s *Store) ByRef(ctx context.Context, tx *db.Tx, ref Ref) (*Case, error) {
+	return s.one(ctx, tx, `SELECT `+columns+` FROM cases WHERE ref = $1`, ref)
+}
+
+func (s *Store) one(ctx context.Context, tx *db.Tx, query string, args ...any) (*Case, error) {
+	c, err := db.One(ctx, tx, s.scan, query, args...)
+	if fail.Is(err, fail.NotFound) {
+		return nil, fail.New(fail.NotFound, "there is no such case")
+	}
+	return c, err
+}
+
+// Add stores a new case.
+func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
+	_, err := tx.Exec(ctx, `INSERT INTO cases (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)`,
+		c.ID, c.Ref, s.v.Desk().SealText(c.Subject, "case", string(c.ID), "subject"), s.v.Desk().SealText(c.Who, "case", string(c.ID), "who"),
+		c.Contact, c.KeyID, c.Mailbox, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Trust,
+		db.Micros(c.Made), db.Micros(c.Last), db.Micros(c.ClosedAt))
+	if err != nil {
+		return err
+	}
+	c.Version = 1
+	if c.Contact != "" {
+		if err := Join(ctx, tx, c.ID, c.Contact); err != nil {
+			return err
+		}
+	}
+	return s.Index(ctx, tx, c.ID, string(c.Ref)+" "+c.Subject+" "+c.Who)
+}
+
+// Save stores a changed case. A change by somebody else in between is a Conflict.
+func (s *Store) Save(ctx context.Context, tx *db.Tx, c *Case) error {
+	n, err := tx.Exec(ctx, `UPDATE cases SET state = $2, assignee = $3, sensitive = $4, sensitive_why = $5, unread = $6, held = $7,
+		trust = $8, last_at = $9, closed_at = $10, version = version + 1 WHERE id = $1 AND version = $11`,
+		c.ID, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Trust, db.Micros(c.Last), db.Micros(c.ClosedAt), c.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fail.New(fail.Conflict, "somebody else changed this case in the meantime; look at it again")
+	}
+	c.Version++
+	return nil
+}
+
+// Index makes the case findable by the words of text.
+func (s *Store) Index(ctx context.Context, tx *db.Tx, id ID, text string) error {
+	words := s.v.Words(text)
+	if len(words) == 0 {
+		return nil
+	}
+	query, args := `INSERT INTO case_words (word, case_id) VALUES `, []any{id}
+	for i, w := range words {
+		if i > 0 {
+			query += ", "
+		}
+		args = append(args, w)
+		query += fmt.Sprintf("($%d, $1)", len(args))
+	}
+	_, err := tx.Exec(ctx, query+` ON CONFLICT DO NOTHING`, args...)
+	return err
+}
+
+// Join makes a contact part of a case: their mail with its reference is let in.
+func Join(ctx context.Context, tx *db.Tx, id ID, c contacts.ID) error {
+	_, err := tx.Exec(ctx, `INSERT INTO case_contacts (case_id, contact_id, made_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, id, c, db.Micros(tx.Now))
+	return err
+}
+
+// Participants lists who is part of a case, in the order they joined.
+func Participants(ctx context.Context, tx *db.Tx, id ID) ([]contacts.ID, error) {
+	return db.List(ctx, tx, func(c *contacts.ID, row func(...any) error) error { return row(c) },
+		`SELECT contact_id FROM case_contacts WHERE case_id = $1 ORDER BY made_at, contact_id`, id)
+}
+
+// Has reports whether the contact is part of the case.
+func Has(ctx context.Context, tx *db.Tx, id ID, c contacts.ID) (bool, error) {
+	if c == "" {
+		return false, nil
+	}
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM case_contacts WHERE case_id = $1 AND contact_id = $2`, id, c)
+	return n > 0, err
+}
+
+// A Link ties two cases together, with the reason.
+type Link struct {
+	Other ID
+	Ref   Ref
+	Why   string
+}
+
+// AddLink links two cases, both ways.
+func AddLink(ctx context.Context, tx *db.Tx, a, b ID, why string) error {
+	for _, p := range [][2]ID{{a, b}, {b, a}} {
+		if _, err := tx.Exec(ctx, `INSERT INTO case_links (case_id, other, why, made_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+			p[0], p[1], why, db.Micros(tx.Now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Links lists what a case is linked to.
+func Links(ctx context.Context, tx *db.Tx, id ID) ([]Link, error) {
+	return db.List(ctx, tx, func(l *Link, row func(...any) error) error { return row(&l.Other, &l.Ref, &l.Why) },
+		`SELECT l.other, c.ref, l.why FROM case_links l JOIN cases c ON c.id = l.other WHERE l.case_id = $1 ORDER BY l.made_at, c.ref`, id)
+}
+
+// Seal returns the sealed forms of a message, ready for AddMessage; k is the
+// case's data key. It is done outside the transaction.
+func Seal(m *Message, k *vault.Key) (doc, evidence []byte, err error) {
+	if doc, err = sealJSON(k, m.Doc, "message", string(m.ID), "doc"); err != nil {
+		return nil, nil, err
+	}
+	if m.Evidence != nil {
+		evidence, err = sealJSON(k, m.Evidence, "message", string(m.ID), "evidence")
+	}
+	return doc, evidence, err
+}
+
+func sealJSON(k *vault.Key, v any, place ...string) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", place[0], err)
+	}
+	return k.Seal(b, place...), nil
+}
+
+// AddMessage stores a message with its sealed forms.
+func AddMessage(ctx context.Context, tx *db.Tx, m *Message, doc, evidence []byte) error {
+	verdict := ""
+	if m.Evidence != nil {
+		verdict = m.Evidence.Verdict
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO messages (id, case_id, kind, door, contact_id, author, at, doc, evidence, verdict, raw_blob)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		m.ID, m.Case, m.Kind, m.Door, m.Contact, m.Author, db.Micros(m.At), doc, evidence, verdict, m.RawBlob)
+	return err
+}
+
+// SaveEvidence replaces what a message proves, after it was checked again.
+func SaveEvidence(ctx context.Context, tx *db.Tx, m *Message, sealed []byte) error {
+	return db.Change(ctx, tx, `UPDATE messages SET evidence = $2, verdict = $3 WHERE id = $1`, m.ID, sealed, m.Evidence.Verdict)
+}
+
+// A Sealed message comes from the table; Open makes it readable, outside the
+// transaction.
+type Sealed struct {
+	Message
+	doc, evidence []byte
+}
+
+const messageColumns = `id, case_id, kind, door, contact_id, author, at, doc, evidence, raw_blob`
+
+func scanMessage(m *Sealed, row func(...any) error) error {
+	return row(&m.ID, &m.Case, &m.Kind, &m.Door, &m.Contact, &m.Author, db.Time(&m.At), &m.doc, &m.evidence, &m.RawBlob)
+}
+
+// Thread returns a case's messages, oldest first.
+func Thread(ctx context.Context, tx *db.Tx, id ID) ([]Sealed, error) {
+	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 ORDER BY at, id`, id)
+}
+
+// GetMessage returns one message of the case; another's is NotFound.
+func GetMessage(ctx context.Context, tx *db.Tx, id ID, m MessageID) (*Sealed, error) {
+	return db.One(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = $1 AND case_id = $2`, m, id)
+}
+
+// MailsOf returns the stored mails of a contact, newest first.
+func MailsOf(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Sealed, error) {
+	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact_id = $1 AND raw_blob <> '' ORDER BY at DESC LIMIT $2`, c, limit)
+}
+
+// Open decrypts the message with its case's data key.
+func (m *Sealed) Open(k *vault.Key) (*Message, error) {
+	b, err := k.Open(m.doc, "message", string(m.ID), "doc")
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(b, &m.Doc); err != nil {
+		return nil, fmt.Errorf("decode message %s: %w", m.ID, err)
+	}
+	if len(m.evidence) > 0 {
+		if b, err = k.Open(m.evidence, "message", string(m.ID), "evidence"); err != nil {
+			return nil, err
+		}
+		m.Evidence = new(Evidence)
+		if err := json.Unmarshal(b, m.Evidence); err != nil {
+			return nil, fmt.Errorf("decode evidence of %s: %w", m.ID, err)
+		}
+	}
+	return &m.Message, nil
+}
+
+// AddMailID remembers a mail's Message-ID, so that answers and repeats are
+// recognised. sum is the hash of what the sender wrote.
+func (s *Store) AddMailID(ctx context.Context, tx *db.Tx, mailID string, m *Message, sum string) error {
+	if mailID == "" {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO message_ids (hash, message_id, case_id, sum) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		s.v.Word("mail-id "+mailID), m.ID, m.Case, sum)
+	return err
+}
+
+// Seen returns the message that is the same mail as this one, if it came before.
+func (s *Store) Seen(ctx context.Context, tx *db.Tx, mailID, sum string) (found ID, ok bool, err error) {
+	if mailID == "" {
+		return "", false, nil
+	}
+	ids, err := db.Strings(ctx, tx, `SELECT case_id FROM message_ids WHERE hash = $1 AND sum = $2 LIMIT 1`, s.v.Word("mail-id "+mailID), sum)
+	if err != nil || len(ids) == 0 {
+		return "", false, err
+	}
+	return ID(ids[0]), true, nil
+}
+
+// ByMailIDs returns the cases that hold any of the mails, nearest reference
+// first.
+func (s *Store) ByMailIDs(ctx context.Context, tx *db.Tx, mailIDs []string) ([]ID, error) {
+	var out []ID
+	for _, m := range mailIDs {
+		ids, err := db.List(ctx, tx, func(id *ID, row func(...any) error) error { return row(id) },
+			`SELECT DISTINCT case_id FROM message_ids WHERE hash = $1 LIMIT 4`, s.v.Word("mail-id "+m))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ids...)
+		if len(out) >= 4 {
+			break
+		}
+	}
+	return out, nil
+}
+
+// Draft is an agent's unfinished answer.
+type Draft struct {
+	Text      string        `json:"text"`
+	Note      bool          `json:"note,omitempty"`
+	Sensitive bool          `json:"sensitive,omitempty"`
+	To        []contacts.ID `json:"to,omitempty"`
+	Files     []Attachment  `json:"files,omitempty"`
+	Saved     time.Time     `json:"-"`
+}
+
+// SaveDraft stores the agent's draft of the case, sealed with k.
+func SaveDraft(ctx context.Context, tx *db.Tx, id ID, staff string, sealed []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO drafts (case_id, staff_id, doc, saved_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (case_id, staff_id) DO UPDATE SET doc = excluded.doc, saved_at = excluded.saved_at`, id, staff, sealed, db.Micros(tx.Now))
+	return err
+}
+
+// SealDraft and OpenDraft turn a draft into what is stored and back.
+func SealDraft(d *Draft, k *vault.Key, id ID, staff string) ([]byte, error) {
+	return sealJSON(k, d, "draft", string(id), staff)
+}
+
+// GetDraft returns the agent's draft, or nil.
+func GetDraft(ctx context.Context, tx *db.Tx, k *vault.Key, id ID, staff string) (*Draft, error) {
+	type row struct {
+		doc   []byte
+		saved time.Time
+	}
+	r, err := db.One(ctx, tx, func(r *row, scan func(...any) error) error { return scan(&r.doc, db.Time(&r.saved)) },
+		`SELECT doc, saved_at FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
+	if fail.Is(err, fail.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := k.Open(r.doc, "draft", string(id), staff)
+	if err != nil {
+		return nil, err
+	}
+	d := &Draft{}
+	if err := json.Unmarshal(b, d); err != nil {
+		return nil, fmt.Errorf("decode draft: %w", err)
+	}
+	d.Saved = r.saved
+	return d, nil
+}
+
+// DropDraft forgets the agent's draft.
+func DropDraft(ctx context.Context, tx *db.Tx, id ID, staff string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
+	return err
+}
+
+// LastFrom returns the newest mails of a contact in a case, newest first: what
+// an answer refers to.
+func LastFrom(ctx context.Context, tx *db.Tx, id ID, c contacts.ID, limit int) ([]Sealed, error) {
+	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 AND contact_id = $2 AND kind = 'in'
+		ORDER BY at DESC, id DESC LIMIT $3`, id, c, limit)
+}

@@ -1,0 +1,61 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Lease is how long a claimed row belongs to its worker without a sign of life.
+const Lease = 2 * time.Minute
+
+// Queue is a table whose rows are work: it has the columns id, state, due_at,
+// lease_until and owner. Rows are claimed in batches, kept by heartbeat, and
+// fall back when their worker has died.
+type Queue struct {
+	Table string
+	Ready []string // states in which a due row may be claimed; a lost lease returns to the first
+	Busy  []string // states of claimed rows; a claim sets the first
+	Owner string   // this node
+}
+
+func quoted(states []string) string { return "('" + strings.Join(states, "', '") + "')" }
+
+// Due reports whether there is anything to claim: a read, so that an idle desk
+// writes nothing.
+func (q Queue) Due(ctx context.Context, tx *Tx) (bool, error) {
+	n, err := Count(ctx, tx, fmt.Sprintf(`SELECT COUNT(*) FROM (SELECT 1 FROM %s WHERE state IN %s AND due_at <= $1 LIMIT 1) t`,
+		q.Table, quoted(q.Ready)), Micros(tx.Now))
+	return n > 0, err
+}
+
+// Claim takes up to limit due rows for this node and returns their ids.
+func (q Queue) Claim(ctx context.Context, tx *Tx, limit int) ([]string, error) {
+	skip := ""
+	if !tx.serial {
+		skip = " FOR UPDATE SKIP LOCKED"
+	}
+	return Strings(ctx, tx, fmt.Sprintf(`UPDATE %[1]s SET state = '%[3]s', owner = $1, lease_until = $2
+		WHERE id IN (SELECT id FROM %[1]s WHERE state IN %[2]s AND due_at <= $3 ORDER BY due_at LIMIT $4%[4]s) RETURNING id`,
+		q.Table, quoted(q.Ready), q.Busy[0], skip), q.Owner, Micros(tx.Now.Add(Lease)), Micros(tx.Now), limit)
+}
+
+// Beat prolongs the leases of all rows this node works on.
+func (q Queue) Beat(ctx context.Context, tx *Tx) error {
+	_, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET lease_until = $2 WHERE owner = $1 AND state IN %s`, q.Table, quoted(q.Busy)),
+		q.Owner, Micros(tx.Now.Add(Lease)))
+	return err
+}
+
+// Reclaim gives rows back whose lease has run out and, at a node's start, those
+// it held when it died.
+func (q Queue) Reclaim(ctx context.Context, tx *Tx, own bool) (int64, error) {
+	cond := `lease_until < $1`
+	args := []any{Micros(tx.Now)}
+	if own {
+		cond, args = `(lease_until < $1 OR owner = $2)`, append(args, q.Owner)
+	}
+	return tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET state = '%s', owner = '', lease_until = 0, due_at = $1 WHERE state IN %s AND %s`,
+		q.Table, q.Ready[0], quoted(q.Busy), cond), args...)
+}

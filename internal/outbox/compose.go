@@ -1,0 +1,132 @@
+package outbox
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/internal/cases"
+	"postern/internal/mailboxes"
+	"postern/internal/message"
+	"postern/internal/pgp"
+	"postern/internal/policy"
+)
+
+// Words says who we are in the mails we write.
+type Words struct {
+	Org     string // the organisation's name
+	BaseURL string // https://host, no trailing slash
+	Phone   string // how to reach a person, may be empty
+	Promise string // when a person will answer: "within one working day"
+}
+
+// letter is everything one mail is made of; it is filled by gather.
+type letter struct {
+	d        *Delivery
+	c        *cases.Case
+	m        *cases.Message
+	box      *mailboxes.Mailbox
+	name     string   // the contact's name, as they gave it
+	to       *pgp.Key // nil: signed only
+	answers  []string // Message-IDs of theirs, newest last
+	token    string   // the case's reference token
+	replyTo  string
+	link     string // portal only
+	files    []message.Attachment
+	decision policy.Verdict
+}
+
+// compose makes the draft of the mail. What is in it depends on the protection
+// alone: a notice holds nothing of the message it announces.
+func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
+	dr := message.Draft{
+		From:      message.Address{Name: l.box.Name, Addr: l.box.Address},
+		To:        []message.Address{{Addr: l.d.Address}},
+		Date:      now,
+		MessageID: l.d.MailID,
+		Headers:   [][2]string{{"Reply-To", l.replyTo}, {"Autocrypt", autocrypt(l.box)}},
+	}
+	if n := len(l.answers); n > 0 {
+		dr.InReplyTo, dr.References = l.answers[n-1], l.answers
+	}
+	out := pgp.Outgoing{Signer: l.box.Secret, Now: now}
+	switch l.decision.Protection {
+	case policy.Portal:
+		dr.Subject = fmt.Sprintf("A secure message from %s is waiting for you [%s]", o.words.Org, l.token)
+		dr.Text = o.noticeText(l)
+		dr.AutoSubmitted = "auto-generated"
+	default:
+		dr.Subject = subject(l)
+		dr.Text = l.m.Doc.Text + "\n\n" + o.footer(l)
+		dr.Attachments = l.files
+	}
+	if l.d.Kind == Ack {
+		dr.AutoSubmitted = "auto-replied"
+	}
+	if l.to != nil {
+		dr.To[0].Name = l.name
+		out.To = []*pgp.Key{l.to}
+		out.OuterSubject = "[" + l.token + "]"
+	}
+	out.Draft = dr
+	return out
+}
+
+// subject of a mail that carries its content: the agent's, else the case's.
+func subject(l *letter) string {
+	s := l.m.Doc.Subject
+	if s == "" {
+		s = "Re: " + strings.TrimSpace(strings.TrimPrefix(l.c.Subject, "Re:"))
+	}
+	return s + " [" + l.token + "]"
+}
+
+// footer is the human line under every mail: how to go on, how to check us.
+func (o *Outbox) footer(l *letter) string {
+	s := "-- \nReply to this mail to go on; your reference is " + string(l.c.Ref) + "."
+	if o.words.Phone != "" {
+		s += " To speak to a person: " + o.words.Phone + "."
+	}
+	return s + "\nSigned with our key " + group(string(l.box.Secret.Public().Fingerprint())) + ". How to check that this is from us: " + o.words.BaseURL + "/keys\n"
+}
+
+func (o *Outbox) noticeText(l *letter) string {
+	return fmt.Sprintf(`%s has written to you. For your protection the message is not in this mail: it waits on our secure page.
+
+Open it here:
+%s/m/%s
+
+You will be asked for a code, which we give you by telephone, or for your passkey. If you would rather not follow a link, type %s into your browser's address bar and choose "I have a message waiting".
+
+We never ask for a password, a PIN or a code by mail.
+
+%s`, o.words.Org, o.words.BaseURL, l.link, strings.TrimPrefix(o.words.BaseURL, "https://"), o.footer(l))
+}
+
+// AckText acknowledges a mail. It holds nothing that the sender wrote.
+func (o *Outbox) AckText(ref cases.Ref) string {
+	s := fmt.Sprintf("Thank you for writing to %s. Your message has arrived and has the reference %s.\n\nA person will answer you %s.", o.words.Org, ref, o.words.Promise)
+	s += "\n\nTo add something, just reply to this mail."
+	if o.words.Phone != "" {
+		s += " If it cannot wait, call us: " + o.words.Phone + "."
+	}
+	return s + "\n\nThis is an automatic receipt. If you did not write to us, ignore it, or reply and tell us."
+}
+
+func group(fingerprint string) string {
+	var b strings.Builder
+	for i := 0; i < len(fingerprint); i += 4 {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(fingerprint[i:min(i+4, len(fingerprint))])
+	}
+	return b.String()
+}
+
+// autocrypt is our key for the customer's mail program (Autocrypt 1.1, 2.1).
+func autocrypt(box *mailboxes.Mailbox) string {
+	return "addr=" + box.Address + "; prefer-encrypt=mutual; keydata=" +
+		base64.StdEncoding.EncodeToString(box.Secret.Public().Minimal(box.Address))
+}

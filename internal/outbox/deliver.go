@@ -1,0 +1,360 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/dlp"
+	"postern/internal/fail"
+	"postern/internal/message"
+	"postern/internal/pgp"
+	"postern/internal/policy"
+	"postern/internal/portal"
+	"postern/internal/smtpc"
+	"postern/internal/vault"
+)
+
+// deliver takes one claimed delivery to its next state. An error of ours (the
+// database is away, a blob is damaged) defers it; it is never lost.
+func (o *Outbox) deliver(ctx context.Context, id ID) {
+	l, err := o.gather(ctx, id)
+	if err == nil && l.decision.Protection == policy.Blocked || err == nil && !policy.StillHolds(l.d.Shown, l.decision.Protection) {
+		err = o.hold(ctx, l)
+	} else if err == nil {
+		err = o.send(ctx, l)
+	}
+	if err != nil {
+		o.log.Error("outbox: delivery", "delivery", id, "err", err)
+		o.putBack(ctx, id, err)
+	}
+}
+
+// Facts gathers what policy needs to know of one contact. The composer and the
+// worker both ask here.
+func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, sensitive bool) (policy.Facts, *contacts.Key, error) {
+	f := policy.Facts{Sensitive: sensitive, Address: c.MailTo() != "", Key: policy.NoKey, Factor: policy.NoFactor}
+	key, _ := c.VerifiedKey(tx.Now)
+	switch {
+	case key != nil:
+		f.Key = policy.Verified
+	case c.HasVerified():
+		f.Key = policy.Unusable
+	case len(c.Keys) > 0:
+		f.Key = policy.Unverified
+	}
+	if len(c.Phones) > 0 {
+		f.Factor = policy.Call
+	}
+	if o.passkey != nil {
+		has, err := o.passkey(ctx, tx, c.ID)
+		if err != nil {
+			return f, nil, err
+		}
+		if has {
+			f.Factor = policy.Passkey
+		}
+	}
+	return f, key, nil
+}
+
+// Sensitive decides whether a text must be protected: the case, the mailbox and
+// the agent say so, or the detector finds something.
+func Sensitive(c *cases.Case, boxSensitive, marked bool, text string) (bool, []dlp.Finding) {
+	found := dlp.Find(text)
+	return c.Sensitive || boxSensitive || marked || len(found) > 0, found
+}
+
+// gather reads everything about one delivery and decides how it goes.
+func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
+	l := &letter{}
+	var sealed *cases.Sealed
+	var key *vault.Key
+	var contact *contacts.Contact
+	blobs := map[string]*vault.Blob{}
+	var thread []cases.Sealed
+	var factor policy.Facts
+	var certKey *contacts.Key
+	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
+		if l.d, err = o.Get(ctx, tx, id); err != nil {
+			return err
+		}
+		if l.c, err = o.cases.Get(ctx, tx, l.d.Case); err != nil {
+			return err
+		}
+		if key, err = o.v.Get(ctx, tx, l.c.KeyID); err != nil {
+			return err
+		}
+		if sealed, err = cases.GetMessage(ctx, tx, l.c.ID, l.d.Message); err != nil {
+			return err
+		}
+		if contact, err = o.book.Get(ctx, tx, l.d.Contact); err != nil {
+			return err
+		}
+		if factor, certKey, err = o.Facts(ctx, tx, contact, false); err != nil {
+			return err
+		}
+		if thread, err = cases.LastFrom(ctx, tx, l.c.ID, l.d.Contact, 5); err != nil {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if l.m, err = sealed.Open(key); err != nil {
+		return nil, err
+	}
+	err = o.d.View(ctx, func(tx *db.Tx) (err error) {
+		for _, a := range l.m.Doc.Attachments {
+			if blobs[a.Blob], err = o.v.GetBlob(ctx, tx, a.Blob); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if l.box, err = o.boxes.Get(l.d.Mailbox); err != nil {
+		return nil, err
+	}
+	return l, o.fill(l, key, contact, factor, certKey, thread, blobs)
+}
+
+func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, facts policy.Facts, cert *contacts.Key, thread []cases.Sealed, blobs map[string]*vault.Blob) error {
+	for _, a := range l.m.Doc.Attachments {
+		b := blobs[a.Blob]
+		data, err := b.Key.Open(b.Sealed, "blob", a.Blob)
+		if err != nil {
+			return err
+		}
+		l.files = append(l.files, message.Attachment{Name: a.Name, Type: a.Type, Data: data})
+	}
+	for i := len(thread) - 1; i >= 0; i-- {
+		m, err := thread[i].Open(key)
+		if err != nil {
+			return err
+		}
+		if m.Doc.MailID != "" {
+			l.answers = append(l.answers, m.Doc.MailID)
+		}
+	}
+	l.name, l.token = contact.Name, o.cases.Tokens.Make(l.c.Ref)
+	l.replyTo = o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
+	facts.Sensitive = false
+	if l.d.Kind != Ack {
+		facts.Sensitive, _ = Sensitive(l.c, l.box.Sensitive, l.m.Doc.Sensitive, l.m.Doc.Text)
+		facts.Sensitive = facts.Sensitive || len(dlp.Find(l.m.Doc.Subject)) > 0
+	}
+	l.decision = policy.Decide(facts)
+	if l.decision.Protection == policy.Encrypted {
+		l.to = cert.Cert
+	}
+	return nil
+}
+
+// hold stops a delivery for a person to look at.
+func (o *Outbox) hold(ctx context.Context, l *letter) error {
+	o.observe("held")
+	reason := l.decision.Why
+	if l.decision.Protection != policy.Blocked {
+		reason = fmt.Sprintf("you were shown %q, but now it could only go %q: %s", l.d.Shown, l.decision.Protection, l.decision.Why)
+	}
+	return o.d.Update(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, protection = $3, owner = '' WHERE id = $1`, l.d.ID, reason, l.decision.Protection); err != nil {
+			return err
+		}
+		return o.markHeld(ctx, tx, l.d, "policy")
+	})
+}
+
+func (o *Outbox) markHeld(ctx context.Context, tx *db.Tx, d *Delivery, why string) error {
+	c, err := o.cases.Get(ctx, tx, d.Case)
+	if err != nil {
+		return err
+	}
+	c.Held = true
+	if err := o.cases.Save(ctx, tx, c); err != nil {
+		return err
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.held", About: string(d.Case), Detail: "delivery " + string(d.ID) + ": " + why})
+}
+
+// send seals (or takes the mail sealed before), records the attempt, speaks to
+// the relay and records what it said.
+func (o *Outbox) send(ctx context.Context, l *letter) error {
+	raw, err := o.finished(ctx, l)
+	if err != nil {
+		return err
+	}
+	if o.relay == nil {
+		return o.finish(ctx, l, Captured, "", 0)
+	}
+	from := o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
+	if l.d.Kind == Ack {
+		from = "" // RFC 3834, 3.3: nobody answers an automatic answer
+	}
+	res := o.relay.Send(ctx, from, l.d.Address, raw)
+	switch res.Outcome {
+	case smtpc.Sent:
+		return o.finish(ctx, l, Sent, "", 0)
+	case smtpc.Refused:
+		return o.finish(ctx, l, Failed, "the relay refused it for good: "+res.Text, 0)
+	}
+	reason := "not now: " + res.Text
+	if res.Outcome == smtpc.InDoubt {
+		reason = "in doubt: the relay did not say whether it took the mail; it goes again under the same Message-ID"
+	}
+	wait, again := backoff(l.d.Attempts)
+	if !again {
+		return o.finish(ctx, l, Failed, "given up after five days; last: "+res.Text, 0)
+	}
+	return o.finish(ctx, l, Deferred, reason, wait)
+}
+
+// finished returns the mail, ready to leave. A mail that was built before for
+// the same protection and key is taken again, byte for byte.
+func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
+	to := ""
+	if l.to != nil {
+		to = string(l.to.Fingerprint())
+	}
+	if l.d.RawBlob != "" && l.d.Protection == l.decision.Protection && l.d.SealedTo == to {
+		return o.again(ctx, l)
+	}
+	var item *portal.New
+	if l.decision.Protection == policy.Portal {
+		var err error
+		if item, err = o.item(l); err != nil {
+			return nil, err
+		}
+		l.link = item.Link
+	}
+	raw, err := o.seal(l)
+	if err != nil {
+		return nil, err
+	}
+	blob, key := db.NewID(), o.v.NewKey("mail "+string(l.d.ID))
+	sealed := key.Seal(raw, "blob", blob)
+	err = o.d.Update(ctx, func(tx *db.Tx) error {
+		if item != nil {
+			if err := o.portal.Place(ctx, tx, item); err != nil {
+				return err
+			}
+		}
+		if err := vault.Add(ctx, tx, key); err != nil {
+			return err
+		}
+		if err := vault.PutBlob(ctx, tx, blob, key, len(raw), sealed); err != nil {
+			return err
+		}
+		return o.attempt(ctx, tx, l, to, blob)
+	})
+	return raw, err
+}
+
+func (o *Outbox) attempt(ctx context.Context, tx *db.Tx, l *letter, to, blob string) error {
+	if l.d.Reason == sending {
+		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.repeated", About: string(l.d.Case),
+			Detail: "delivery " + string(l.d.ID) + ": the last attempt has no outcome; same Message-ID"}); err != nil {
+			return err
+		}
+	}
+	return db.Change(ctx, tx, `UPDATE deliveries SET state = 'sending', reason = '`+sending+`', attempts = $2, protection = $3, sealed_to = $4, raw_blob = $5 WHERE id = $1`,
+		l.d.ID, l.d.Attempts+1, l.decision.Protection, to, blob)
+}
+
+func (o *Outbox) again(ctx context.Context, l *letter) ([]byte, error) {
+	var b *vault.Blob
+	err := o.d.Update(ctx, func(tx *db.Tx) (err error) {
+		if b, err = o.v.GetBlob(ctx, tx, l.d.RawBlob); err != nil {
+			return err
+		}
+		return o.attempt(ctx, tx, l, l.d.SealedTo, l.d.RawBlob)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.Key.Open(b.Sealed, "blob", l.d.RawBlob)
+}
+
+// seal builds the mail and checks the finished bytes: what is not signed by
+// this mailbox and encrypted to exactly this key does not leave.
+func (o *Outbox) seal(l *letter) ([]byte, error) {
+	o.cpu <- struct{}{}
+	defer func() { <-o.cpu }()
+	out := o.compose(l, o.d.Now())
+	sealed, err := pgp.Seal(out)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	if err := sealed.Check(out.Signer.Public(), out.To); err != nil {
+		return nil, fmt.Errorf("the finished mail is not what it must be: %w", err)
+	}
+	return sealed.Raw, nil
+}
+
+// item prepares what waits on the portal. Attachments are sealed again with the
+// item's own key, so that a recall takes them too.
+func (o *Outbox) item(l *letter) (*portal.New, error) {
+	return o.portal.New(portal.Item{Case: l.c.ID, Message: l.m.ID, Contact: l.d.Contact, Delivery: string(l.d.ID)},
+		portal.Content{Subject: l.c.Subject, Text: l.m.Doc.Text, From: l.box.Name, Attachments: l.m.Doc.Attachments, Written: l.m.At}, o.d.Now())
+}
+
+// finish records how an attempt ended.
+func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, wait time.Duration) error {
+	o.observe(string(s))
+	return o.d.Update(ctx, func(tx *db.Tx) error {
+		due, done := tx.Now.Add(wait), tx.Now
+		if s == Deferred {
+			done = time.Time{}
+		}
+		if err := db.Change(ctx, tx, `UPDATE deliveries SET state = $2, reason = $3, due_at = $4, done_at = $5, owner = '', lease_until = 0 WHERE id = $1`,
+			l.d.ID, s, reason, db.Micros(due), db.Micros(done)); err != nil {
+			return err
+		}
+		if l.decision.Protection == policy.Portal && (s == Sent || s == Captured) {
+			if err := portal.Notified(ctx, tx, string(l.d.ID)); err != nil {
+				return err
+			}
+		}
+		if s == Deferred {
+			return nil // attempts are counted in the row; the chain keeps outcomes
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery." + string(s), About: string(l.d.Case),
+			Detail: fmt.Sprintf("delivery %s, %s, attempt %d", l.d.ID, l.decision.Protection, l.d.Attempts+1)})
+	})
+}
+
+// putBack keeps a delivery that met trouble of our own: it is tried again, and
+// after several times shown to a person.
+func (o *Outbox) putBack(ctx context.Context, id ID, cause error) {
+	err := o.d.Update(ctx, func(tx *db.Tx) error {
+		d, err := o.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if d.Attempts >= 5 || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
+			text := fail.Text(cause)
+			if text == "" {
+				text = "it could not be built or checked; the log says why"
+			}
+			if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, owner = '' WHERE id = $1`, id, text); err != nil {
+				return err
+			}
+			return o.markHeld(ctx, tx, d, "could not be built")
+		}
+		wait, _ := backoff(d.Attempts + 1)
+		_, err = tx.Exec(ctx, `UPDATE deliveries SET state = 'deferred', reason = 'our own trouble; it is tried again', attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1`,
+			id, db.Micros(tx.Now.Add(wait)))
+		return err
+	})
+	if err != nil {
+		o.log.Error("outbox: put back", "delivery", id, "err", err) // its lease runs out and it is claimed again
+	}
+}

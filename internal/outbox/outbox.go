@@ -1,0 +1,235 @@
+// Package outbox is the only way out. Whatever leaves the desk, a reply, an
+// acknowledgement, a notice, is queued here as one delivery per person in the
+// transaction of its cause, and leaves as a mail of its own.
+//
+// The worker gathers the facts again when it sends: keys change, findings
+// appear. It asks policy once more, holds what would go with less protection
+// than the agent saw, seals, parses the finished mail back and checks that it
+// is signed by us and encrypted to exactly the intended key, records the
+// attempt, and only then speaks to the relay. Nothing is ever sent unsigned:
+// there is no code path that builds a mail without a signature.
+//
+// A delivery is sent at least once, under one Message-ID: a mail whose fate is
+// unknown (in doubt, or the process died while sending) is sent again and
+// marked, byte for byte the same.
+package outbox
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/policy"
+)
+
+// ID names a delivery.
+type ID string
+
+// State of a delivery.
+type State string
+
+const (
+	Waiting  State = "waiting"  // queued; may be undone until it is due
+	Working  State = "working"  // a worker gathers facts and seals
+	Sending  State = "sending"  // the attempt is recorded; the relay is spoken to
+	Sent     State = "sent"     // the relay took it
+	Captured State = "captured" // no relay is set: it is in the tray
+	Deferred State = "deferred" // will be tried again
+	Held     State = "held"     // a person must look at it
+	Failed   State = "failed"   // refused for good, or given up
+	Bounced  State = "bounced"  // taken, then returned
+	Undone   State = "undone"   // taken back before it left
+)
+
+// Kind of a delivery.
+type Kind string
+
+const (
+	Reply Kind = "reply"
+	Ack   Kind = "ack"
+)
+
+// Undo is how long an agent may take a reply back.
+const Undo = 15 * time.Second
+
+// A Delivery is one message on its way to one person.
+type Delivery struct {
+	ID         ID
+	Case       cases.ID
+	Message    cases.MessageID
+	Contact    contacts.ID
+	Kind       Kind
+	Mailbox    string
+	Address    string
+	MailID     string            // Message-ID without brackets, fixed when queued
+	Shown      policy.Protection // what the agent saw
+	Protection policy.Protection // what was decided when it was sent
+	State      State
+	Reason     string
+	Attempts   int64
+	Due        time.Time
+	SealedTo   string // fingerprint of the key the mail was built for
+	RawBlob    string // the finished mail
+	Made, Done time.Time
+}
+
+// sending is the reason of a delivery whose attempt has no outcome yet.
+const sending = "sending"
+
+// Final reports whether nothing more will happen by itself.
+func (d *Delivery) Final() bool {
+	switch d.State {
+	case Waiting, Working, Sending, Deferred:
+		return false
+	}
+	return true
+}
+
+// backoff is the wait after the nth attempt failed for the moment; ok is false
+// when it is time to give up (about five days, RFC 5321, 4.5.4.1).
+func backoff(attempts int64) (wait time.Duration, ok bool) {
+	steps := []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour}
+	if attempts > 35 {
+		return 0, false
+	}
+	if int(attempts) <= len(steps) {
+		return steps[max(attempts, 1)-1], true
+	}
+	return steps[len(steps)-1], true
+}
+
+// Queue puts a message on its way to one person, in the transaction that also
+// stores the message.
+func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
+	if d.Address == "" {
+		return fail.New(fail.Invalid, "this person has no mail address on file")
+	}
+	domain := d.Mailbox[strings.LastIndexByte(d.Mailbox, '@')+1:]
+	d.ID, d.State, d.Made = ID(db.NewID()), Waiting, tx.Now
+	d.MailID = db.NewSecret() + "@" + domain
+	if d.Due.IsZero() {
+		d.Due = tx.Now
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO deliveries (id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, state, due_at, made_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		d.ID, d.Case, d.Message, d.Contact, d.Kind, d.Mailbox, o.v.Desk().SealText(d.Address, "delivery", string(d.ID)), d.MailID, d.Shown, d.State,
+		db.Micros(d.Due), db.Micros(d.Made))
+	if err != nil {
+		return err
+	}
+	if err := o.cases.AddMailID(ctx, tx, d.MailID, &cases.Message{ID: cases.MessageID(d.ID), Case: d.Case}, ""); err != nil {
+		return err
+	}
+	tx.AfterCommit(o.wake)
+	return nil
+}
+
+const columns = `id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, protection, state, reason, attempts, due_at, sealed_to, raw_blob, made_at, done_at`
+
+func (o *Outbox) scan(d *Delivery, row func(...any) error) error {
+	var address []byte
+	err := row(&d.ID, &d.Case, &d.Message, &d.Contact, &d.Kind, &d.Mailbox, &address, &d.MailID, &d.Shown, &d.Protection, &d.State, &d.Reason,
+		&d.Attempts, db.Time(&d.Due), &d.SealedTo, &d.RawBlob, db.Time(&d.Made), db.Time(&d.Done))
+	if err != nil {
+		return err
+	}
+	d.Address, err = o.v.Desk().OpenText(address, "delivery", string(d.ID))
+	return err
+}
+
+// Get returns a delivery; none is NotFound.
+func (o *Outbox) Get(ctx context.Context, tx *db.Tx, id ID) (*Delivery, error) {
+	return db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE id = $1`, id)
+}
+
+// OfCase lists a case's deliveries, oldest first.
+func (o *Outbox) OfCase(ctx context.Context, tx *db.Tx, c cases.ID) ([]Delivery, error) {
+	return db.List(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE case_id = $1 ORDER BY made_at, id`, c)
+}
+
+// Tray lists captured mails, newest first, before the mark (0: from the top).
+func (o *Outbox) Tray(ctx context.Context, tx *db.Tx, limit int) ([]Delivery, error) {
+	return db.List(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE state = 'captured' ORDER BY done_at DESC, id DESC LIMIT $1`, limit)
+}
+
+// Undo takes a message back that has not left: all of its deliveries, or none.
+func (o *Outbox) Undo(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.MessageID, staff string) error {
+	total, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND case_id = $2`, m, c.ID)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'undone', done_at = $3 WHERE message_id = $1 AND case_id = $2 AND state = 'waiting' AND due_at > $3`,
+		m, c.ID, db.Micros(tx.Now))
+	if err != nil {
+		return err
+	}
+	if total == 0 {
+		return fail.New(fail.NotFound, "there is no such message")
+	}
+	if n < total {
+		return fail.New(fail.Conflict, "it is too late: the message is on its way")
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "message.undone", About: string(c.ID), Detail: "message " + string(m)})
+}
+
+// Discard ends a held or failed delivery.
+func (o *Outbox) Discard(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff string) error {
+	if err := db.Change(ctx, tx, `UPDATE deliveries SET state = 'undone', done_at = $3 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
+		id, c.ID, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	return o.settle(ctx, tx, c, id, staff, "delivery.discarded")
+}
+
+// Retry lets a held or failed delivery be decided and tried again.
+func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff string) error {
+	if err := db.Change(ctx, tx, `UPDATE deliveries SET state = 'waiting', due_at = $3, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
+		id, c.ID, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	tx.AfterCommit(o.wake)
+	return o.settle(ctx, tx, c, id, staff, "delivery.retried")
+}
+
+// settle records the act and takes the mark off a case that holds nothing any more.
+func (o *Outbox) settle(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff, act string) error {
+	if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: act, About: string(c.ID), Detail: "delivery " + string(id)}); err != nil {
+		return err
+	}
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM deliveries WHERE case_id = $1 AND state = 'held'`, c.ID)
+	if err != nil || (n > 0) == c.Held {
+		return err
+	}
+	c.Held = n > 0
+	return o.cases.Save(ctx, tx, c)
+}
+
+// Bounced notes that a mail of ours came back, or is delayed. It returns the
+// delivery, or NotFound if no mail of ours has that Message-ID.
+func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, permanent bool) (*Delivery, error) {
+	d, err := db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE mail_id = $1`, mailID)
+	if err != nil {
+		return nil, err
+	}
+	if !permanent || d.State == Bounced {
+		return d, nil
+	}
+	d.State, d.Reason = Bounced, "returned by the receiving side: "+status
+	if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, reason = $3, done_at = $4 WHERE id = $1`, d.ID, d.State, d.Reason, db.Micros(tx.Now)); err != nil {
+		return nil, err
+	}
+	return d, audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.bounced", About: string(d.Case), Detail: "delivery " + string(d.ID) + "; status " + status})
+}
+
+// MayAutoAnswer notes an automatic mail to an address and reports whether it is
+// the first of the day; only then may it be sent.
+func (o *Outbox) MayAutoAnswer(ctx context.Context, tx *db.Tx, address string) (bool, error) {
+	n, err := tx.Exec(ctx, `INSERT INTO auto_mail (lookup, day) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+		o.v.Index("address", contacts.Normal(address)), tx.Now.Unix()/86400)
+	return n == 1, err
+}
