@@ -12,12 +12,18 @@ import (
 // checkDKIM verifies the first signatures and returns one word for all, with
 // the domains whose signatures hold. One that holds is enough for "pass"
 // (RFC 6376, 6.1).
-func checkDKIM(ctx context.Context, raw []byte, from string, r Resolver) (string, []string) {
-	end := bytes.Index(raw, []byte("\r\n\r\n"))
-	if end < 0 || end > maxHeader || !hasField(raw[:end], "DKIM-Signature") {
+func checkDKIM(ctx context.Context, header, raw []byte, from string, r Resolver) (string, []string) {
+	signatures, longest := 0, 0
+	fields(header, func(name, value string) {
+		if strings.EqualFold(name, "DKIM-Signature") {
+			signatures++
+			longest = max(longest, len(value))
+		}
+	})
+	if signatures == 0 {
 		return None, nil
 	}
-	if from == "" {
+	if from == "" || longest > maxField {
 		// No From, two of them, or two mailboxes in it: what a signature covers
 		// need not be what is shown (RFC 6376, 8.15).
 		return PermError, nil

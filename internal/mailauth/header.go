@@ -8,12 +8,13 @@ import (
 
 // fields calls f with name and value of each header field, unfolded by spaces.
 func fields(header []byte, f func(name, value string)) {
-	var name, value string
+	var name string
+	var value []byte
 	flush := func() {
 		if name != "" {
-			f(name, value)
+			f(name, string(value))
 		}
-		name = ""
+		name, value = "", nil
 	}
 	for line := range bytes.SplitSeq(header, []byte("\n")) {
 		line = bytes.TrimRight(line, "\r")
@@ -21,39 +22,39 @@ func fields(header []byte, f func(name, value string)) {
 			break
 		}
 		if line[0] == ' ' || line[0] == '\t' {
-			value += " " + string(bytes.TrimSpace(line))
+			value = append(append(value, ' '), bytes.TrimSpace(line)...)
 			continue
 		}
 		flush()
-		n, v, ok := strings.Cut(string(line), ":")
+		n, v, ok := bytes.Cut(line, []byte(":"))
 		if ok {
-			name, value = strings.TrimRight(n, " \t"), v
+			name, value = string(bytes.TrimRight(n, " \t")), append(value, v...)
 		}
 	}
 	flush()
 }
 
-func hasField(header []byte, want string) (found bool) {
-	fields(header, func(name, _ string) { found = found || strings.EqualFold(name, want) })
-	return found
+// head is the header with its last line end; ok is false when it is so long or
+// in so many pieces that the libraries, which are quadratic in that, would
+// make work of it.
+func head(raw []byte) (header []byte, ok bool) {
+	end := bytes.Index(raw, []byte("\r\n\r\n"))
+	if end < 0 || end > maxHeader {
+		return nil, false
+	}
+	header = raw[:end+2]
+	return header, bytes.Count(header, []byte("\n")) <= maxLines
 }
 
 // fromDomain is the domain of the only mailbox of the only From field, or "".
-func fromDomain(raw []byte) string {
-	end := bytes.Index(raw, []byte("\r\n\r\n"))
-	if end < 0 {
-		end = len(raw)
-	}
-	if end > maxHeader {
-		return ""
-	}
+func fromDomain(header []byte) string {
 	var all []string
-	fields(raw[:end], func(name, value string) {
+	fields(header, func(name, value string) {
 		if isFrom(name) {
 			all = append(all, value)
 		}
 	})
-	if len(all) != 1 {
+	if len(all) != 1 || len(all[0]) > maxField {
 		return ""
 	}
 	list, err := mail.ParseAddressList(all[0])

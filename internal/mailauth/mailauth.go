@@ -44,7 +44,11 @@ type Result struct{ SPF, DKIM, DMARC string }
 const (
 	limit         = 5 * time.Second // for all look-ups of one mail together
 	maxSignatures = 5
-	maxHeader     = 1 << 20 // a longer header is not examined
+
+	// A header beyond these is not examined.
+	maxHeader = 256 << 10
+	maxLines  = 2000
+	maxField  = 16 << 10 // From, and one signature
 )
 
 // Check looks at one mail as it was received: raw bytes, the client's address
@@ -58,9 +62,13 @@ func Check(ctx context.Context, raw []byte, remote netip.Addr, helo, mailFrom st
 	defer cancel()
 	var spfDomain string
 	res.SPF, spfDomain = checkSPF(ctx, remote, helo, mailFrom, r)
-	from := fromDomain(raw)
+	header, ok := head(raw)
+	if !ok {
+		return res
+	}
+	from := fromDomain(header)
 	var signers []string
-	res.DKIM, signers = checkDKIM(ctx, raw, from, r)
+	res.DKIM, signers = checkDKIM(ctx, header, raw, from, r)
 	res.DMARC = checkDMARC(ctx, from, res, spfDomain, signers, r)
 	return res
 }
