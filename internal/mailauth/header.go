@@ -3,7 +3,6 @@ package mailauth
 import (
 	"bytes"
 	"net/mail"
-	"strings"
 )
 
 // fields calls f with name and value of each header field, unfolded by spaces.

@@ -2,7 +2,6 @@ package smtpc
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -249,7 +248,7 @@ func (k *conn) expect(stage string, class int, lines *[]string) (reply, error) {
 	return r, nil
 }
 
-// write sends and forgets about no error.
+// write sends a command within one step's time.
 func (k *conn) write(s string) error {
 	k.deadline(k.r.Timeout)
 	_, err := k.c.Write([]byte(s))
@@ -301,9 +300,3 @@ func (k *conn) quit() {
 
 // close drops the connection without a word.
 func (k *conn) close() { k.raw.Close() }
-
-// hasLine reports that a whole answer line waits in the buffer.
-func (k *conn) hasLine() bool {
-	b, _ := k.in.Peek(k.in.Buffered())
-	return bytes.IndexByte(b, '\n') >= 0
-}

@@ -8,14 +8,6 @@ import (
 	"syscall"
 )
 
-type pendingState int
-
-const (
-	nothing   pendingState = iota // open and silent
-	something                     // bytes wait to be read
-	gone                          // closed or reset by the other side
-)
-
 // pending looks at a socket without reading from it and without waiting.
 func pending(c net.Conn) (state pendingState) {
 	sc, ok := c.(syscall.Conn)
