@@ -1,0 +1,75 @@
+package web
+
+// Org is the house behind the desk, as its letterhead shows it.
+type Org struct {
+	Name         string
+	Host         string // of the public pages
+	Mail         string // where anybody can write
+	SecurityMail string
+	Phone        string
+	Hours        string // "weekdays 8:00 to 18:00"
+	Address      string
+	Key          Fingerprint
+}
+
+// Public is the base of every page for customers.
+type Public struct {
+	Org Org
+	Clock
+	Errors Errors
+}
+
+// Staff is the base of every page of the desk.
+type Staff struct {
+	Org Org
+	Clock
+	Me     Me
+	At     string // current entry of the rail: inbox, contacts, tray, quarantine, people, mailboxes, keys, audit, health, account
+	Counts Counts
+	Views  []View // shown on the inbox and the case
+	Done   *Notice
+	Errors Errors
+}
+
+// Me is who is signed in.
+type Me struct {
+	Name  string
+	Roles string // in words: "Agent", "Agent and admin"
+	Admin bool   // sees people, mailboxes, keys, audit log, tray and quarantine
+}
+
+// Counts stand beside the entries of the rail; zero shows nothing.
+type Counts struct{ Unread, Tray, Quarantine, Health int }
+
+// View is a list of cases in the rail.
+type View struct {
+	ID    string // open, mine, unassigned, waiting, held, closed
+	Count int
+	On    bool
+}
+
+// Notice is a remark of ours: what happened, and what to do about it.
+type Notice struct {
+	Class string // "", good, warn, stop
+	Icon  string
+	Title string
+	Text  string
+	URL   string // where Link leads
+	Link  string
+}
+
+// Errors is what is wrong with a form, in the order of its fields.
+type Errors []FieldError
+
+// FieldError is said twice in the same words: in the summary and at the field.
+type FieldError struct{ Field, Text string }
+
+// Of is what is wrong with one field.
+func (e Errors) Of(field string) string {
+	for _, f := range e {
+		if f.Field == field {
+			return f.Text
+		}
+	}
+	return ""
+}

@@ -1,0 +1,29 @@
+package public
+
+import "postern/internal/web"
+
+// HomePage is "home"; the same data serves "something-else", "report" and "check".
+type HomePage struct {
+	web.Public
+	Mailboxes []Mailbox
+}
+
+// Mailbox is an address anybody may write to.
+type Mailbox struct{ Address, Name string }
+
+// KeysPage is "keys": our key, and how to check a mail with it.
+type KeysPage struct {
+	web.Public
+	Keys []Key
+}
+
+// Key of ours.
+type Key struct {
+	Fingerprint web.Fingerprint
+	Addresses   []string
+	Made        web.When
+	Expires     web.When
+	Current     bool
+	URL         string // to download it
+	WKD         bool   // mail programs find it by the address
+}

@@ -1,0 +1,87 @@
+package public
+
+import "postern/internal/web"
+
+// The pages of one item. Link is its address, "/m/…"; forms post to it with a
+// word behind it: /m/…/code, /reply, /person, /sign-out, and for the passkey's
+// script /passkey/begin and /passkey/finish (proving), /enrol/begin and
+// /enrol/finish (adding one).
+
+// OpenPage is "open": a link was followed, nothing has happened. Its button
+// posts to Link, so that a scanner which follows links opens nothing.
+type OpenPage struct {
+	web.Public
+	Link   string
+	Ref    string
+	To     string // half masked
+	Phone  string // "•• 42"; empty without a number on file
+	Until  web.When
+	Passed bool // a passkey is enrolled
+}
+
+// ProvePage is "prove": the second factor. The code is posted to Link/code.
+type ProvePage struct {
+	web.Public
+	Link    string
+	Ref     string
+	Passkey bool
+	Phone   string
+	Issued  bool // a code was given and is still good
+	Tries   int  // left
+	Locked  bool // no tries left
+}
+
+// MessagePage is "message": the content, after the second factor.
+type MessagePage struct {
+	web.Public
+	Link    string
+	Ref     string
+	Subject string
+	Until   web.When
+	Opened  web.When
+	Factor  string // "access code" or "passkey"
+	Item    Letter
+	Earlier []Letter // without the item, newest first
+	Agent   string
+	Reply   string // what was typed, if the form came back
+	Enrol   bool   // offer to add a passkey
+	Asked   bool   // a person was asked for
+}
+
+// Letter is one message of the case as the customer sees it.
+type Letter struct {
+	ID    string
+	From  string
+	Mine  bool // the customer wrote it
+	At    web.When
+	Text  string
+	Files []File
+}
+
+// File waits with a letter.
+type File struct {
+	Name   string
+	Size   int
+	Remark string
+	URL    string
+}
+
+// SentPage is "sent": the reply is in.
+type SentPage struct {
+	web.Public
+	Link   string
+	Ref    string
+	At     web.When
+	Person bool // they asked for a person
+}
+
+// GonePage is "gone".
+type GonePage struct {
+	web.Public
+	Ref string // empty where even that is not known to be theirs
+	Why string // recalled, expired, unknown
+	At  web.When
+}
+
+// SignedOutPage is "signed-out".
+type SignedOutPage struct{ web.Public }

@@ -1,0 +1,14 @@
+package public
+
+import (
+	"embed"
+
+	"postern/internal/web"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Templates has every public page; the comment of each page's struct names its
+// template.
+var Templates = web.Parse(templates, nil)

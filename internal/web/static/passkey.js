@@ -1,0 +1,41 @@
+// Passkeys: a form with data-passkey="login" or "register" asks data-begin for
+// options, lets the browser do its part, and sends the answer to data-finish.
+// What goes wrong is said in words in the form's data-error.
+const post = async (url, body) => {
+  const r = await fetch(url, {method: 'POST', headers: {'Content-Type': 'application/json', Accept: 'application/json'}, body: JSON.stringify(body)});
+  const a = await r.json().catch(() => ({}));
+  if (!r.ok) throw new Error(a.error || 'Something went wrong on our side. Try again.');
+  return a;
+};
+
+const words = e => ({
+  NotAllowedError: 'Nothing was chosen, or it took too long. Try again, or use the other way.',
+  InvalidStateError: 'This device has a passkey for you already.',
+  SecurityError: 'This address cannot use passkeys. Check that it begins with https.',
+  AbortError: 'It was broken off. Try again.',
+})[e.name] || e.message;
+
+const run = async form => {
+  const making = form.dataset.passkey === 'register';
+  const options = (await post(form.dataset.begin, Object.fromEntries(new FormData(form)))).publicKey;
+  const credential = making
+    ? await navigator.credentials.create({publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options)})
+    : await navigator.credentials.get({publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options)});
+  const answer = await post(form.dataset.finish, credential.toJSON());
+  location.assign(answer.next || form.dataset.next || location.pathname);
+};
+
+for (const form of document.querySelectorAll('form[data-passkey]')) {
+  const error = form.querySelector('[data-error]');
+  const button = form.querySelector('button');
+  const say = text => { error.textContent = text; error.hidden = !text; };
+  const able = 'PublicKeyCredential' in window && 'parseRequestOptionsFromJSON' in PublicKeyCredential;
+  form.addEventListener('submit', async event => {
+    event.preventDefault();
+    if (!able) return say('This browser cannot use passkeys. Use the other way.');
+    say('');
+    button.disabled = true;
+    try { await run(form); } catch (e) { say(words(e)); }
+    button.disabled = false;
+  });
+}
