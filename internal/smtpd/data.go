@@ -30,7 +30,8 @@ func (n *session) data(arg string) {
 		n.over = true
 		return
 	}
-	c := content{in: n.in, limit: n.s.o.MaxBytes, declared: n.size}
+	c := content{in: n.in, limit: n.s.o.MaxBytes, declared: n.size, hold: n.s.hold}
+	defer c.drop()
 	if err := c.read(); err != nil {
 		n.farewell(err)
 		n.over = true
@@ -60,6 +61,9 @@ func (n *session) judge(c *content) (code int, enhanced, text string) {
 	case c.tooLarge:
 		n.s.o.Observe(EventTooLarge)
 		return 552, "5.3.4", n.tooLargeText()
+	case c.noRoom:
+		n.s.o.Observe(EventDeferred)
+		return 452, "4.3.1", "Many large messages at once, try again later"
 	case c.longLine:
 		n.s.o.Observe(EventRefused)
 		return 550, "5.6.0", fmt.Sprintf("The message has a line longer than %d bytes; encode it", maxLine)
@@ -114,6 +118,15 @@ func (n *session) answer(err error) (code int, enhanced, text string) {
 	}
 }
 
+// hold takes room for n more bytes, or gives some back when n is negative.
+func (s *Server) hold(n int64) bool {
+	if s.held.Add(n) > s.o.MaxMemory && n > 0 {
+		s.held.Add(-n)
+		return false
+	}
+	return true
+}
+
 func unique(list []string) []string {
 	out := make([]string, 0, len(list))
 	for _, s := range list {
@@ -131,11 +144,14 @@ type content struct {
 	in       *bufio.Reader
 	limit    int64
 	declared int64 // SIZE=, 0 when not given; a hint
+	hold     func(n int64) bool
 
 	buf      []byte
-	lineEnds bool // a bare CR, a bare LF or a NUL
+	room     int64 // held for buf
+	lineEnds bool  // a bare CR, a bare LF or a NUL
 	tooLarge bool
 	longLine bool
+	noRoom   bool // too much memory in use for it now
 }
 
 var errEndless = errors.New("smtpd: message without an end")
@@ -201,18 +217,36 @@ func (c *content) keep(piece []byte) {
 	if need > c.limit {
 		c.tooLarge = true
 	}
-	if c.tooLarge || c.lineEnds || c.longLine {
-		c.buf = nil
+	if c.tooLarge || c.lineEnds || c.longLine || c.noRoom || need > int64(cap(c.buf)) && !c.grow(need) {
+		c.drop()
 		return
 	}
-	if have := int64(cap(c.buf)); need > have {
-		want := max(2*have, need, 4096)
-		if c.declared > 0 && (c.declared <= 64<<10 || need >= c.declared/4) {
-			want = max(c.declared+512, need)
-		}
-		grown := make([]byte, len(c.buf), min(want, max(c.limit, need)))
-		copy(grown, c.buf)
-		c.buf = grown
-	}
 	c.buf = append(c.buf, piece...)
+}
+
+// grow makes room for need bytes and some more, or marks that there is none.
+func (c *content) grow(need int64) bool {
+	have := int64(cap(c.buf))
+	want := max(2*have, need, 4096)
+	if c.declared > 0 && (c.declared <= 64<<10 || need >= c.declared/4) {
+		want = max(c.declared+512, need)
+	}
+	want = min(want, max(c.limit, need))
+	if !c.hold(want - have) {
+		c.noRoom = true
+		return false
+	}
+	c.room += want - have
+	grown := make([]byte, len(c.buf), want)
+	copy(grown, c.buf)
+	c.buf = grown
+	return true
+}
+
+// drop lets go of the bytes.
+func (c *content) drop() {
+	if c.room > 0 {
+		c.hold(-c.room)
+	}
+	c.buf, c.room = nil, 0
 }

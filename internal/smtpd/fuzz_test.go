@@ -59,7 +59,7 @@ func FuzzContent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tail []byte, pad uint8) {
 		in := append(bytes.Repeat([]byte("p"), readBuffer-int(pad)%12), tail...)
 		end := bytes.Index(in, []byte("\r\n.\r\n"))
-		c := content{in: newSession(New(Options{}, nil), &fixed{Reader: bytes.NewReader(in)}).in, limit: 1 << 20}
+		c := content{in: newSession(New(Options{}, nil), &fixed{Reader: bytes.NewReader(in)}).in, limit: 1 << 20, hold: func(int64) bool { return true }}
 		err := c.read()
 		if (err == nil) != (end >= 0) {
 			t.Fatalf("err %v, end at %d of %q", err, end, tail)
@@ -124,7 +124,7 @@ func BenchmarkContent25MB(b *testing.B) {
 			b.SetBytes(int64(len(mail)))
 			for b.Loop() {
 				n := newSession(New(Options{}, nil), &fixed{Reader: bytes.NewReader(mail)})
-				c := content{in: n.in, limit: defaultMaxBytes, declared: declared}
+				c := content{in: n.in, limit: defaultMaxBytes, declared: declared, hold: func(int64) bool { return true }}
 				if err := c.read(); err != nil {
 					b.Fatal(err)
 				}

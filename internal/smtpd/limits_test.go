@@ -218,3 +218,33 @@ func TestStopWithoutStart(t *testing.T) {
 		}
 	}
 }
+
+// TestMemory: many large mails at once are deferred, not kept in memory; the
+// room comes back.
+func TestMemory(t *testing.T) {
+	b := &desk{}
+	s := start(t, Options{MaxBytes: 100000, MaxMemory: 200000}, b)
+	var open []*talk
+	for range 4 {
+		k := dial(t, s)
+		k.toData()
+		open = append(open, k)
+	}
+	for _, k := range open {
+		k.send(good + strings.Repeat("0123456789\r\n", 7000))
+	}
+	codes := map[string]int{}
+	for _, k := range open {
+		k.send(".\r\n")
+		codes[k.reply()[:9]]++
+	}
+	if codes["250 2.0.0"] < 1 || codes["452 4.3.1"] < 1 || len(codes) != 2 {
+		t.Errorf("%v", codes)
+	}
+	for _, k := range open {
+		k.say("NOOP", "250")
+	}
+	if n := s.held.Load(); n != 0 {
+		t.Errorf("%d bytes still held", n)
+	}
+}

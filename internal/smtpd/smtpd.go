@@ -35,6 +35,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postern/internal/fail"
@@ -70,6 +71,7 @@ type Options struct {
 	TLS               *tls.Config
 	RequireTLS        bool  // MAIL is refused before STARTTLS
 	MaxBytes          int64 // of one message; 0: 36 MiB, that is 25 MiB in base64
+	MaxMemory         int64 // of all messages under way together; 0: 256 MiB
 	MaxRecipients     int   // of one message; 0: 100
 	MaxConns          int   // 0: 1000
 	MaxConnsPerIP     int   // 0: 100
@@ -111,6 +113,8 @@ type Server struct {
 	ctx    context.Context // given to the backend; cancelled by a forced stop
 	cancel context.CancelFunc
 
+	held atomic.Int64 // bytes of the messages under way
+
 	mu       sync.Mutex
 	listener net.Listener          // guarded by mu
 	sessions map[*session]struct{} // guarded by mu
@@ -143,6 +147,10 @@ func New(o Options, b Backend) *Server {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
+	if o.MaxMemory <= 0 {
+		o.MaxMemory = 256 << 20
+	}
+	o.MaxMemory = max(o.MaxMemory, 2*o.MaxBytes) // one message must fit
 	if o.Network == "" {
 		o.Network = "tcp"
 	}
