@@ -191,7 +191,26 @@ func About(ctx context.Context, tx *db.Tx, about string, limit int) ([]Row, erro
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE about = $1 ORDER BY at DESC, id DESC LIMIT $2`, about, limit)
 }
 
-// Newest lists rows before the given id (""), newest first.
-func Newest(ctx context.Context, tx *db.Tx, before string, limit int) ([]Row, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2`, before, limit)
+// Filter narrows a list of rows; empty fields do not.
+type Filter struct {
+	Who    []string // actors, any of them; nil: all
+	Act    string
+	About  string
+	Before string // id: rows older than this one
+}
+
+// Find lists rows, newest first.
+func Find(ctx context.Context, tx *db.Tx, f Filter, limit int) ([]Row, error) {
+	args := []any{f.Act, f.About, f.Before, limit}
+	who := ""
+	if f.Who != nil {
+		var in string
+		if len(f.Who) == 0 {
+			return nil, nil
+		}
+		in, args = db.In(args, f.Who)
+		who = ` AND actor IN ` + in
+	}
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE ($1 = '' OR act = $1) AND ($2 = '' OR about = $2)
+		AND ($3 = '' OR id < $3)`+who+` ORDER BY id DESC LIMIT $4`, args...)
 }

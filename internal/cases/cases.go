@@ -188,3 +188,25 @@ type Evidence struct {
 	Reasons     []string  `json:"reasons,omitempty"`
 	Checked     time.Time `json:"checked"`
 }
+
+// Class is the trust word of the evidence, as screens know it: checked,
+// unchecked, other, part, usual, mismatch, none or sent.
+func (e *Evidence) Class() string {
+	switch {
+	case e.Portal != "":
+		return "sent"
+	case e.Verdict == "V":
+		return "checked"
+	case e.Verdict == "X":
+		return "mismatch"
+	case e.Verdict == "S" && e.OtherKey:
+		return "other"
+	case e.Verdict == "S":
+		return "unchecked"
+	case e.Usually:
+		return "usual"
+	case e.Part:
+		return "part"
+	}
+	return "none"
+}

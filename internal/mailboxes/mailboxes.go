@@ -8,6 +8,7 @@ package mailboxes
 
 import (
 	"context"
+	"fmt"
 	"net/mail"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Mailbox struct {
 	Address   string // lower case
 	Name      string // what stands before the address in From
 	Sensitive bool   // what comes here is sensitive by its topic
+	Closed    bool // refuses new mail
 	Secret    *pgp.Secret
 	Made      time.Time
 }
@@ -51,8 +53,8 @@ func (s *Store) Reload(ctx context.Context) error {
 	var rows []row
 	err := s.d.View(ctx, func(tx *db.Tx) (err error) {
 		rows, err = db.List(ctx, tx, func(r *row, scan func(...any) error) error {
-			return scan(&r.Address, &r.Name, &r.Sensitive, &r.sealed, db.Time(&r.Made))
-		}, `SELECT address, name, sensitive, secret, made_at FROM mailboxes ORDER BY made_at, address`)
+			return scan(&r.Address, &r.Name, &r.Sensitive, &r.Closed, &r.sealed, db.Time(&r.Made))
+		}, `SELECT address, name, sensitive, closed, secret, made_at FROM mailboxes ORDER BY made_at, address`)
 		return err
 	})
 	if err != nil {
@@ -137,4 +139,21 @@ func (s *Store) Add(ctx context.Context, actor, name, address string, sensitive 
 		return nil, err
 	}
 	return &m, s.Reload(ctx)
+}
+
+// Save changes a mailbox's name and what it takes.
+func (s *Store) Save(ctx context.Context, actor, address, name string, sensitive, closed bool) error {
+	if strings.ContainsAny(name, "\r\n\x00@<>") || name == "" {
+		return fail.New(fail.Invalid, "give the mailbox a name that people will see, without line breaks, @, < or >")
+	}
+	err := s.d.Update(ctx, func(tx *db.Tx) error {
+		if err := db.Change(ctx, tx, `UPDATE mailboxes SET name = $2, sensitive = $3, closed = $4 WHERE address = $1`, address, name, sensitive, closed); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: actor, Act: "mailbox.changed", About: address, Detail: fmt.Sprintf("sensitive %v, closed %v", sensitive, closed)})
+	})
+	if err != nil {
+		return err
+	}
+	return s.Reload(ctx)
 }

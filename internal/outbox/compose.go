@@ -97,7 +97,7 @@ func (o *Outbox) noticeText(l *letter) string {
 Open it here:
 %s/m/%s
 
-You will be asked for a code, which we give you by telephone, or for your passkey. If you would rather not follow a link, type %s into your browser's address bar and choose "I have a message waiting".
+Before it opens you prove that it is you: with your passkey, or with a code that we read to you on the telephone number we hold. If you would rather not follow a link, type %s/m/ and the letters after it into your browser yourself.
 
 We never ask for a password, a PIN or a code by mail.
 

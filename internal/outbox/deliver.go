@@ -21,7 +21,8 @@ import (
 
 // deliver takes one claimed delivery to its next state. An error of ours (the
 // database is away, a blob is damaged) defers it; it is never lost.
-func (o *Outbox) deliver(ctx context.Context, id ID) {
+func (o *Outbox) deliver(ctx context.Context, row string) {
+	id := ID(row)
 	l, err := o.gather(ctx, id)
 	if err == nil && l.decision.Protection == policy.Blocked || err == nil && !policy.StillHolds(l.d.Shown, l.decision.Protection) {
 		err = o.hold(ctx, l)
@@ -299,8 +300,8 @@ func (o *Outbox) seal(l *letter) ([]byte, error) {
 	return sealed.Raw, nil
 }
 
-// item prepares what waits on the portal. Attachments are sealed again with the
-// item's own key, so that a recall takes them too.
+// item prepares what waits on the portal, a copy under a key of its own. Its
+// files are reached through it alone: with its key gone nothing names them.
 func (o *Outbox) item(l *letter) (*portal.New, error) {
 	return o.portal.New(portal.Item{Case: l.c.ID, Message: l.m.ID, Contact: l.d.Contact, Delivery: string(l.d.ID)},
 		portal.Content{Subject: l.c.Subject, Text: l.m.Doc.Text, From: l.box.Name, Attachments: l.m.Doc.Attachments, Written: l.m.At}, o.d.Now())

@@ -125,7 +125,7 @@ func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
 	if err := o.cases.AddMailID(ctx, tx, d.MailID, &cases.Message{ID: cases.MessageID(d.ID), Case: d.Case}, ""); err != nil {
 		return err
 	}
-	tx.AfterCommit(o.wake)
+	tx.AfterCommit(o.worker.Wake)
 	return nil
 }
 
@@ -192,7 +192,7 @@ func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, sta
 		id, c.ID, db.Micros(tx.Now)); err != nil {
 		return err
 	}
-	tx.AfterCommit(o.wake)
+	tx.AfterCommit(o.worker.Wake)
 	return o.settle(ctx, tx, c, id, staff, "delivery.retried")
 }
 

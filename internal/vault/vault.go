@@ -249,3 +249,9 @@ func (v *Vault) Check(ctx context.Context, d *db.DB) error {
 		return nil
 	})
 }
+
+// Own says whose content a key seals, once that is known.
+func Own(ctx context.Context, tx *db.Tx, id, owner string) error {
+	_, err := tx.Exec(ctx, `UPDATE data_keys SET owner = $2 WHERE id = $1`, id, owner)
+	return err
+}

@@ -81,6 +81,7 @@ CREATE TABLE mailboxes (
 	address   TEXT PRIMARY KEY,
 	name      TEXT NOT NULL,
 	sensitive BOOLEAN NOT NULL DEFAULT FALSE,
+	closed    BOOLEAN NOT NULL DEFAULT FALSE,
 	secret    BYTEA NOT NULL,
 	made_at   BIGINT NOT NULL
 );

@@ -1,0 +1,242 @@
+// Package config reads the desk's settings: defaults, then a file, then the
+// environment. Every setting has one key, such as relay.addr, one variable,
+// POSTERN_RELAY_ADDR, and one line of help; what is not known or not possible
+// is refused at start by its name. With no settings at all the desk works.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"postern/internal/fail"
+)
+
+// Config is every setting. The tags are the key and its help text; a default
+// stands behind "=".
+type Config struct {
+	DataDir   string `key:"data_dir=postern-data" help:"folder for the database, keys and the certificate"`
+	Database  string `key:"database" help:"postgres://... for PostgreSQL; empty: SQLite in the data folder"`
+	MasterKey string `key:"master_key" help:"the master key, 64 hex digits; better give master_key_file"`
+	KeyFile   string `key:"master_key_file" help:"file with the master key; empty: master.key in the data folder, made at first start"`
+
+	OrgName  string `key:"org.name=Our organisation" help:"the organisation's name, as customers read it"`
+	OrgPhone string `key:"org.phone" help:"telephone number and hours, for people who want a person"`
+	Promise  string `key:"org.promise=within one working day" help:"when a person answers, in words that follow \"A person will answer you\""`
+	Timezone string `key:"org.timezone=UTC" help:"time zone of times on pages, such as Europe/Berlin"`
+	Mailbox  string `key:"org.mailbox" help:"first mailbox, made at first start; empty: support@ the host of web.url"`
+
+	URL       string `key:"web.url=https://localhost:8443" help:"address that customers reach the desk at; https only"`
+	HTTPAddr  string `key:"web.addr=127.0.0.1:8443" help:"where to listen for HTTPS"`
+	StaffAddr string `key:"web.staff_addr" help:"where staff pages listen apart; empty: beside the public pages"`
+	PlainAddr string `key:"web.redirect_addr" help:"where to listen for plain HTTP, only to redirect to HTTPS; empty: nowhere"`
+	TLSCert   string `key:"web.tls_cert" help:"certificate file; empty: a self-signed one, made at first start"`
+	TLSKey    string `key:"web.tls_key" help:"private key file of the certificate"`
+
+	SMTPAddr    string `key:"smtp.addr=127.0.0.1:2525" help:"where to listen for mail by SMTP; \"off\": nowhere"`
+	LMTPAddr    string `key:"lmtp.addr" help:"where to listen for mail by LMTP: host:port or unix:/path; empty: nowhere"`
+	Hostname    string `key:"smtp.hostname" help:"our name in SMTP; empty: the host of web.url"`
+	MaxMail     int64  `key:"smtp.max_bytes=36700160" help:"largest mail taken, in bytes"`
+	MaxConns    int    `key:"smtp.max_connections=200" help:"SMTP connections at once"`
+	MaxConnsIP  int    `key:"smtp.max_connections_per_ip=20" help:"SMTP connections at once from one address"`
+	RequireTLS  bool   `key:"smtp.require_tls=false" help:"take mail only after STARTTLS"`
+	CheckDomain bool   `key:"smtp.check_domain=false" help:"look SPF, DKIM and DMARC up in the DNS, as hints"`
+
+	RelayAddr     string `key:"relay.addr" help:"host:port of the mail server that sends for us; empty: mail is captured in the tray"`
+	RelayTLS      string `key:"relay.tls=required" help:"required, opportunistic or none (loopback only)"`
+	RelayImplicit bool   `key:"relay.implicit_tls=false" help:"TLS from the first byte, as on port 465"`
+	RelayUser     string `key:"relay.username" help:"user name at the relay"`
+	RelayPassword string `key:"relay.password" help:"password at the relay; better give relay.password_file"`
+	RelayPassFile string `key:"relay.password_file" help:"file with the password at the relay"`
+	RelayCA       string `key:"relay.ca_file" help:"file with certificates that vouch for the relay; empty: the system's"`
+
+	MetricsAddr string `key:"metrics.addr" help:"where to serve Prometheus metrics; empty: nowhere"`
+	Node        string `key:"node" help:"name of this node among several; empty: the host's name"`
+	LogLevel    string `key:"log.level=info" help:"debug, info, warn or error"`
+}
+
+// A Setting describes one key.
+type Setting struct{ Key, Env, Default, Help string }
+
+// Settings lists all keys, for the documentation.
+func Settings() []Setting {
+	var out []Setting
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		key, def, _ := strings.Cut(t.Field(i).Tag.Get("key"), "=")
+		out = append(out, Setting{key, envName(key), def, t.Field(i).Tag.Get("help")})
+	}
+	return out
+}
+
+func envName(key string) string {
+	return "POSTERN_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// Load reads file (empty: none) and the environment over the defaults.
+func Load(file string, env []string) (*Config, error) {
+	values := map[string]string{}
+	for _, s := range Settings() {
+		values[s.Key] = s.Default
+	}
+	if file != "" {
+		if err := readFile(file, values); err != nil {
+			return nil, err
+		}
+	}
+	if err := readEnv(env, values); err != nil {
+		return nil, err
+	}
+	c := &Config{}
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("key"), "=")
+		if err := set(v.Field(i), key, values[key]); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.check()
+}
+
+func set(f reflect.Value, key, s string) error {
+	switch f.Kind() {
+	case reflect.String:
+		f.SetString(s)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(s)
+		if err != nil {
+			return refuse(key, s, "say true or false")
+		}
+		f.SetBool(b)
+	default:
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 1 {
+			return refuse(key, s, "give a whole number above 0")
+		}
+		f.SetInt(n)
+	}
+	return nil
+}
+
+func refuse(key, value, mend string) error {
+	return fail.New(fail.Invalid, "setting %s (%s) cannot be %q: %s", key, envName(key), value, mend)
+}
+
+func readFile(file string, values map[string]string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fail.Wrap(fail.Invalid, err, "the configuration file cannot be read")
+	}
+	var tree map[string]any
+	if _, err := toml.Decode(string(data), &tree); err != nil {
+		return fail.Wrap(fail.Invalid, err, "the configuration file "+file+" is not valid TOML")
+	}
+	return flatten("", tree, values)
+}
+
+func flatten(prefix string, tree map[string]any, values map[string]string) error {
+	for k, v := range tree {
+		if sub, ok := v.(map[string]any); ok {
+			if err := flatten(prefix+k+".", sub, values); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, known := values[prefix+k]; !known {
+			return fail.New(fail.Invalid, "there is no setting %s%s; \"postern help config\" lists all", prefix, k)
+		}
+		values[prefix+k] = fmt.Sprint(v)
+	}
+	return nil
+}
+
+func readEnv(env []string, values map[string]string) error {
+	names := map[string]string{}
+	for _, s := range Settings() {
+		names[s.Env] = s.Key
+	}
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, "POSTERN_") || strings.HasPrefix(name, "POSTERN_TEST_") || name == "POSTERN_CONFIG" {
+			continue
+		}
+		key, known := names[name]
+		if !known {
+			return fail.New(fail.Invalid, "there is no setting for the variable %s; \"postern help config\" lists all", name)
+		}
+		values[key] = value
+	}
+	return nil
+}
+
+// check refuses what cannot work, by name.
+func (c *Config) check() error {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return refuse("web.url", c.URL, "it must be https://host or https://host:port; no page of the desk runs over plain HTTP")
+	}
+	c.URL = "https://" + u.Host
+	if c.Hostname == "" {
+		c.Hostname = u.Hostname()
+	}
+	if c.Mailbox == "" {
+		c.Mailbox = "support@" + u.Hostname()
+	}
+	if c.Node == "" {
+		c.Node, _ = os.Hostname()
+	}
+	if _, err := mail.ParseAddress(c.Mailbox); err != nil {
+		return refuse("org.mailbox", c.Mailbox, "it must be an address such as support@example.org")
+	}
+	if _, err := time.LoadLocation(c.Timezone); err != nil {
+		return refuse("org.timezone", c.Timezone, "it must be a zone such as Europe/Berlin")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return refuse("web.tls_cert", c.TLSCert, "give web.tls_cert and web.tls_key together, or neither")
+	}
+	if strings.ContainsAny(c.OrgName, "\r\n@<>") || c.OrgName == "" {
+		return refuse("org.name", c.OrgName, "it must be a name without line breaks, @, < or >")
+	}
+	return c.checkAddresses()
+}
+
+func (c *Config) checkAddresses() error {
+	for key, addr := range map[string]string{"web.addr": c.HTTPAddr, "web.staff_addr": c.StaffAddr, "web.redirect_addr": c.PlainAddr,
+		"metrics.addr": c.MetricsAddr, "relay.addr": c.RelayAddr} {
+		if _, _, err := net.SplitHostPort(addr); addr != "" && err != nil {
+			return refuse(key, addr, "it must be host:port")
+		}
+	}
+	if c.HTTPAddr == "" {
+		return refuse("web.addr", "", "the desk needs an address to listen at")
+	}
+	if _, _, err := net.SplitHostPort(c.SMTPAddr); c.SMTPAddr != "off" && err != nil {
+		return refuse("smtp.addr", c.SMTPAddr, "it must be host:port, or off")
+	}
+	if _, _, err := net.SplitHostPort(c.LMTPAddr); c.LMTPAddr != "" && !strings.HasPrefix(c.LMTPAddr, "unix:/") && err != nil {
+		return refuse("lmtp.addr", c.LMTPAddr, "it must be host:port or unix:/path")
+	}
+	switch c.RelayTLS {
+	case "required", "opportunistic":
+	case "none":
+		host, _, _ := net.SplitHostPort(c.RelayAddr)
+		if ip := net.ParseIP(host); c.RelayAddr != "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return refuse("relay.tls", "none", "mail leaves this machine only over TLS; \"none\" is for a relay on this machine")
+		}
+	default:
+		return refuse("relay.tls", c.RelayTLS, "say required, opportunistic or none")
+	}
+	switch c.LogLevel {
+	case "debug", "info", "warn", "error":
+		return nil
+	}
+	return refuse("log.level", c.LogLevel, "say debug, info, warn or error")
+}

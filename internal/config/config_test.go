@@ -1,0 +1,62 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestNothingSetWorks(t *testing.T) {
+	c, err := Load("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.URL != "https://localhost:8443" || c.Mailbox != "support@localhost" || c.RelayAddr != "" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestEnvironmentGoesOverFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.toml")
+	os.WriteFile(file, []byte("[org]\nname = \"File\"\n[smtp]\nmax_bytes = 1000\n"), 0o600)
+	c, err := Load(file, []string{"POSTERN_ORG_NAME=Env", "PATH=/bin", "POSTERN_CONFIG=x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.OrgName != "Env" || c.MaxMail != 1000 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWrongSettingIsRefusedByName(t *testing.T) {
+	for _, c := range []struct{ file, env, names string }{
+		{"", "POSTERN_WEB_URL=http://desk.example", "web.url"},
+		{"", "POSTERN_WEB_URL=https://desk.example/path", "web.url"},
+		{"", "POSTERN_RELAY_TLS=maybe", "relay.tls"},
+		{"relay.addr = \"mail.example:25\"\nrelay.tls = \"none\"", "", "relay.tls"},
+		{"", "POSTERN_SMTP_MAX_BYTES=-1", "smtp.max_bytes"},
+		{"", "POSTERN_SMTP_REQUIRE_TLS=perhaps", "smtp.require_tls"},
+		{"", "POSTERN_ORG_TIMEZONE=Mars/Base", "org.timezone"},
+		{"", "POSTERN_TYPO=1", "POSTERN_TYPO"},
+		{"smtp.adr = \"x\"", "", "smtp.adr"},
+		{"", "POSTERN_WEB_TLS_CERT=a.pem", "web.tls_cert"},
+		{"", "POSTERN_LOG_LEVEL=loud", "log.level"},
+		{"", "POSTERN_SMTP_ADDR=25", "smtp.addr"},
+		{"", "POSTERN_ORG_MAILBOX=nobody", "org.mailbox"},
+		{"not toml", "", "TOML"},
+	} {
+		file := ""
+		if c.file != "" {
+			file = filepath.Join(t.TempDir(), "c.toml")
+			os.WriteFile(file, []byte(c.file), 0o600)
+		}
+		var env []string
+		if c.env != "" {
+			env = []string{c.env}
+		}
+		if _, err := Load(file, env); err == nil || !strings.Contains(err.Error(), c.names) {
+			t.Errorf("%q %q: %v, want it to name %s", c.file, c.env, err, c.names)
+		}
+	}
+}

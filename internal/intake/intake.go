@@ -1,0 +1,265 @@
+// Package intake is the only way in. Accept stores the raw bytes, sealed, as a
+// spooled row; only when they are on disk does the sender hear 250. A worker
+// then takes each mail through one line: parse, open, find what it proves,
+// match it to a case, and file all of that in one transaction.
+//
+// What cannot be processed is kept, quarantined and shown to staff with the
+// reason, and can be run again; it never stands in the way of the next mail.
+//
+// A sender is never more than the address he gives: who may join a case is
+// decided by what the mail refers to *and* by whether that address belongs to
+// the case already. A stranger with a reference gets a case of his own, linked
+// for the agent to see.
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/mailauth"
+	"postern/internal/mailboxes"
+	"postern/internal/outbox"
+	"postern/internal/vault"
+)
+
+// Envelope is a mail as a door took it.
+type Envelope struct {
+	Door   string     `json:"door"` // "smtp", "lmtp"
+	Remote netip.Addr `json:"remote,omitzero"`
+	Helo   string     `json:"helo,omitempty"`
+	TLS    bool       `json:"tls,omitempty"`
+	From   string     `json:"from"`
+	To     []string   `json:"to"`
+	Raw    []byte     `json:"-"`
+}
+
+// Options is what intake needs.
+type Options struct {
+	DB        *db.DB
+	Vault     *vault.Vault
+	Cases     *cases.Store
+	Contacts  *contacts.Book
+	Mailboxes *mailboxes.Store
+	Outbox    *outbox.Outbox
+	Resolver  mailauth.Resolver // nil: sending domains are not checked
+	Node      string
+	Log       *slog.Logger
+	Observe   func(event string) // metrics; may be nil
+}
+
+// Intake takes mail in.
+type Intake struct {
+	d        *db.DB
+	v        *vault.Vault
+	cases    *cases.Store
+	book     *contacts.Book
+	boxes    *mailboxes.Store
+	out      *outbox.Outbox
+	resolver mailauth.Resolver
+	log      *slog.Logger
+	observe  func(string)
+	worker   *db.Worker
+	cpu      chan struct{} // parsing and crypto: as many at once as cores
+}
+
+// slots is how many mails are worked on at once; most of them wait for a commit.
+const slots = 48
+
+// New returns an intake whose worker does not run yet.
+func New(o Options) *Intake {
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, resolver: o.Resolver,
+		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
+	if in.observe == nil {
+		in.observe = func(string) {}
+	}
+	in.worker = &db.Worker{DB: o.DB, Slots: slots, Log: o.Log, Handle: in.handle, Queue: db.Queue{Table: "spool",
+		Ready: []string{"spooled"}, Busy: []string{"working"}, Owner: o.Node}}
+	return in
+}
+
+// Start begins to work on spooled mail. Stop waits for what is under way.
+func (in *Intake) Start(ctx context.Context) error { return in.worker.Start(ctx) }
+func (in *Intake) Stop()                           { in.worker.Stop() }
+
+// Known reports whether mail for the address is ours to take: a mailbox, a
+// mailbox with something behind a plus, or our postmaster (RFC 5321, 4.5.1).
+func (in *Intake) Known(_ context.Context, address string) (bool, error) {
+	if strings.EqualFold(address, "postmaster") {
+		return true, nil
+	}
+	name, _ := cases.SplitPlus(address)
+	box, err := in.boxes.Get(name)
+	return err == nil && !box.Closed, nil
+}
+
+// Accept stores a mail. When it returns nil the bytes are on disk.
+func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
+	id, key := db.NewID(), in.v.NewKey("spool")
+	sealed := key.Seal(e.Raw, "blob", id)
+	env, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode envelope: %w", err)
+	}
+	sealedEnv := key.Seal(env, "spool", id)
+	err = in.d.Update(ctx, func(tx *db.Tx) error {
+		if err := vault.Add(ctx, tx, key); err != nil {
+			return err
+		}
+		if err := vault.PutBlob(ctx, tx, id, key, len(e.Raw), sealed); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at) VALUES ($1, 'spooled', $2, $3, $4, $5, $6, $6)`,
+			id, e.Door, sealedEnv, key.ID, len(e.Raw), db.Micros(tx.Now))
+		tx.AfterCommit(in.worker.Wake)
+		return err
+	})
+	if err != nil {
+		in.observe("refused")
+		return err
+	}
+	in.observe("accepted")
+	return nil
+}
+
+// A Spooled mail is a row of the spool.
+type Spooled struct {
+	ID       string
+	State    string
+	Reason   string
+	Size     int64
+	Attempts int64
+	Came     time.Time
+	Case     cases.ID
+	Envelope Envelope
+	key      *vault.Key
+	sealed   []byte
+	sealedEn []byte
+	keyID    string
+}
+
+const columns = `id, state, reason, size, attempts, came_at, case_id, envelope, key_id`
+
+func scan(s *Spooled, row func(...any) error) error {
+	return row(&s.ID, &s.State, &s.Reason, &s.Size, &s.Attempts, db.Time(&s.Came), &s.Case, &s.sealedEn, &s.keyID)
+}
+
+// Get returns a spooled mail with its raw bytes.
+func (in *Intake) Get(ctx context.Context, id string) (*Spooled, error) {
+	var s *Spooled
+	var blob *vault.Blob
+	err := in.d.View(ctx, func(tx *db.Tx) (err error) {
+		if s, err = db.One(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE id = $1`, id); err != nil {
+			return err
+		}
+		blob, err = in.v.GetBlob(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.key = blob.Key
+	if err := s.openEnvelope(); err != nil {
+		return nil, err
+	}
+	s.Envelope.Raw, err = blob.Key.Open(blob.Sealed, "blob", id)
+	return s, err
+}
+
+func (s *Spooled) openEnvelope() error {
+	env, err := s.key.Open(s.sealedEn, "spool", s.ID)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(env, &s.Envelope); err != nil {
+		return fmt.Errorf("decode envelope: %w", err)
+	}
+	return nil
+}
+
+// Quarantined lists mails that could not be processed, newest first.
+func (in *Intake) Quarantined(ctx context.Context, tx *db.Tx, limit int) ([]Spooled, error) {
+	list, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE state = 'quarantine' ORDER BY came_at DESC, id DESC LIMIT $1`, limit)
+	for i := range list {
+		if list[i].key, err = in.v.Get(ctx, tx, list[i].keyID); err != nil {
+			return nil, err
+		}
+		if err = list[i].openEnvelope(); err != nil {
+			return nil, err
+		}
+	}
+	return list, err
+}
+
+// Rerun gives a quarantined mail back to the worker.
+func (in *Intake) Rerun(ctx context.Context, tx *db.Tx, id, staff string) error {
+	if err := db.Change(ctx, tx, `UPDATE spool SET state = 'spooled', attempts = 0, reason = '', due_at = $2 WHERE id = $1 AND state = 'quarantine'`, id, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	tx.AfterCommit(in.worker.Wake)
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "mail.rerun", About: id})
+}
+
+// maxAttempts is after how many failures of our own a mail is shown to a person.
+const maxAttempts = 5
+
+// handle takes one claimed mail to its end: filed, merged, dropped, quarantined,
+// or back to the spool for later.
+func (in *Intake) handle(ctx context.Context, id string) {
+	s, err := in.Get(ctx, id)
+	if err == nil {
+		err = in.process(ctx, s)
+	}
+	if err == nil {
+		return
+	}
+	k := fail.KindOf(err)
+	in.log.Error("intake: mail", "mail", id, "err", err)
+	e := in.d.Update(ctx, func(tx *db.Tx) error {
+		row, err2 := db.One(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE id = $1`, id)
+		if err2 != nil {
+			return err2
+		}
+		if row.Attempts+1 >= maxAttempts && k != fail.Unavailable && k != fail.Full {
+			return in.quarantine(ctx, tx, id, "it could not be processed; the log says why")
+		}
+		wait := time.Duration(1<<min(row.Attempts, 8)) * time.Second
+		_, err2 = tx.Exec(ctx, `UPDATE spool SET state = 'spooled', owner = '', attempts = attempts + 1, due_at = $2 WHERE id = $1`, id, db.Micros(tx.Now.Add(wait)))
+		return err2
+	})
+	if e != nil {
+		in.log.Error("intake: put back", "mail", id, "err", e) // its lease runs out and it is claimed again
+	}
+}
+
+func (in *Intake) quarantine(ctx context.Context, tx *db.Tx, id, reason string) error {
+	in.observe("quarantined")
+	if _, err := tx.Exec(ctx, `UPDATE spool SET state = 'quarantine', owner = '', reason = $2, done_at = $3 WHERE id = $1`, id, reason, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "mail.quarantined", About: id, Detail: machineWord(reason)})
+}
+
+// machineWord keeps the log free of a sender's text: only the word before the
+// colon of a reason is ours.
+func machineWord(reason string) string {
+	word, _, _ := strings.Cut(reason, ":")
+	if len(word) > 60 {
+		word = word[:60]
+	}
+	return word
+}
+
+func (in *Intake) done(ctx context.Context, tx *db.Tx, id string, c cases.ID) error {
+	return db.Change(ctx, tx, `UPDATE spool SET state = 'done', owner = '', case_id = $2, done_at = $3 WHERE id = $1`, id, c, db.Micros(tx.Now))
+}

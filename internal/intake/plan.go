@@ -1,0 +1,178 @@
+package intake
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/vault"
+)
+
+// plan is what a mail leads to, made from a read of the database before
+// anything is sealed or written. If the database moves in between, the write
+// conflicts and a new plan is made.
+type plan struct {
+	repeat  cases.ID          // the same mail came before, and is there
+	contact *contacts.Contact // nil: nobody we know
+	fresh   *contacts.New     // the contact to be added
+	c       *cases.Case
+	newCase bool
+	link    *cases.Case // a case the mail spoke of without belonging to it
+	bounce  cases.ID    // the case of the mail that came back
+	key     *vault.Key  // the case's data key
+}
+
+func (p *plan) contactID() contacts.ID {
+	switch {
+	case p.contact != nil:
+		return p.contact.ID
+	case p.fresh != nil:
+		return p.fresh.ID
+	}
+	return ""
+}
+
+// match finds out where an examined mail belongs.
+func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
+	p := &plan{}
+	var candidates []cases.ID
+	err := in.d.View(ctx, func(tx *db.Tx) (err error) {
+		id, seen, err := in.cases.Seen(ctx, tx, m.rep.MessageID, m.sum)
+		if err != nil {
+			return err
+		}
+		if seen {
+			p.repeat = id
+			return nil
+		}
+		if m.rep.Bounce != nil {
+			ids, err := in.cases.ByMailIDs(ctx, tx, []string{m.rep.Bounce.MessageID})
+			if err != nil {
+				return err
+			}
+			if len(ids) > 0 {
+				p.bounce = ids[0]
+				p.c, err = in.cases.Get(ctx, tx, ids[0])
+			}
+			return err
+		}
+		if p.contact, err = in.book.Find(ctx, tx, m.from()); err != nil && !fail.Is(err, fail.NotFound) {
+			return err
+		}
+		if candidates, err = in.candidates(ctx, tx, m); err != nil {
+			return err
+		}
+		return in.choose(ctx, tx, m, p, candidates)
+	})
+	if err != nil || p.repeat != "" {
+		return p, err
+	}
+	return p, in.complete(ctx, m, p)
+}
+
+// candidates lists the cases a mail speaks of: a token with its MAC first, then
+// the mails it answers, the nearest first.
+func (in *Intake) candidates(ctx context.Context, tx *db.Tx, m *mail) ([]cases.ID, error) {
+	var out []cases.ID
+	texts := []string{m.rep.Subject}
+	for _, to := range m.s.Envelope.To {
+		_, token := cases.SplitPlus(to)
+		texts = append(texts, token)
+	}
+	for _, text := range texts {
+		for _, ref := range in.cases.Tokens.Find(text) {
+			c, err := in.cases.ByRef(ctx, tx, ref)
+			if err == nil {
+				out = append(out, c.ID)
+			} else if !fail.Is(err, fail.NotFound) {
+				return nil, err
+			}
+		}
+	}
+	refs := append([]string{}, m.rep.InReplyTo...)
+	for _, r := range slices.Backward(m.rep.References) {
+		if len(refs) < 20 {
+			refs = append(refs, r)
+		}
+	}
+	ids, err := in.cases.ByMailIDs(ctx, tx, refs)
+	return append(out, ids...), err
+}
+
+// choose takes the first case the sender belongs to. From is only an address
+// that somebody gave; a message whose identity does not fit joins nothing.
+func (in *Intake) choose(ctx context.Context, tx *db.Tx, m *mail, p *plan, candidates []cases.ID) error {
+	for _, id := range candidates {
+		c, err := in.cases.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if p.contact != nil && m.rep.Signature.Verdict != "X" {
+			has, err := cases.Has(ctx, tx, id, p.contact.ID)
+			if err != nil {
+				return err
+			}
+			if has {
+				p.c = c
+				return nil
+			}
+		}
+		if p.link == nil {
+			p.link = c
+		}
+	}
+	return nil
+}
+
+// complete makes what is missing: contact, case, and the key that seals it.
+func (in *Intake) complete(ctx context.Context, m *mail, p *plan) error {
+	now := in.d.Now()
+	if p.c != nil {
+		return in.d.View(ctx, func(tx *db.Tx) (err error) { p.key, err = in.v.Get(ctx, tx, p.c.KeyID); return err })
+	}
+	if p.contact == nil {
+		p.fresh = in.book.New(contactName(m), m.from(), "mail", now)
+		p.key = p.fresh.Key()
+	} else if err := in.d.View(ctx, func(tx *db.Tx) (err error) { p.key, err = in.v.Get(ctx, tx, p.contact.KeyID); return err }); err != nil {
+		return err
+	}
+	p.newCase = true
+	p.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: subject(m), Contact: p.contactID(), KeyID: p.key.ID,
+		Mailbox: m.mailbox, State: cases.Open, Unread: true, Made: now, Last: now, Trust: m.ev.Class()}
+	if p.contact != nil {
+		p.c.Who = p.contact.Title()
+	} else {
+		p.c.Who = p.fresh.Title()
+	}
+	return nil
+}
+
+// contactName is the name a stranger gave, unless it could pass for an address.
+func contactName(m *mail) string {
+	if m.rep.From == nil || strings.ContainsAny(m.rep.From.Name, "@＠﹫") {
+		return ""
+	}
+	return clip(m.rep.From.Name, 120)
+}
+
+func subject(m *mail) string {
+	s := clip(strings.Join(strings.Fields(m.rep.Subject), " "), 300)
+	if s == "" {
+		return "(no subject)"
+	}
+	return s
+}
+
+// clip cuts a text after n runes and says so.
+func clip(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

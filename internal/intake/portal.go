@@ -1,0 +1,88 @@
+package intake
+
+import (
+	"context"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/dlp"
+	"postern/internal/fail"
+	"postern/internal/portal"
+	"postern/internal/vault"
+)
+
+// PortalReply is an answer written on the portal.
+type PortalReply struct {
+	Session *portal.Session
+	Item    *portal.Item
+	Text    string
+	Person  bool // "this did not answer me: get me a person"
+	Files   []cases.File
+}
+
+// MaxText is how long a text written in a form may be, in bytes.
+const MaxText = 100_000
+
+// FromPortal files an answer from the portal in its case. Its evidence is the
+// session and the factor that opened it.
+func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, error) {
+	r.Text = strings.TrimSpace(strings.ReplaceAll(r.Text, "\r\n", "\n"))
+	if r.Text == "" && r.Person {
+		r.Text = "This did not answer me: get me a person."
+	}
+	if r.Text == "" && len(r.Files) == 0 {
+		return "", fail.New(fail.Invalid, "write your answer before you send it")
+	}
+	if len(r.Text) > MaxText {
+		return "", fail.New(fail.Invalid, "the text is longer than 100,000 characters; shorten it, or add it as a file")
+	}
+	var c *cases.Case
+	var key *vault.Key
+	err := in.d.View(ctx, func(tx *db.Tx) (err error) {
+		if c, err = in.cases.Get(ctx, tx, r.Item.Case); err != nil {
+			return err
+		}
+		key, err = in.v.Get(ctx, tx, c.KeyID)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	now := in.d.Now()
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.In, Door: "portal", Contact: r.Session.Contact, At: now,
+		Doc:      cases.Doc{Text: r.Text},
+		Evidence: &cases.Evidence{Verdict: "N", Encryption: "none", Portal: string(r.Session.Factor), PortalAt: r.Session.Made, TLS: true, Disposition: "accept", Checked: now}}
+	blobs := m.Doc.Attach(r.Files, key)
+	doc, ev, err := cases.Seal(m, key)
+	if err != nil {
+		return "", err
+	}
+	found := dlp.Find(r.Text)
+	err = in.d.Update(ctx, func(tx *db.Tx) error {
+		c, err := in.cases.Get(ctx, tx, c.ID)
+		if err != nil {
+			return err
+		}
+		c.Received(false, m.Evidence.Class(), tx.Now)
+		if len(found) > 0 {
+			c.Raise("it holds " + string(found[0].Kind))
+		}
+		if err := in.cases.Save(ctx, tx, c); err != nil {
+			return err
+		}
+		if err := cases.PutFiles(ctx, tx, blobs, key); err != nil {
+			return err
+		}
+		if err := cases.AddMessage(ctx, tx, m, doc, ev); err != nil {
+			return err
+		}
+		detail := "by portal, " + string(r.Session.Factor)
+		if r.Person {
+			detail += "; asks for a person"
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(r.Session.Contact)), Act: "message.in", About: string(c.ID), Detail: detail})
+	})
+	return c.Ref, err
+}

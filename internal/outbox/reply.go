@@ -1,0 +1,194 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/dlp"
+	"postern/internal/fail"
+	"postern/internal/policy"
+	"postern/internal/vault"
+)
+
+// Answer is what an agent wrote and to whom.
+type Answer struct {
+	Case      cases.ID
+	Staff     string
+	Text      string
+	Sensitive bool // marked so by the agent
+	To        []contacts.ID
+	Files     []cases.File
+	Attached  []cases.Attachment                // files that were stored with the draft
+	Shown     map[contacts.ID]policy.Protection // what the agent saw; a weaker way now is refused
+}
+
+// Way is how an answer goes to one person, and why.
+type Way struct {
+	Contact *contacts.Contact
+	Key     *contacts.Key // when it goes encrypted
+	policy.Verdict
+}
+
+// Preview decides how an answer would go to each person now. It is the same
+// decision that the worker takes when it sends.
+func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answer) (ways []Way, found []dlp.Finding, err error) {
+	boxSensitive := false
+	if box, err := o.boxes.Get(c.Mailbox); err == nil {
+		boxSensitive = box.Sensitive
+	}
+	sensitive, found := Sensitive(c, boxSensitive, a.Sensitive, a.Text)
+	if len(a.Files)+len(a.Attached) > 0 {
+		sensitive = true // what is in a file is not looked into yet: it counts as sensitive
+	}
+	for _, id := range a.To {
+		person, err := o.book.Get(ctx, tx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		facts, key, err := o.Facts(ctx, tx, person, sensitive)
+		if err != nil {
+			return nil, nil, err
+		}
+		v := policy.Decide(facts)
+		if v.Protection != policy.Encrypted {
+			key = nil
+		}
+		ways = append(ways, Way{person, key, v})
+	}
+	return ways, found, nil
+}
+
+// Limits of an answer.
+const (
+	MaxText  = 200_000
+	MaxFiles = 20
+	MaxBytes = 20 << 20
+)
+
+func (a *Answer) check() error {
+	a.Text = strings.TrimRight(strings.ReplaceAll(a.Text, "\r\n", "\n"), " \n\t")
+	switch {
+	case strings.TrimSpace(a.Text) == "":
+		return fail.New(fail.Invalid, "write something before you send it")
+	case len(a.Text) > MaxText:
+		return fail.New(fail.Invalid, "the text is longer than 200,000 characters; attach it as a file")
+	case len(a.To) == 0:
+		return fail.New(fail.Invalid, "choose at least one person to send it to")
+	case len(a.To) > 10:
+		return fail.New(fail.Invalid, "one answer goes to ten people at most")
+	case len(a.Files)+len(a.Attached) > MaxFiles:
+		return fail.New(fail.Invalid, "attach 20 files at most")
+	}
+	total := 0
+	for _, f := range a.Attached {
+		total += f.Size
+	}
+	for _, f := range a.Files {
+		total += len(f.Data)
+	}
+	if total > MaxBytes {
+		return fail.New(fail.Invalid, "the files are larger than 20 MB together")
+	}
+	return nil
+}
+
+// Send queues an agent's answer: one message, one delivery per person, due
+// when the time to undo is over. It is refused if it would now go to anybody
+// with less protection than the agent saw, or to anybody not at all.
+func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
+	if err := a.check(); err != nil {
+		return "", err
+	}
+	var key *vault.Key
+	var c *cases.Case
+	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
+		if c, err = o.cases.Get(ctx, tx, a.Case); err != nil {
+			return err
+		}
+		key, err = o.v.Get(ctx, tx, c.KeyID)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Out, Door: "desk", Author: a.Staff, At: o.d.Now(),
+		Doc: cases.Doc{Text: a.Text, Sensitive: a.Sensitive || len(a.Files)+len(a.Attached) > 0, Attachments: a.Attached}}
+	files := m.Doc.Attach(a.Files, key)
+	doc, _, err := cases.Seal(m, key)
+	if err != nil {
+		return "", err
+	}
+	return m.ID, o.d.Update(ctx, func(tx *db.Tx) error {
+		c, err := o.cases.Get(ctx, tx, a.Case)
+		if err != nil {
+			return err
+		}
+		ways, err := o.agreed(ctx, tx, c, a)
+		if err != nil {
+			return err
+		}
+		if err := cases.PutFiles(ctx, tx, files, key); err != nil {
+			return err
+		}
+		if err := cases.AddMessage(ctx, tx, m, doc, nil); err != nil {
+			return err
+		}
+		for _, w := range ways {
+			if err := o.queueReply(ctx, tx, c, m, w, a.Staff); err != nil {
+				return err
+			}
+		}
+		c.Answered(tx.Now)
+		if c.Assignee == "" {
+			c.Assignee = a.Staff
+		}
+		if err := o.cases.Save(ctx, tx, c); err != nil {
+			return err
+		}
+		return cases.DropDraft(ctx, tx, c.ID, a.Staff)
+	})
+}
+
+// agreed decides again in the sending transaction and refuses a surprise.
+func (o *Outbox) agreed(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answer) ([]Way, error) {
+	ways, _, err := o.Preview(ctx, tx, c, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range ways {
+		if w.Protection == policy.Blocked {
+			return nil, fail.New(fail.Conflict, "it cannot go to %s: %s", w.Contact.Title(), w.Why)
+		}
+		if shown, ok := a.Shown[w.Contact.ID]; ok && !policy.StillHolds(shown, w.Protection) {
+			return nil, fail.New(fail.Conflict, "you were shown that it goes %s to %s, but now it would go %s: %s. Nothing was sent; look again", shown, w.Contact.Title(), w.Protection, w.Why)
+		}
+	}
+	return ways, nil
+}
+
+func (o *Outbox) queueReply(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.Message, w Way, staff string) error {
+	d := &Delivery{Case: c.ID, Message: m.ID, Contact: w.Contact.ID, Kind: Reply, Mailbox: c.Mailbox, Address: w.Contact.MailTo(),
+		Shown: w.Protection, Due: tx.Now.Add(Undo)}
+	if err := o.Queue(ctx, tx, d); err != nil {
+		return err
+	}
+	if err := cases.Join(ctx, tx, c.ID, w.Contact.ID); err != nil {
+		return err
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "message.queued", About: string(c.ID),
+		Detail: fmt.Sprintf("message %s to contact %s, %s", m.ID, w.Contact.ID, w.Protection)})
+}
+
+// UndoLeft is how much time is left to take a message back.
+func (d *Delivery) UndoLeft(now time.Time) time.Duration {
+	if d.State != Waiting || d.Kind != Reply || d.Attempts > 0 {
+		return 0
+	}
+	return max(0, d.Due.Sub(now))
+}

@@ -1,0 +1,280 @@
+package desk
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/outbox"
+	"postern/internal/portal"
+	"postern/internal/vault"
+	"postern/internal/web"
+)
+
+// file is everything the case page shows, read in one transaction and opened
+// after it.
+type file struct {
+	c        *cases.Case
+	key      *vault.Key
+	sealed   []cases.Sealed
+	thread   []*cases.Message
+	sent     []outbox.Delivery
+	items    map[string]*portal.Item // by delivery
+	links    []cases.Link
+	members  []contacts.ID
+	people   map[contacts.ID]*contacts.Contact
+	draft    *cases.Draft
+	history  []audit.Row
+	earlier  []cases.Case
+	passkeys int
+}
+
+func (d *Desk) open(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID) (f *file, err error) {
+	f = &file{items: map[string]*portal.Item{}, people: map[contacts.ID]*contacts.Contact{}}
+	if f.c, err = d.cases.Get(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	if f.key, err = d.vault.Get(ctx, tx, f.c.KeyID); err != nil {
+		return nil, err
+	}
+	if f.sealed, err = cases.Thread(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	if f.sent, err = d.out.OfCase(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	items, err := portal.OfCase(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		f.items[items[i].Delivery] = &items[i]
+	}
+	if f.links, err = cases.Links(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	if f.draft, err = cases.GetDraft(ctx, tx, f.key, id, me.ID()); err != nil {
+		return nil, err
+	}
+	if f.history, err = audit.About(ctx, tx, string(id), 30); err != nil {
+		return nil, err
+	}
+	return f, d.openPeople(ctx, tx, f)
+}
+
+func (d *Desk) openPeople(ctx context.Context, tx *db.Tx, f *file) (err error) {
+	if f.members, err = cases.Participants(ctx, tx, f.c.ID); err != nil {
+		return err
+	}
+	ids := append([]contacts.ID{f.c.Contact}, f.members...)
+	for _, m := range f.sealed {
+		ids = append(ids, m.Contact)
+	}
+	if f.draft != nil {
+		ids = append(ids, f.draft.To...)
+	}
+	for _, id := range ids {
+		if id == "" || f.people[id] != nil {
+			continue
+		}
+		if f.people[id], err = d.book.Get(ctx, tx, id); err != nil {
+			return err
+		}
+	}
+	if f.earlier, err = d.cases.OfContact(ctx, tx, f.c.Contact, 6); err != nil {
+		return err
+	}
+	f.passkeys, err = d.passkeys(ctx, tx, f.c.Contact)
+	return err
+}
+
+// unseal opens the messages, outside the transaction. A damaged one is shown as
+// damaged; the others stay readable.
+func (f *file) unseal() {
+	for i := range f.sealed {
+		m, err := f.sealed[i].Open(f.key)
+		if err != nil {
+			m = &f.sealed[i].Message
+			m.Doc = cases.Doc{Text: ""}
+			m.Evidence = &cases.Evidence{Verdict: "N", Problem: "it is damaged: what is stored is not what was written"}
+		}
+		f.thread = append(f.thread, m)
+	}
+}
+
+// showCase serves GET /desk/cases/{id}.
+func (d *Desk) showCase(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.renderCase(w, r, me, http.StatusOK, caseExtra{frame: cases.MessageID(r.FormValue("html")), note: r.FormValue("note") == "1"})
+}
+
+// caseExtra is what a page holds that is shown once, or only on request.
+type caseExtra struct {
+	frame  cases.MessageID // whose HTML is shown
+	note   bool            // the composer writes a note
+	code   *AccessCode
+	errors web.Errors
+	draft  *cases.Draft // instead of the stored one
+	find   string
+	ticked map[string]bool
+	done   *web.Notice
+}
+
+func (d *Desk) renderCase(w http.ResponseWriter, r *http.Request, me *visitor, status int, x caseExtra) error {
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	p := CasePage{Staff: d.chrome(me, "inbox"), Code: x.code}
+	p.Errors, p.Done = x.errors, x.done
+	var f *file
+	var found []contacts.Contact
+	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
+		if f, err = d.open(ctx, tx, me, id); err != nil {
+			return err
+		}
+		if x.draft != nil {
+			f.draft = x.draft
+			if err := d.openPeople(ctx, tx, f); err != nil {
+				return err
+			}
+		}
+		if x.find != "" {
+			if found, err = d.book.Search(ctx, tx, x.find, 8); err != nil {
+				return err
+			}
+		}
+		if p.Compose, err = d.composer(ctx, tx, &p, f, x); err != nil {
+			return err
+		}
+		return d.fillChrome(ctx, tx, me, &p.Staff, "")
+	})
+	if err != nil {
+		return err
+	}
+	f.unseal()
+	d.fillCase(&p, f, x)
+	for _, c := range found {
+		p.Compose.Found = append(p.Compose.Found, Candidate{string(c.ID), web.Plain(c.Title()), c.MailTo()})
+	}
+	if f.c.Unread && x.draft == nil {
+		d.markRead(ctx, f.c.ID)
+	}
+	return web.RenderStatus(w, r, status, Templates, "case", p)
+}
+
+// markRead notes that somebody has seen the case. Losing it is harmless.
+func (d *Desk) markRead(ctx context.Context, id cases.ID) {
+	d.db.Update(ctx, func(tx *db.Tx) error {
+		c, err := d.cases.Get(ctx, tx, id)
+		if err != nil || !c.Unread {
+			return err
+		}
+		c.Unread = false
+		return d.cases.Save(ctx, tx, c)
+	})
+}
+
+func (d *Desk) fillCase(p *CasePage, f *file, x caseExtra) {
+	c := f.c
+	p.ID, p.Ref, p.Subject, p.State, p.Mailbox = string(c.ID), string(c.Ref), web.Plain(c.Subject), string(c.State), c.Mailbox
+	p.Last = p.When(c.Last)
+	if c.Sensitive {
+		p.Sensitive = c.SensitiveWhy
+	}
+	p.Assignee, p.Staffers = d.nameOf(c.Assignee), d.staffers(c.Assignee)
+	for _, id := range f.members {
+		if k := f.people[id]; k != nil {
+			p.With = append(p.With, web.Plain(k.Title()))
+		}
+	}
+	for _, l := range f.links {
+		p.Links = append(p.Links, LinkedCase{ID: string(l.Other), Ref: string(l.Ref), Why: l.Why})
+	}
+	for _, m := range f.thread {
+		p.Messages = append(p.Messages, d.message(p.Clock, f, m, x.frame))
+	}
+	if k := f.people[c.Contact]; k != nil {
+		p.Contact = d.card(p.Clock, k, f.passkeys)
+		p.Contact.History = history(p.Clock, f.history, d)
+		for _, e := range f.earlier {
+			if e.ID != c.ID {
+				p.Contact.Cases = append(p.Contact.Cases, d.rows(p.Clock, []cases.Case{e})...)
+			}
+		}
+	}
+}
+
+// change runs one change of a case and shows the case again.
+func (d *Desk) change(w http.ResponseWriter, r *http.Request, me *visitor, act string, f func(tx *db.Tx, c *cases.Case) (detail string, err error)) error {
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	err := d.db.Update(ctx, func(tx *db.Tx) error {
+		c, err := d.cases.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		detail, err := f(tx, c)
+		if err != nil {
+			return err
+		}
+		if err := d.cases.Save(ctx, tx, c); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: act, About: string(id), Detail: detail})
+	})
+	if err != nil {
+		return err
+	}
+	return back(w, r, "/desk/cases/"+string(id))
+}
+
+// assign serves POST /desk/cases/{id}/assign.
+func (d *Desk) assign(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	to := r.FormValue("staff")
+	if to == "me" {
+		to = me.ID()
+	}
+	if to != "" && d.nameOf(to) == "" {
+		return fail.New(fail.Invalid, "there is nobody of that name here; choose from the list")
+	}
+	return d.change(w, r, me, "case.assigned", func(_ *db.Tx, c *cases.Case) (string, error) {
+		c.Assignee = to
+		return "to " + to, nil
+	})
+}
+
+// setState serves POST /desk/cases/{id}/state.
+func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	to := cases.State(r.FormValue("to"))
+	return d.change(w, r, me, "case."+string(to), func(tx *db.Tx, c *cases.Case) (string, error) {
+		switch to {
+		case cases.Closed:
+			return "", c.Close(tx.Now)
+		case cases.Open:
+			if c.State == cases.Closed {
+				return "", c.Reopen(tx.Now)
+			}
+			c.State = cases.Open
+			return "", nil
+		case cases.Waiting:
+			c.State = cases.Waiting
+			return "", nil
+		}
+		return "", fail.New(fail.Invalid, "a case is open, waiting or closed")
+	})
+}
+
+// setSensitive serves POST /desk/cases/{id}/sensitive.
+func (d *Desk) setSensitive(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	reason := strings.TrimSpace(r.FormValue("reason"))
+	if r.FormValue("to") == "sensitive" {
+		return d.change(w, r, me, "case.raised", func(_ *db.Tx, c *cases.Case) (string, error) {
+			c.Raise("marked by " + d.nameOf(me.ID()))
+			return "sensitive", nil
+		})
+	}
+	return d.change(w, r, me, "case.lowered", func(_ *db.Tx, c *cases.Case) (string, error) {
+		return "routine, reason: " + reason, c.Lower(reason)
+	})
+}

@@ -1,0 +1,329 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/dlp"
+	"postern/internal/fail"
+	"postern/internal/outbox"
+	"postern/internal/policy"
+	"postern/internal/vault"
+	"postern/internal/web"
+)
+
+// composer fills the form from the draft, or begins a new answer to the person
+// the case is with.
+func (d *Desk) composer(ctx context.Context, tx *db.Tx, p *CasePage, f *file, x caseExtra) (Composer, error) {
+	draft := f.draft
+	if draft == nil {
+		draft = &cases.Draft{}
+		if f.c.Contact != "" {
+			draft.To = []contacts.ID{f.c.Contact}
+		}
+	}
+	c := Composer{Case: string(f.c.ID), Note: x.note || draft.Note, Text: draft.Text, Saved: p.When(draft.Saved), Sensitive: draft.Sensitive || f.c.Sensitive,
+		Closed: f.c.State == cases.Closed, UndoFor: int(outbox.Undo.Seconds()), Find: x.find, Searched: x.find != ""}
+	if f.c.Sensitive {
+		c.Fixed = "This case is sensitive: " + f.c.SensitiveWhy
+	}
+	for i, a := range draft.Files {
+		c.Files = append(c.Files, File{Name: a.Name, Size: a.Size, URL: fmt.Sprintf("/desk/cases/%s/draft/files/%d", f.c.ID, i)})
+	}
+	var err error
+	c.Preview, err = d.preview(ctx, tx, p.Clock, f.c, draft, x.ticked)
+	return c, err
+}
+
+// preview says how a draft would go now. Page, script and sending ask here.
+func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases.Case, draft *cases.Draft, ticked map[string]bool) (Preview, error) {
+	answer := &outbox.Answer{Case: c.ID, Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Attached: draft.Files}
+	ways, found, err := d.out.Preview(ctx, tx, c, answer)
+	if err != nil {
+		return Preview{}, err
+	}
+	p := Preview{To: []Recipient{}, Findings: []Finding{}}
+	var verdicts []policy.Verdict
+	var todo []string
+	for _, w := range ways {
+		verdicts = append(verdicts, w.Verdict)
+		detail := "Contact, added by you"
+		if has, err := cases.Has(ctx, tx, c.ID, w.Contact.ID); err != nil {
+			return p, err
+		} else if has {
+			detail = "On this case"
+		} else {
+			p.Findings = append(p.Findings, firstTime(w.Contact, ticked))
+		}
+		if w.Protection == policy.Blocked {
+			todo = append(todo, "it cannot go to "+web.Plain(w.Contact.Title()))
+		}
+		p.To = append(p.To, Recipient{ID: string(w.Contact.ID), Name: web.Plain(w.Contact.Title()), Detail: detail, Protection: protection(clock, w.Verdict, w.Contact), Why: "Because " + w.Why + "."})
+	}
+	p.Findings = append(p.Findings, dlpFindings(found, verdicts)...)
+	for _, f := range p.Findings {
+		if f.Confirm != "" && !f.Ticked {
+			todo = append(todo, "confirm "+strings.ToLower(f.Title[:1])+strings.TrimSuffix(f.Title[1:], "."))
+		}
+	}
+	if len(ways) == 0 {
+		todo = append(todo, "choose somebody to send it to")
+	}
+	p.Shown = string(policy.Weakest(verdicts))
+	p.Send = web.SendFor(p.Shown, len(todo) > 0)
+	p.Todo = sentenceOf(todo)
+	return p, nil
+}
+
+func sentenceOf(todo []string) string {
+	if len(todo) == 0 {
+		return ""
+	}
+	s := strings.Join(todo, "; ")
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// firstTime asks for a tick that names the person.
+func firstTime(c *contacts.Contact, ticked map[string]bool) Finding {
+	id := "first:" + string(c.ID)
+	return Finding{ID: id, Class: "warn", Icon: "people", Title: "First time to this person on this case.",
+		Confirm: "I mean " + web.Plain(c.Title()) + ", " + c.MailTo(), Ticked: ticked[id]}
+}
+
+// dlpFindings tells what the detector saw; protection is raised by it, so there
+// is nothing to confirm.
+func dlpFindings(found []dlp.Finding, verdicts []policy.Verdict) []Finding {
+	var out []Finding
+	seen := map[string]bool{}
+	for _, f := range found {
+		if seen[f.Masked] || len(out) == 5 {
+			continue
+		}
+		seen[f.Masked] = true
+		text := "So this message is sensitive and does not leave readable."
+		if policy.Weakest(verdicts) == policy.Encrypted {
+			text = "It leaves encrypted. Does it belong to the person you write to?"
+		}
+		out = append(out, Finding{ID: "dlp:" + f.Masked, Class: "warn", Icon: "alert", Title: "The text holds " + string(f.Kind) + ": " + f.Masked, Text: text})
+	}
+	return out
+}
+
+// form reads the composer's form over the stored draft.
+func (d *Desk) form(w http.ResponseWriter, r *http.Request, stored *cases.Draft) (*cases.Draft, []cases.File, map[string]bool, error) {
+	if err := web.ParseForm(w, r); err != nil {
+		return nil, nil, nil, err
+	}
+	draft := &cases.Draft{Text: strings.ReplaceAll(r.FormValue("text"), "\r\n", "\n"), Sensitive: r.FormValue("sensitive") != ""}
+	if stored != nil {
+		draft.Files = stored.Files
+	}
+	for _, id := range r.Form["to"] {
+		if len(draft.To) < 10 && !slices.Contains(draft.To, contacts.ID(id)) {
+			draft.To = append(draft.To, contacts.ID(id))
+		}
+	}
+	ticked := map[string]bool{}
+	for _, id := range r.Form["confirm"] {
+		ticked[id] = true
+	}
+	var files []cases.File
+	up, err := web.Uploads(r)
+	for _, f := range up {
+		files = append(files, cases.File(f))
+	}
+	return draft, files, ticked, err
+}
+
+// storedDraft reads the case with the visitor's draft.
+func (d *Desk) storedDraft(ctx context.Context, me *visitor, id cases.ID) (c *cases.Case, key *vault.Key, draft *cases.Draft, err error) {
+	err = d.db.View(ctx, func(tx *db.Tx) error {
+		if c, err = d.cases.Get(ctx, tx, id); err != nil {
+			return err
+		}
+		if key, err = d.vault.Get(ctx, tx, c.KeyID); err != nil {
+			return err
+		}
+		draft, err = cases.GetDraft(ctx, tx, key, id, me.ID())
+		return err
+	})
+	return c, key, draft, err
+}
+
+// saveDraft serves POST /desk/cases/{id}/draft: autosave, and the buttons of the
+// composer that change the draft.
+func (d *Desk) saveDraft(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	_, key, stored, err := d.storedDraft(ctx, me, id)
+	if err != nil {
+		return err
+	}
+	draft, files, ticked, err := d.form(w, r, stored)
+	if err != nil {
+		return err
+	}
+	if len(draft.Text) > outbox.MaxText {
+		return fail.New(fail.Invalid, "the text is longer than 200,000 characters; attach it as a file")
+	}
+	extra := caseExtra{draft: draft, ticked: ticked}
+	act, arg, _ := strings.Cut(r.FormValue("do"), ":")
+	switch act {
+	case "find":
+		extra.find = strings.TrimSpace(r.FormValue("find"))
+	case "add":
+		if !slices.Contains(draft.To, contacts.ID(arg)) {
+			draft.To = append(draft.To, contacts.ID(arg))
+		}
+	case "remove":
+		draft.To = slices.DeleteFunc(draft.To, func(c contacts.ID) bool { return string(c) == arg })
+	case "drop":
+		if n, err := strconv.Atoi(arg); err == nil && n >= 0 && n < len(draft.Files) {
+			draft.Files = slices.Delete(slices.Clone(draft.Files), n, n+1)
+		}
+	}
+	if err := d.keepDraft(ctx, me, id, key, draft, files); err != nil {
+		return err
+	}
+	if web.WantsJSON(r) {
+		return web.JSON(w, Saved{d.clock().When(draft.Saved).Time()})
+	}
+	return d.renderCase(w, r, me, http.StatusOK, extra)
+}
+
+// keepDraft stores the draft and files that came with it.
+func (d *Desk) keepDraft(ctx context.Context, me *visitor, id cases.ID, key *vault.Key, draft *cases.Draft, files []cases.File) error {
+	doc := cases.Doc{Attachments: draft.Files}
+	sealedFiles := doc.Attach(files, key)
+	draft.Files, draft.Saved = doc.Attachments, d.db.Now()
+	sealed, err := cases.SealDraft(draft, key, id, me.ID())
+	if err != nil {
+		return err
+	}
+	return d.db.Update(ctx, func(tx *db.Tx) error {
+		for _, c := range draft.To { // a foreign or made-up id is nobody
+			if _, err := d.book.Get(ctx, tx, c); err != nil {
+				return fail.New(fail.Invalid, "one of the people you chose is not a contact")
+			}
+		}
+		if err := cases.PutFiles(ctx, tx, sealedFiles, key); err != nil {
+			return err
+		}
+		return cases.SaveDraft(ctx, tx, id, me.ID(), sealed)
+	})
+}
+
+// showPreview serves POST /desk/cases/{id}/preview for the composer's script.
+func (d *Desk) showPreview(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	_, _, stored, err := d.storedDraft(ctx, me, id)
+	if err != nil {
+		return err
+	}
+	draft, files, ticked, err := d.form(w, r, stored)
+	if err != nil {
+		return err
+	}
+	for _, f := range files { // chosen, not stored yet: they count as files
+		draft.Files = append(slices.Clone(draft.Files), cases.Attachment{Name: f.Name, Size: len(f.Data)})
+	}
+	var p Preview
+	err = d.db.View(ctx, func(tx *db.Tx) error {
+		c, err := d.cases.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		p, err = d.preview(ctx, tx, d.clock(), c, draft, ticked)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return web.JSON(w, p)
+}
+
+// send serves POST /desk/cases/{id}/send. Whatever is refused comes back in the
+// form; nothing that was typed is lost.
+func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	c, key, stored, err := d.storedDraft(ctx, me, id)
+	if err != nil {
+		return err
+	}
+	draft, files, ticked, err := d.form(w, r, stored)
+	if err != nil {
+		return err
+	}
+	again := func(err error) error {
+		if k := fail.KindOf(err); k != fail.Invalid && k != fail.Conflict {
+			return err
+		}
+		if e := d.keepDraft(ctx, me, id, key, draft, files); e != nil {
+			return e
+		}
+		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: draft, ticked: ticked,
+			errors: web.Errors{{Field: "text", Text: upperFirst(fail.Text(err)) + "."}}})
+	}
+	if err := d.settled(ctx, c, draft, ticked); err != nil {
+		return again(err)
+	}
+	a := &outbox.Answer{Case: id, Staff: me.ID(), Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Files: files, Attached: draft.Files,
+		Shown: map[contacts.ID]policy.Protection{}}
+	if shown := policy.Protection(r.FormValue("shown")); shown != "" && shown != policy.Blocked {
+		for _, to := range draft.To {
+			a.Shown[to] = shown
+		}
+	}
+	m, err := d.out.Send(ctx, a)
+	if err != nil {
+		return again(err)
+	}
+	return back(w, r, "/desk/cases/"+string(id)+"#m-"+string(m))
+}
+
+// settled refuses while something has to be confirmed.
+func (d *Desk) settled(ctx context.Context, c *cases.Case, draft *cases.Draft, ticked map[string]bool) error {
+	return d.db.View(ctx, func(tx *db.Tx) error {
+		p, err := d.preview(ctx, tx, d.clock(), c, draft, ticked)
+		if err == nil && p.Todo != "" {
+			err = fail.New(fail.Invalid, "%s", strings.TrimSuffix(p.Todo, "."))
+		}
+		return err
+	})
+}
+
+// note serves POST /desk/cases/{id}/note. A note never leaves.
+func (d *Desk) note(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	c, key, _, err := d.storedDraft(ctx, me, id)
+	if err != nil {
+		return err
+	}
+	text := strings.ReplaceAll(r.FormValue("text"), "\r\n", "\n")
+	if strings.TrimSpace(text) == "" || len(text) > outbox.MaxText {
+		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: &cases.Draft{Text: text, Note: true}, note: true,
+			errors: web.Errors{{Field: "text", Text: "Write the note before you keep it."}}})
+	}
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Note, Door: "desk", Author: me.ID(), At: d.db.Now(), Doc: cases.Doc{Text: text}}
+	doc, _, err := cases.Seal(m, key)
+	if err != nil {
+		return err
+	}
+	err = d.db.Update(ctx, func(tx *db.Tx) error {
+		if err := cases.AddMessage(ctx, tx, m, doc, nil); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: "note.added", About: string(c.ID)})
+	})
+	if err != nil {
+		return err
+	}
+	return back(w, r, "/desk/cases/"+string(c.ID)+"#m-"+string(m.ID))
+}

@@ -1,0 +1,391 @@
+package desk
+
+import (
+	"context"
+	"net/http"
+	"net/mail"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/pgp"
+	"postern/internal/web"
+)
+
+// listContacts serves GET /desk/contacts.
+func (d *Desk) listContacts(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx := r.Context()
+	p := ContactsPage{Staff: d.chrome(me, "contacts"), Query: strings.TrimSpace(r.FormValue("q"))}
+	const limit = 50
+	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
+		var list []contacts.Contact
+		if p.Query != "" {
+			list, err = d.book.Search(ctx, tx, p.Query, limit)
+		} else {
+			list, err = d.book.List(ctx, tx, contacts.ID(r.FormValue("after")), limit+1)
+		}
+		if err != nil {
+			return err
+		}
+		if len(list) > limit {
+			list = list[:limit]
+			p.Older = "/desk/contacts?after=" + string(list[limit-1].ID)
+		}
+		for i := range list {
+			full, err := d.book.Get(ctx, tx, list[i].ID)
+			if err != nil {
+				return err
+			}
+			p.Rows = append(p.Rows, contactRow(p.Clock, full))
+		}
+		return d.fillChrome(ctx, tx, me, &p.Staff, "")
+	})
+	if err != nil {
+		return err
+	}
+	return web.Render(w, r, Templates, "contacts", p)
+}
+
+// showContact serves GET /desk/contacts/{id}.
+func (d *Desk) showContact(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.renderContact(w, r, me, http.StatusOK, ContactDraft{}, nil)
+}
+
+func (d *Desk) renderContact(w http.ResponseWriter, r *http.Request, me *visitor, status int, draft ContactDraft, errs web.Errors) error {
+	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
+	p := ContactPage{Staff: d.chrome(me, "contacts"), Draft: draft}
+	p.Errors = errs
+	err := d.db.View(ctx, func(tx *db.Tx) error {
+		c, err := d.book.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		n, err := d.passkeys(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		p.Card = *d.card(p.Clock, c, n)
+		rows, err := audit.About(ctx, tx, string(id), 30)
+		if err != nil {
+			return err
+		}
+		p.Card.History = history(p.Clock, rows, d)
+		if me.May(canReadCases) {
+			list, err := d.cases.OfContact(ctx, tx, id, 20)
+			if err != nil {
+				return err
+			}
+			p.Card.Cases = d.rows(p.Clock, list)
+		}
+		return d.fillChrome(ctx, tx, me, &p.Staff, "")
+	})
+	if err != nil {
+		return err
+	}
+	return web.RenderStatus(w, r, status, Templates, "contact", p)
+}
+
+// card puts a contact into words.
+func (d *Desk) card(clock web.Clock, c *contacts.Contact, passkeys int) *ContactCard {
+	card := &ContactCard{ID: string(c.ID), Name: web.Plain(c.Title()), Source: sourceWords(clock, c), Trust: keyTrust(clock, c), Passkeys: passkeys}
+	if c.Signed > 0 {
+		card.Signs = "Signed " + times(c.Signed)
+		if c.Unsigned > 0 {
+			card.Signs += "; the last " + times(c.Unsigned) + " were not signed"
+		}
+	}
+	for _, a := range c.Addresses {
+		card.Addresses = append(card.Addresses, Address{a.Address, originWords(a.Source)})
+	}
+	for _, p := range c.Phones {
+		card.Phones = append(card.Phones, Phone{p.ID, p.Last(), originWords(p.Source) + ", " + clock.When(p.Made).Inside()})
+	}
+	use, _ := c.VerifiedKey(clock.Now)
+	for i := range c.Keys {
+		k := keyView(clock, &c.Keys[i], use)
+		if c.Keys[i].Pending && card.Pending == nil {
+			card.Pending = &k
+			continue
+		}
+		card.Keys = append(card.Keys, k)
+	}
+	return card
+}
+
+func keyView(clock web.Clock, k *contacts.Key, use *contacts.Key) Key {
+	v := Key{ID: k.ID, Fingerprint: web.Fingerprint(k.Cert.Fingerprint()), Trust: string(k.Trust), Use: use != nil && use.ID == k.ID, Via: k.Via, By: k.ByName,
+		At: clock.When(k.Verified), Source: originWords(k.Source), Made: clock.When(k.Cert.Created()), Expires: clock.When(k.Cert.Expires()), Emails: k.Cert.Addresses()}
+	if err := k.Cert.CanEncrypt(clock.Now); err != nil && k.Trust != contacts.Rejected {
+		v.Trust = "expired"
+	}
+	v.Comparable = k.Trust != contacts.Verified && k.Trust != contacts.Rejected && v.Trust != "expired"
+	return v
+}
+
+func sourceWords(clock web.Clock, c *contacts.Contact) string {
+	switch c.Source {
+	case "mail":
+		return "First wrote by mail, " + clock.When(c.Made).Inside()
+	case "staff":
+		return "Added by staff, " + clock.When(c.Made).Inside()
+	}
+	return "Known since " + clock.When(c.Made).Inside()
+}
+
+func originWords(source string) string {
+	switch source {
+	case "autocrypt", "gossip":
+		return "came in the head of a mail"
+	case "attached":
+		return "came attached to a mail"
+	case "staff":
+		return "put on file by staff"
+	case "mail":
+		return "they wrote from it"
+	}
+	return source
+}
+
+func times(n int64) string {
+	if n == 1 {
+		return "one message"
+	}
+	return numberWords(n) + " messages"
+}
+
+// newContact serves GET /desk/contacts/new and POST /desk/contacts.
+func (d *Desk) newContact(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx := r.Context()
+	p := NewContactPage{Staff: d.chrome(me, "contacts")}
+	p.ContactDraft = ContactDraft{Name: strings.TrimSpace(r.FormValue("name")), Address: strings.TrimSpace(r.FormValue("address")),
+		Phone: strings.TrimSpace(r.FormValue("phone")), Key: strings.TrimSpace(r.FormValue("key"))}
+	status := http.StatusOK
+	if r.Method == http.MethodPost {
+		id, errs, err := d.addContact(ctx, me, p.ContactDraft)
+		if err != nil {
+			return err
+		}
+		if len(errs) == 0 {
+			return back(w, r, "/desk/contacts/"+string(id))
+		}
+		p.Errors, status = errs, http.StatusUnprocessableEntity
+	}
+	if err := d.db.View(ctx, func(tx *db.Tx) error { return d.fillChrome(ctx, tx, me, &p.Staff, "") }); err != nil {
+		return err
+	}
+	return web.RenderStatus(w, r, status, Templates, "new-contact", p)
+}
+
+func (d *Desk) checkContact(in ContactDraft) (cert *pgp.Key, errs web.Errors) {
+	bad := func(field, text string) { errs = append(errs, web.FieldError{Field: field, Text: text}) }
+	if in.Name == "" || len(in.Name) > 200 {
+		bad("name", "Write the person’s name")
+	}
+	if a, err := mail.ParseAddress(in.Address); err != nil || a.Address != in.Address {
+		bad("address", "Write one mail address, such as name@example.org")
+	} else if d.boxes.Is(in.Address) {
+		bad("address", "This is one of our own mailboxes")
+	}
+	if in.Key != "" {
+		var err error
+		if cert, err = oneKey([]byte(in.Key)); err != nil {
+			bad("key", upperFirst(fail.Text(err)))
+		}
+	}
+	return cert, errs
+}
+
+func (d *Desk) addContact(ctx context.Context, me *visitor, in ContactDraft) (contacts.ID, web.Errors, error) {
+	cert, errs := d.checkContact(in)
+	if len(errs) > 0 {
+		return "", errs, nil
+	}
+	n := d.book.New(in.Name, in.Address, "staff", d.db.Now())
+	field := "address"
+	err := d.db.Update(ctx, func(tx *db.Tx) error {
+		field = "address"
+		if err := d.book.Add(ctx, tx, n); err != nil {
+			return err
+		}
+		field = "phone"
+		if in.Phone != "" {
+			if err := d.book.AddPhone(ctx, tx, n.ID, in.Phone, "staff", me.ID()); err != nil {
+				return err
+			}
+		}
+		field = "key"
+		if cert != nil {
+			if _, err := d.book.AddKey(ctx, tx, &n.Contact, cert, contacts.Seen, "staff"); err != nil {
+				return err
+			}
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: "contact.added", About: string(n.ID)})
+	})
+	if k := fail.KindOf(err); err != nil && (k == fail.Conflict || k == fail.Invalid) {
+		return "", web.Errors{{Field: field, Text: upperFirst(fail.Text(err))}}, nil
+	}
+	return n.ID, nil, err
+}
+
+// oneKey reads exactly one certificate; what is wrong is said so that the agent
+// can tell the customer.
+func oneKey(data []byte) (*pgp.Key, error) {
+	certs, err := pgp.ParseKeys(data)
+	switch {
+	case err != nil && fail.KindOf(err) == fail.Internal:
+		return nil, fail.New(fail.Invalid, "this is not an OpenPGP key: paste the whole block, from BEGIN PGP PUBLIC KEY BLOCK to END")
+	case err != nil:
+		return nil, err
+	case len(certs) != 1:
+		return nil, fail.New(fail.Invalid, "give exactly one key; this holds %d", len(certs))
+	}
+	return certs[0], nil
+}
+
+// rename serves POST /desk/contacts/{id}/name.
+func (d *Desk) rename(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	name := strings.TrimSpace(r.FormValue("name"))
+	return d.onContact(w, r, me, "name", ContactDraft{Name: name}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (string, string, error) {
+		if name == "" || len(name) > 200 {
+			return "", "", fail.New(fail.Invalid, "write the person’s name")
+		}
+		return "contact.renamed", "", d.book.Rename(ctx, tx, c.ID, name)
+	})
+}
+
+// addAddress serves POST /desk/contacts/{id}/addresses. The first address stays
+// the one we write to.
+func (d *Desk) addAddress(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	address := strings.TrimSpace(r.FormValue("address"))
+	return d.onContact(w, r, me, "address", ContactDraft{Address: address}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (string, string, error) {
+		if a, err := mail.ParseAddress(address); err != nil || a.Address != address || d.boxes.Is(address) {
+			return "", "", fail.New(fail.Invalid, "write one mail address of theirs, such as name@example.org")
+		}
+		return "address.added", "", d.book.AddAddress(ctx, tx, c.ID, address, "staff")
+	})
+}
+
+// addPhone serves POST /desk/contacts/{id}/phones.
+func (d *Desk) addPhone(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	number := strings.TrimSpace(r.FormValue("phone"))
+	return d.onContact(w, r, me, "phone", ContactDraft{Phone: number}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (act, detail string, err error) {
+		return "phone.added", "", d.book.AddPhone(ctx, tx, c.ID, number, "staff", me.ID())
+	})
+}
+
+// onContact runs one change on a contact; what is wrong with the input comes
+// back beside the field.
+func (d *Desk) onContact(w http.ResponseWriter, r *http.Request, me *visitor, field string, draft ContactDraft,
+	f func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (act, detail string, err error)) error {
+	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
+	err := d.db.Update(ctx, func(tx *db.Tx) error {
+		c, err := d.book.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		act, detail, err := f(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: act, About: string(id), Detail: detail})
+	})
+	if k := fail.KindOf(err); err != nil && (k == fail.Invalid || k == fail.Conflict) {
+		return d.renderContact(w, r, me, http.StatusUnprocessableEntity, draft, web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
+	}
+	if err != nil {
+		return err
+	}
+	if c := r.FormValue("case"); c != "" {
+		return back(w, r, "/desk/cases/"+c)
+	}
+	return back(w, r, "/desk/contacts/"+string(id))
+}
+
+// addKey serves POST /desk/contacts/{id}/keys.
+func (d *Desk) addKey(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	text := strings.TrimSpace(r.FormValue("key"))
+	cert, bad := oneKey([]byte(text))
+	return d.onContact(w, r, me, "key", ContactDraft{Key: text}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (string, string, error) {
+		if bad != nil {
+			return "", "", bad
+		}
+		added, err := d.book.AddKey(ctx, tx, c, cert, contacts.Seen, "staff")
+		if err == nil && !added {
+			err = fail.New(fail.Conflict, "this key is on file already")
+		}
+		return "key.added", string(cert.Fingerprint()), err
+	})
+}
+
+// verifyKey serves POST /desk/contacts/{id}/keys/{key}/verify.
+func (d *Desk) verifyKey(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.onContact(w, r, me, "key", ContactDraft{}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (string, string, error) {
+		k, err := d.book.GetKey(ctx, tx, c.ID, r.PathValue("key"))
+		if err != nil {
+			return "", "", err
+		}
+		if r.FormValue("same") == "" {
+			return "", "", fail.New(fail.Invalid, "tick that you compared the whole fingerprint with the person")
+		}
+		if err := k.Verify(r.FormValue("via"), me.ID(), me.Name(), tx.Now); err != nil {
+			return "", "", err
+		}
+		if err := d.book.SaveKey(ctx, tx, k); err != nil {
+			return "", "", err
+		}
+		if err := d.recheck(ctx, tx, c.ID); err != nil {
+			return "", "", err
+		}
+		return "key.verified", string(k.Cert.Fingerprint()) + " by " + k.Via, nil
+	})
+}
+
+// rejectKey serves POST /desk/contacts/{id}/keys/{key}/reject.
+func (d *Desk) rejectKey(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.onContact(w, r, me, "key", ContactDraft{}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (string, string, error) {
+		k, err := d.book.GetKey(ctx, tx, c.ID, r.PathValue("key"))
+		if err != nil {
+			return "", "", err
+		}
+		k.Reject(me.ID(), me.Name())
+		if err := d.book.SaveKey(ctx, tx, k); err != nil {
+			return "", "", err
+		}
+		if err := d.recheck(ctx, tx, c.ID); err != nil {
+			return "", "", err
+		}
+		return "key.rejected", string(k.Cert.Fingerprint()), nil
+	})
+}
+
+// newCase serves POST /desk/contacts/{id}/cases: we write first.
+func (d *Desk) newCase(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
+	subject := strings.TrimSpace(r.FormValue("subject"))
+	if subject == "" || len(subject) > 300 || strings.ContainsAny(subject, "\r\n") {
+		return d.renderContact(w, r, me, http.StatusUnprocessableEntity, ContactDraft{}, web.Errors{{Field: "subject", Text: "Write what the case is about, in one line."}})
+	}
+	box := d.boxes.All()[0]
+	c := &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: subject, Contact: id, Mailbox: box.Address, State: cases.Open, Assignee: me.ID(), Made: d.db.Now(), Last: d.db.Now()}
+	if box.Sensitive {
+		c.Raise("the mailbox is for sensitive matters")
+	}
+	err := d.db.Update(ctx, func(tx *db.Tx) error {
+		person, err := d.book.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		c.KeyID, c.Who = person.KeyID, person.Title()
+		if err := d.cases.Add(ctx, tx, c); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: "case.opened", About: string(c.ID), Detail: "by staff"})
+	})
+	if err != nil {
+		return err
+	}
+	return back(w, r, "/desk/cases/"+string(c.ID))
+}

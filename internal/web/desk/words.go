@@ -1,0 +1,104 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"postern/internal/audit"
+	"postern/internal/web"
+)
+
+func asError(err error, target any) bool { return errors.As(err, target) }
+
+func escape(s string) string { return url.QueryEscape(s) }
+
+func upperFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
+func numberWords(n int64) string {
+	small := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
+	if n >= 0 && int(n) < len(small) {
+		return small[n]
+	}
+	return fmt.Sprint(n)
+}
+
+// acts are the words of the audit log, for people.
+var acts = []struct{ act, words string }{
+	{"case.opened", "Case opened"}, {"case.assigned", "Assigned"}, {"case.open", "Opened again"}, {"case.closed", "Closed"}, {"case.waiting", "Set to waiting"},
+	{"case.raised", "Marked as sensitive"}, {"case.lowered", "Made routine"},
+	{"message.in", "Message in"}, {"message.bounce", "A mail of ours came back"}, {"message.queued", "Answer written"}, {"message.undone", "Answer taken back before it left"},
+	{"message.rechecked", "Signature checked again"}, {"note.added", "Note added"}, {"mail.downloaded", "Raw mail downloaded"}, {"file.downloaded", "File downloaded"},
+	{"delivery.sent", "Mail sent"}, {"delivery.captured", "Mail kept in the tray"}, {"delivery.held", "Mail held"}, {"delivery.failed", "Mail refused by the relay"},
+	{"delivery.bounced", "Mail came back"}, {"delivery.repeated", "Mail sent again, fate of the first unknown"}, {"delivery.retried", "Held mail checked again"}, {"delivery.discarded", "Held mail discarded"},
+	{"item.placed", "Placed on the portal"}, {"item.fetched", "Portal link fetched, nothing shown"}, {"item.code-issued", "Access code given"}, {"item.refused", "Portal refused a code"},
+	{"item.released", "Viewed on the portal"}, {"item.recalled", "Recalled, never viewed"}, {"item.expired", "Expired on the portal"}, {"passkey.added", "Passkey added"}, {"passkey.removed", "Passkey removed"},
+	{"mail.repeated", "The same mail came again, merged"}, {"mail.quarantined", "Mail put into quarantine"}, {"mail.rerun", "Quarantined mail run again"}, {"mail.dropped", "Mail of ours came back, dropped"},
+	{"contact.added", "Contact added"}, {"contact.renamed", "Contact renamed"}, {"address.added", "Address added"}, {"phone.added", "Telephone number added"},
+	{"key.harvested", "Key found in a mail"}, {"key.pending", "A different key turned up"}, {"key.added", "Key added"}, {"key.verified", "Key compared with its owner"}, {"key.rejected", "Key rejected"},
+	{"mailbox.made", "Mailbox made"}, {"mailbox.changed", "Mailbox changed"}, {"desk.set-up", "Desk set up"},
+	{"staff.invited", "Invited"}, {"staff.signed-in", "Signed in"}, {"staff.refused", "Sign-in refused"}, {"staff.signed-out", "Signed out"}, {"staff.roles", "Roles changed"},
+	{"staff.disabled", "Disabled"}, {"staff.enabled", "Enabled"}, {"staff.link", "Sign-in link made"}, {"staff.password", "Password and code set"}, {"staff.codes", "Recovery codes made"},
+}
+
+func (d *Desk) actWords(r audit.Row) string {
+	words := r.Act
+	for _, a := range acts {
+		if a.act == r.Act {
+			words = a.words
+			break
+		}
+	}
+	switch r.Act {
+	case "case.lowered", "key.verified", "message.in":
+		words += ": " + web.Plain(r.Detail)
+	}
+	if strings.HasPrefix(r.Actor, "staff:") {
+		if name := d.nameOf(strings.TrimPrefix(r.Actor, "staff:")); name != "" {
+			words += ", by " + name
+		}
+	}
+	return words
+}
+
+func (d *Desk) actorWords(actor string) string {
+	kind, id, _ := strings.Cut(actor, ":")
+	switch kind {
+	case "staff":
+		if name := d.nameOf(id); name != "" {
+			return name
+		}
+	case "system":
+		return "The desk"
+	case "contact":
+		return "A contact"
+	}
+	return actor
+}
+
+// actorsNamed finds the actors whose name holds the words; nil for no words.
+func (d *Desk) actorsNamed(words string) []string {
+	words = strings.ToLower(strings.TrimSpace(words))
+	if words == "" {
+		return nil
+	}
+	out := []string{}
+	for _, p := range d.directory() {
+		if strings.Contains(strings.ToLower(p.Name), words) {
+			out = append(out, audit.Staff(string(p.ID)))
+		}
+	}
+	if strings.Contains("the desk system", words) {
+		out = append(out, audit.System)
+	}
+	return out
+}

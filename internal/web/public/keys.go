@@ -1,0 +1,70 @@
+package public
+
+import (
+	"net/http"
+	"strings"
+
+	"postern/internal/fail"
+	"postern/internal/mailboxes"
+	"postern/internal/pgp"
+	"postern/internal/web"
+)
+
+// keys serves GET /keys.
+func (s *Site) keys(w http.ResponseWriter, r *http.Request) error {
+	p := KeysPage{Public: s.base()}
+	for _, b := range s.Mailboxes.All() {
+		k := b.Secret.Public()
+		p.Keys = append(p.Keys, Key{Fingerprint: web.Fingerprint(k.Fingerprint()), Addresses: k.Addresses(), Made: p.When(k.Created()), Expires: p.When(k.Expires()),
+			Current: true, URL: "/keys/" + string(k.Fingerprint()) + ".asc", WKD: true})
+	}
+	return web.Render(w, r, Templates, "keys", p)
+}
+
+// keyFile serves GET /keys/{fingerprint}.asc.
+func (s *Site) keyFile(w http.ResponseWriter, r *http.Request) error {
+	for _, b := range s.Mailboxes.All() {
+		k := b.Secret.Public()
+		if r.PathValue("file") == string(k.Fingerprint())+".asc" {
+			w.Header().Set("Content-Type", "application/pgp-keys")
+			w.Header().Set("Content-Disposition", `attachment; filename="`+string(k.Fingerprint())+`.asc"`)
+			w.Write(k.Armored())
+			return nil
+		}
+	}
+	return fail.New(fail.NotFound, "there is no such key")
+}
+
+// wkd serves both ways of the Web Key Directory (draft-koch-openpgp-webkey-service, 3.1).
+func (s *Site) wkd(w http.ResponseWriter, r *http.Request) error {
+	for _, b := range s.Mailboxes.All() {
+		local, domain, _ := strings.Cut(b.Address, "@")
+		if d := r.PathValue("domain"); d != "" && !strings.EqualFold(d, domain) {
+			continue
+		}
+		if r.PathValue("hash") == pgp.WKDHash(local) && s.sameDomain(r, b) {
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+			w.Write(b.Secret.Public().Minimal(b.Address))
+			return nil
+		}
+	}
+	return fail.New(fail.NotFound, "no key is published for this address")
+}
+
+// sameDomain: the direct way asks for a local part alone, of the one domain
+// that the host stands for. With several domains, l= names the local part only,
+// so the first mailbox with that name answers.
+func (s *Site) sameDomain(r *http.Request, b mailboxes.Mailbox) bool {
+	l := r.FormValue("l")
+	local, _, _ := strings.Cut(b.Address, "@")
+	return l == "" || strings.EqualFold(l, local)
+}
+
+// wkdPolicy serves the policy file, which may be empty but must be there.
+func (s *Site) wkdPolicy(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	return nil
+}
