@@ -31,6 +31,9 @@ type Staff struct {
 	Errors Errors
 }
 
+// Place is At, for templates: a page may have another At of its own.
+func (s Staff) Place() string { return s.At }
+
 // Me is who is signed in.
 type Me struct {
 	Name  string

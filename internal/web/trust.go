@@ -14,7 +14,10 @@ type Trust struct {
 // TrustChecked is for a signature that is valid over everything displayed, by
 // a key that was compared with its owner. The only check mark there is.
 func TrustChecked(name, how string, at When) Trust {
-	words := "Signed by " + whose(name) + " key — checked by " + how
+	words := "Signed by " + whose(name) + " key — checked"
+	if how != "" {
+		words += " by " + how
+	}
 	if !at.IsZero() {
 		words += ", " + at.Inside()
 	}
@@ -37,6 +40,11 @@ func TrustUnchecked() Trust {
 // TrustOther is for a valid signature where the contact has another, checked key.
 func TrustOther() Trust {
 	return Trust{"other", "other", "Signed with a different key", "Signed with a different key"}
+}
+
+// TrustMismatch is for a valid signature by a key that is not the sender's.
+func TrustMismatch() Trust {
+	return Trust{"other", "other", "Signed, but not by the sender", "Signed, not by the sender"}
 }
 
 // TrustPart is for a signature over some of what is displayed.

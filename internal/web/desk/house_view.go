@@ -22,7 +22,7 @@ type TrayRow struct {
 // TrayMailPage is "tray-mail".
 type TrayMailPage struct {
 	web.Staff
-	Mail    TrayRow
+	TrayRow
 	Headers []Header
 	Raw     string
 	Cut     bool // Raw is only the beginning
@@ -50,7 +50,7 @@ type QuarantineRow struct {
 // QuarantineMailPage is "quarantine-mail".
 type QuarantineMailPage struct {
 	web.Staff
-	Mail   QuarantineRow
+	QuarantineRow
 	Detail string // what the parser said
 	Raw    string
 	Cut    bool
