@@ -183,9 +183,10 @@ func AddMessage(ctx context.Context, tx *db.Tx, m *Message, doc, evidence []byte
 	return err
 }
 
-// SaveEvidence replaces what a message proves, after it was checked again.
-func SaveEvidence(ctx context.Context, tx *db.Tx, m *Message, sealed []byte) error {
-	return db.Change(ctx, tx, `UPDATE messages SET evidence = $2, verdict = $3 WHERE id = $1`, m.ID, sealed, m.Evidence.Verdict)
+// SaveMessage replaces what a message holds and proves, after its mail was
+// looked at again.
+func SaveMessage(ctx context.Context, tx *db.Tx, m *Message, doc, evidence []byte) error {
+	return db.Change(ctx, tx, `UPDATE messages SET doc = $2, evidence = $3, verdict = $4 WHERE id = $1`, m.ID, doc, evidence, m.Evidence.Verdict)
 }
 
 // A Sealed message comes from the table; Open makes it readable, outside the

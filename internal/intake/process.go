@@ -27,7 +27,6 @@ type mail struct {
 	s       *Spooled
 	rep     *evidence.Report
 	ev      *cases.Evidence
-	domain  mailauth.Result
 	sum     string // of what the sender wrote
 	mailbox string
 }
@@ -61,22 +60,31 @@ func (in *Intake) process(ctx context.Context, s *Spooled) error {
 	}
 }
 
-// examine parses, opens and judges a mail; no transaction is open.
+// examine parses, opens and judges a mail as it comes in; no transaction is open.
 func (in *Intake) examine(ctx context.Context, s *Spooled) (*mail, error) {
-	m := &mail{s: s, sum: contentSum(s.Envelope.Raw), mailbox: in.mailboxOf(s.Envelope.To)}
-	if in.resolver != nil {
-		m.domain = mailauth.Check(ctx, s.Envelope.Raw, s.Envelope.Remote, s.Envelope.Helo, s.Envelope.From, in.resolver)
+	m, err := in.judge(ctx, s)
+	if err != nil {
+		return nil, err
 	}
-	in.cpu <- struct{}{}
+	m.ev.TLS = s.Envelope.TLS
+	if in.resolver != nil {
+		domain := mailauth.Check(ctx, s.Envelope.Raw, s.Envelope.Remote, s.Envelope.Helo, s.Envelope.From, in.resolver)
+		m.ev.SPF, m.ev.DKIM, m.ev.DMARC = domain.SPF, domain.DKIM, domain.DMARC
+	}
+	return m, nil
+}
+
+// judge finds out what a mail holds and proves, as of when it came.
+func (in *Intake) judge(ctx context.Context, s *Spooled) (*mail, error) {
+	m := &mail{s: s, sum: contentSum(s.Envelope.Raw), mailbox: in.mailboxOf(s.Envelope.To)}
 	lookup := in.book.Lookup(ctx, in.d)
+	in.cpu <- struct{}{}
 	m.rep = evidence.Examine(s.Envelope.Raw, evidence.Options{At: s.Came, Secrets: in.boxes.Secrets(), Keys: lookup, ReturnPath: &s.Envelope.From})
 	<-in.cpu
 	if err := lookup.Err(); err != nil {
 		return nil, err
 	}
 	m.ev = evidenceOf(m.rep, s.Came)
-	m.ev.TLS = s.Envelope.TLS
-	m.ev.SPF, m.ev.DKIM, m.ev.DMARC = m.domain.SPF, m.domain.DKIM, m.domain.DMARC
 	return m, nil
 }
 
@@ -197,6 +205,11 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 
 // message is the mail as an item of its case.
 func (in *Intake) message(m *mail, p *plan) *cases.Message {
+	return &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.In, Door: "mail", Contact: p.contactID(),
+		At: m.s.Came, Doc: in.document(m), Evidence: m.ev, RawBlob: m.s.ID}
+}
+
+func (in *Intake) document(m *mail) cases.Doc {
 	r := m.rep
 	doc := cases.Doc{To: persons(r.To), Cc: persons(r.Cc), ReplyTo: persons(r.ReplyTo), Subject: r.Subject, Date: r.Date, MailID: r.MessageID,
 		Text: r.Text, HTML: r.HTML != "", Automatic: string(r.Automatic)}
@@ -206,8 +219,7 @@ func (in *Intake) message(m *mail, p *plan) *cases.Message {
 	for _, a := range r.Attachments {
 		doc.Attachments = append(doc.Attachments, cases.Attachment{Name: a.Name, Type: a.Type, Size: a.Size, SHA256: a.SHA256})
 	}
-	return &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.In, Door: "mail", Contact: p.contactID(),
-		At: m.s.Came, Doc: doc, Evidence: m.ev, RawBlob: m.s.ID}
+	return doc
 }
 
 func persons(list []evidence.Address) []cases.Person {

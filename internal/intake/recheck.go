@@ -1,0 +1,102 @@
+package intake
+
+import (
+	"context"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/evidence"
+	"postern/internal/fail"
+	"postern/internal/vault"
+)
+
+// Examine looks at a stored mail again, as of when it came: for its files, its
+// HTML, or because a key changed.
+func (in *Intake) Examine(ctx context.Context, id string) (*evidence.Report, error) {
+	s, err := in.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	m, err := in.judge(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return m.rep, nil
+}
+
+// maxRecheck bounds how many of a contact's mails are looked at again.
+const maxRecheck = 500
+
+// Recheck finds out again what a contact's mails prove: a key arrived, was
+// compared, or was rejected. It is idempotent.
+func (in *Intake) Recheck(ctx context.Context, id contacts.ID) error {
+	var list []cases.Sealed
+	err := in.d.View(ctx, func(tx *db.Tx) (err error) { list, err = cases.MailsOf(ctx, tx, id, maxRecheck); return err })
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if err := in.recheckOne(ctx, &list[i]); err != nil && !fail.Is(err, fail.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *Intake) recheckOne(ctx context.Context, sealed *cases.Sealed) error {
+	var key *vault.Key
+	err := in.d.View(ctx, func(tx *db.Tx) error {
+		c, err := in.cases.Get(ctx, tx, sealed.Case)
+		if err == nil {
+			key, err = in.v.Get(ctx, tx, c.KeyID)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	msg, err := sealed.Open(key)
+	if err != nil {
+		return err
+	}
+	s, err := in.Get(ctx, msg.RawBlob)
+	if err != nil {
+		return err
+	}
+	m, err := in.judge(ctx, s)
+	if err != nil {
+		return err
+	}
+	old := msg.Evidence
+	m.ev.TLS, m.ev.SPF, m.ev.DKIM, m.ev.DMARC, m.ev.Usually = old.TLS, old.SPF, old.DKIM, old.DMARC, old.Usually && m.ev.Verdict == "N"
+	m.ev.Checked = in.d.Now()
+	if m.ev.Class() == old.Class() && m.ev.Fingerprint == old.Fingerprint && m.ev.Decrypted == old.Decrypted {
+		return nil
+	}
+	msg.Evidence = m.ev
+	if m.ev.Decrypted && !old.Decrypted { // a secret key arrived: now there is a text
+		msg.Doc = in.document(m)
+	}
+	doc, ev, err := cases.Seal(msg, key)
+	if err != nil {
+		return err
+	}
+	return in.d.Update(ctx, func(tx *db.Tx) error {
+		if err := cases.SaveMessage(ctx, tx, msg, doc, ev); err != nil {
+			return err
+		}
+		c, err := in.cases.Get(ctx, tx, msg.Case)
+		if err != nil {
+			return err
+		}
+		if c.Trust == old.Class() {
+			c.Trust = m.ev.Class()
+			if err := in.cases.Save(ctx, tx, c); err != nil {
+				return err
+			}
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "message.rechecked", About: string(msg.Case), Detail: "message " + string(msg.ID) + ": verdict " + m.ev.Verdict})
+	})
+}
