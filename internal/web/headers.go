@@ -24,7 +24,7 @@ const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 // frame's own policy allows of it, checked in a test.
 const (
 	frameStyle = `:root{color-scheme:light dark}body{margin:12px 16px;font:17px/1.55 "Iowan Old Style",Palatino,Charter,"Noto Serif",Georgia,"Liberation Serif",serif;overflow-wrap:break-word}img{display:none}table{max-width:100%}`
-	frameHash  = "sha256-SwJHe69NS7P8nz9tfMG7Ch5g3/MWwHY8I41iLcefbSQ="
+	frameHash  = "sha256-0LVUX/+TLww3K631UVI2UWm5dfT3mJEpjhDx6AXG9DE="
 )
 
 var always = map[string]string{

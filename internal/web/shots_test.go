@@ -33,9 +33,14 @@ func serveFixtures(t *testing.T) string {
 	mux.Handle("GET /desk/cases/{id}/messages/{m}/html", web.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		return web.RenderFrame(w, r, `<h2>Rent</h2><p>Please fill in the <a href="https://rent-forms.example">rent form</a>.</p><table border=1><tr><td>May</td><td>4,200</td></tr></table>`)
 	}))
+	return serve(t, mux)
+}
+
+// serve puts the mux on localhost, where browsers allow what they do under TLS.
+func serve(t *testing.T, mux http.Handler) string {
 	srv := httptest.NewServer(web.Headers(mux, web.Options{Org: org, Staff: true}))
 	t.Cleanup(srv.Close)
-	return srv.URL
+	return strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)
 }
 
 // browser starts Chromium once; each page gets a tab.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"strings"
 	"sync"
 )
 
@@ -25,8 +26,10 @@ var funcs = template.FuncMap{
 	"plain":  Plain,
 	"size":   Size,
 	"plural": plural,
+	"ending": func(phone string) string { return strings.TrimLeft(phone, "• ") },
 	"field":  field,
 	"when":   func(w When) template.HTML { return timeTag(w, w.Short()) },
+	"brief":  func(w When) template.HTML { return timeTag(w, w.Brief()) },
 	"date":   func(w When) template.HTML { return timeTag(w, w.Date()) },
 	"full":   func(w When) template.HTML { return timeTag(w, w.Full()) },
 	"age":    func(w When) template.HTML { return timeTag(w, w.Age()) },

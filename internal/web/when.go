@@ -73,6 +73,14 @@ func (w When) Short() string {
 	return w.Day()
 }
 
+// Brief is the hour of today and the day of any other, for rows.
+func (w When) Brief() string {
+	if !w.IsZero() && w.days() == 0 {
+		return "Today " + w.Time()
+	}
+	return w.Day()
+}
+
 // Date is the whole date, wherever somebody may keep it.
 func (w When) Date() string {
 	if w.IsZero() {
