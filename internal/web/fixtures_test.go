@@ -120,6 +120,7 @@ func thread() []desk.Message {
 				{ID: "d1", Who: "Ada Brandt", Protection: encrypted, State: "sent", At: at(-.19)},
 				{ID: "d2", Who: "Emre Yıldız", Protection: byPortal, State: "fetched", At: at(-.1), Detail: "A scanner may have done that. Nothing was shown.", Track: []desk.Step{{State: "placed", At: at(-.19)}, {State: "notified", At: at(-.18)}, {State: "fetched", At: at(-.1)}}, Recallable: true, Codeable: true, Phone: "•• 42"},
 				{ID: "d3", Who: "Lena Brandt", Protection: readable, State: "deferred", At: at(-.1), Detail: "Next try Today 8:35. Their server said: 451 4.7.1 try again later"},
+				{ID: "d6", Who: "Priya Raman", Protection: web.GoesOpted(day(2026, 5, 12)), State: "sent", At: at(-.1)},
 				{ID: "d4", Who: "R. Olsen", Protection: readable, State: "bounced", At: at(-.1), Detail: "Their server said: 550 5.1.1 no such user"}}},
 		{ID: "m6", Case: "3", Kind: "out", Who: "Mara Stein", Did: "to Ada Brandt", At: at(-.001), Undo: &undo, Text: "Dear Ada,\n\nthank you, that is all.\n\nMara Stein",
 			Ways: []desk.Way{{ID: "d5", Who: "Ada Brandt", Protection: encrypted, State: "waiting"}}},

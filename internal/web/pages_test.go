@@ -2,11 +2,16 @@ package web_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/jba/templatecheck"
 	"golang.org/x/net/html"
+
+	"postern/internal/web"
 )
 
 func TestTemplatesFitTheirPages(t *testing.T) {
@@ -225,4 +230,48 @@ func text(n *html.Node) string {
 		b.WriteString(text(k))
 	}
 	return b.String()
+}
+
+// TestBudgets weighs pages and files as they travel.
+func TestBudgets(t *testing.T) {
+	weigh := func(b []byte) int {
+		var z bytes.Buffer
+		w := gzip.NewWriter(&z)
+		w.Write(b)
+		w.Close()
+		return z.Len()
+	}
+	sizes := map[string]int{}
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/{hash}/{name}", web.Static)
+	scripts := 0
+	for _, name := range []string{"postern.css", "icons.svg", "band.svg", "favicon.svg", "passkey.js", "desk.js", "composer.js"} {
+		url, err := web.Asset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", url, nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		sizes[name] = w.Body.Len()
+		if strings.HasSuffix(name, ".js") {
+			scripts += w.Body.Len()
+		}
+	}
+	if sizes["postern.css"] > 15_000 || scripts > 8_000 {
+		t.Errorf("style %d, scripts %d", sizes["postern.css"], scripts)
+	}
+	shared := sizes["postern.css"] + sizes["icons.svg"] + sizes["band.svg"] + sizes["favicon.svg"]
+	for _, f := range fixtures() {
+		n := weigh(render(t, f))
+		t.Logf("%-16s %5d", f.file, n)
+		if strings.HasPrefix(f.file, "p-") && (n > 14_000 || n+shared+sizes["passkey.js"] > 40_000) {
+			t.Errorf("%s: %d, with everything %d", f.file, n, n+shared+sizes["passkey.js"])
+		}
+		if n > 60_000 {
+			t.Errorf("%s: %d", f.file, n)
+		}
+	}
+	t.Log(sizes)
 }

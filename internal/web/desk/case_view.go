@@ -22,6 +22,9 @@ type CasePage struct {
 	Code      *AccessCode // just issued, shown this once
 }
 
+// Newest reports whether the message is the last one, which #newest leads to.
+func (p CasePage) Newest(i int) bool { return i == len(p.Messages)-1 }
+
 // LinkedCase is another case that belongs near this one.
 type LinkedCase struct {
 	ID, Ref, Subject string

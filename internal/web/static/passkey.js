@@ -15,6 +15,8 @@ const words = e => ({
   AbortError: 'It was broken off. Try again.',
 })[e.name] || e.message;
 
+const ours = path => /^\/(?![/\\])/.test(path || ''); // a path of this site, and nothing else
+
 const run = async form => {
   const making = form.dataset.passkey === 'register';
   const options = (await post(form.dataset.begin, Object.fromEntries(new FormData(form)))).publicKey;
@@ -22,7 +24,7 @@ const run = async form => {
     ? await navigator.credentials.create({publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options)})
     : await navigator.credentials.get({publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options)});
   const answer = await post(form.dataset.finish, credential.toJSON());
-  location.assign(answer.next || form.dataset.next || location.pathname);
+  location.assign([answer.next, form.dataset.next].find(ours) || location.pathname);
 };
 
 for (const form of document.querySelectorAll('form[data-passkey]')) {
