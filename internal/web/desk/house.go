@@ -13,6 +13,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/intake"
 	"postern/internal/outbox"
+	"postern/internal/pgp"
 	"postern/internal/policy"
 	"postern/internal/web"
 )
@@ -28,7 +29,7 @@ func (d *Desk) withChrome(ctx context.Context, me *visitor, s *web.Staff) error 
 // tray serves GET /desk/tray.
 func (d *Desk) tray(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx := r.Context()
-	p := TrayPage{Staff: d.chrome(me, "tray"), Relay: d.relay}
+	p := TrayPage{Staff: d.chrome(me, "tray"), Relay: d.o.Relay}
 	var list []outbox.Delivery
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
 		if list, err = d.out.Tray(ctx, tx, 100); err != nil {
@@ -247,7 +248,7 @@ func (d *Desk) keys(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	for _, b := range d.boxes.All() {
 		k := b.Secret.Public()
 		p.Keys = append(p.Keys, OwnKey{ID: b.Address, Fingerprint: web.Fingerprint(k.Fingerprint()), Users: k.UserIDs(), Made: p.When(k.Created()), Expires: p.When(k.Expires()),
-			Current: true, Published: []Published{{URL: d.base + "/keys", Found: true}, {URL: d.base + WKDPath(b.Address), Found: true}}})
+			Current: true, Published: []Published{{URL: d.o.BaseURL + "/keys", Found: true}, {URL: d.o.BaseURL + wkdPath(b.Address), Found: true}}})
 	}
 	if err := d.withChrome(r.Context(), me, &p.Staff); err != nil {
 		return err
@@ -271,7 +272,7 @@ func (d *Desk) auditLog(w http.ResponseWriter, r *http.Request, me *visitor) err
 	ctx := r.Context()
 	p := AuditPage{Staff: d.chrome(me, "audit"), Who: r.FormValue("who"), What: r.FormValue("what"), About: strings.TrimSpace(r.FormValue("about"))}
 	if r.Method == http.MethodPost {
-		head, loose, err := audit.Verify(ctx, d.db, d.anchor())
+		head, loose, err := audit.Verify(ctx, d.db, d.o.Anchor())
 		p.Entries, p.Head, p.Checked = int(head.Seq+loose), head.Hash, p.When(p.Now)
 		if f := (*audit.Fault)(nil); asError(err, &f) {
 			p.Broken = upperFirst(f.Error()) + "."
@@ -311,9 +312,9 @@ func (d *Desk) auditLog(w http.ResponseWriter, r *http.Request, me *visitor) err
 
 // health serves GET /desk/health and POST /desk/health/check.
 func (d *Desk) health(w http.ResponseWriter, r *http.Request, me *visitor) error {
-	p := HealthPage{Staff: d.chrome(me, "health"), Version: d.version}
+	p := HealthPage{Staff: d.chrome(me, "health"), Version: d.o.Version}
 	p.Checked = p.When(p.Now)
-	p.Checks = d.checks(r.Context())
+	p.Checks = d.o.Checks(r.Context())
 	for _, c := range p.Checks {
 		if c.State == "bad" || c.State == "soon" {
 			p.Needs++
@@ -345,4 +346,10 @@ func (d *Desk) figures(ctx context.Context, tx *db.Tx) ([]Figure, error) {
 		out = append(out, Figure{f.name, fmt.Sprint(n), f.note})
 	}
 	return out, nil
+}
+
+// wkdPath is where mail programs look for the key of an address.
+func wkdPath(address string) string {
+	local, domain, _ := strings.Cut(address, "@")
+	return "/.well-known/openpgpkey/" + domain + "/hu/" + pgp.WKDHash(local) + "?l=" + local
 }

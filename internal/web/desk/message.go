@@ -175,7 +175,7 @@ func keyOwner(clock web.Clock, e *cases.Evidence) string {
 func (d *Desk) outbound(clock web.Clock, f *file, m *cases.Message, out *Message) {
 	out.Who, out.Did = d.nameOf(m.Author), "answered"
 	if m.Door == "auto" {
-		out.Who, out.Did, out.Automatic = d.org.Name, "acknowledged", "Receipt"
+		out.Who, out.Did, out.Automatic = d.o.Org().Name, "acknowledged", "Receipt"
 	}
 	for i := range f.sent {
 		s := &f.sent[i]
