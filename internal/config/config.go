@@ -20,6 +20,9 @@ import (
 	"postern/internal/fail"
 )
 
+// DefaultOrgName stands until somebody gives the organisation a name.
+const DefaultOrgName = "Our organisation"
+
 // Config is every setting. The tags are the key and its help text; a default
 // stands behind "=".
 type Config struct {

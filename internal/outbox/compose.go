@@ -53,7 +53,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 	out := pgp.Outgoing{Signer: l.box.Secret, Now: now}
 	switch l.decision.Protection {
 	case policy.Portal:
-		dr.Subject = fmt.Sprintf("A secure message from %s is waiting for you [%s]", o.words.Org, l.token)
+		dr.Subject = fmt.Sprintf("A secure message from %s is waiting for you [%s]", o.words().Org, l.token)
 		dr.Text = o.noticeText(l)
 		dr.AutoSubmitted = "auto-generated"
 	default:
@@ -85,10 +85,10 @@ func subject(l *letter) string {
 // footer is the human line under every mail: how to go on, how to check us.
 func (o *Outbox) footer(l *letter) string {
 	s := "-- \nReply to this mail to go on; your reference is " + string(l.c.Ref) + "."
-	if o.words.Phone != "" {
-		s += " To speak to a person: " + o.words.Phone + "."
+	if o.words().Phone != "" {
+		s += " To speak to a person: " + o.words().Phone + "."
 	}
-	return s + "\nSigned with our key " + group(string(l.box.Secret.Public().Fingerprint())) + ". How to check that this is from us: " + o.words.BaseURL + "/keys\n"
+	return s + "\nSigned with our key " + group(string(l.box.Secret.Public().Fingerprint())) + ". How to check that this is from us: " + o.words().BaseURL + "/keys\n"
 }
 
 func (o *Outbox) noticeText(l *letter) string {
@@ -101,15 +101,15 @@ Before it opens you prove that it is you: with your passkey, or with a code that
 
 We never ask for a password, a PIN or a code by mail.
 
-%s`, o.words.Org, o.words.BaseURL, l.link, strings.TrimPrefix(o.words.BaseURL, "https://"), o.footer(l))
+%s`, o.words().Org, o.words().BaseURL, l.link, strings.TrimPrefix(o.words().BaseURL, "https://"), o.footer(l))
 }
 
 // AckText acknowledges a mail. It holds nothing that the sender wrote.
 func (o *Outbox) AckText(ref cases.Ref) string {
-	s := fmt.Sprintf("Thank you for writing to %s. Your message has arrived and has the reference %s.\n\nA person will answer you %s.", o.words.Org, ref, o.words.Promise)
+	s := fmt.Sprintf("Thank you for writing to %s. Your message has arrived and has the reference %s.\n\nA person will answer you %s.", o.words().Org, ref, o.words().Promise)
 	s += "\n\nTo add something, just reply to this mail."
-	if o.words.Phone != "" {
-		s += " If it cannot wait, call us: " + o.words.Phone + "."
+	if o.words().Phone != "" {
+		s += " If it cannot wait, call us: " + o.words().Phone + "."
 	}
 	return s + "\n\nThis is an automatic receipt. If you did not write to us, ignore it, or reply and tell us."
 }

@@ -30,7 +30,7 @@ type Options struct {
 	Portal     *portal.Store
 	HasPasskey func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error)
 	Relay      Relay // nil: captured
-	Words      Words
+	Words      func() Words
 	Node       string
 	Log        *slog.Logger
 	Observe    func(event string) // metrics; may be nil
@@ -46,7 +46,7 @@ type Outbox struct {
 	portal  *portal.Store
 	passkey func(context.Context, *db.Tx, contacts.ID) (bool, error)
 	relay   Relay
-	words   Words
+	words   func() Words
 	log     *slog.Logger
 	observe func(string)
 	worker  *db.Worker
