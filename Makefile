@@ -1,0 +1,37 @@
+# Two commands matter to a newcomer: make run, make test.
+GO ?= go
+FUZZTIME ?= 30s
+
+.PHONY: run build test check fuzz bench clean deps
+
+run: build
+	./bin/postern demo
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/postern ./cmd/postern
+
+deps:
+	@scripts/deps
+
+test: deps
+	@out=$$(gofmt -l cmd internal bench); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+check: test
+	$(GO) test -race -shuffle=on -timeout 30m ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+fuzz:
+	@for p in $$($(GO) list ./internal/...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+bench:
+	$(GO) run ./bench
+
+clean:
+	rm -rf bin
