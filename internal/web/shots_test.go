@@ -47,7 +47,7 @@ func serve(t *testing.T, mux http.Handler) string {
 func browser(t *testing.T) context.Context {
 	path := "/usr/bin/chromium"
 	if _, err := os.Stat(path); err != nil {
-		t.Skip("no Chromium here: apt-get install chromium")
+		t.Fatal("Chromium is not installed; install it with: apt-get install chromium")
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true),
