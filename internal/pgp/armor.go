@@ -1,0 +1,174 @@
+package pgp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+)
+
+// The library's armour costs more than the cryptography at ten megabytes, so
+// this is our own (RFC 9580, 6.2).
+
+// block kinds
+const (
+	kindMessage   = "PGP MESSAGE"
+	kindSignature = "PGP SIGNATURE"
+	kindPublic    = "PGP PUBLIC KEY BLOCK"
+	kindSecret    = "PGP PRIVATE KEY BLOCK"
+	kindSigned    = "PGP SIGNED MESSAGE"
+)
+
+// armor wraps data. The checksum protects nothing (RFC 9580, 6.1), but GnuPG 2.2
+// reads the tail line as data where there is neither checksum nor padding.
+func armor(kind string, data []byte) []byte {
+	const perLine = 48
+	sum := crc24(data)
+	out := make([]byte, 0, len(data)*4/3+len(data)/perLine*2+160)
+	out = append(out, "-----BEGIN "+kind+"-----\r\n\r\n"...)
+	for len(data) > 0 {
+		n := min(len(data), perLine)
+		out = base64.StdEncoding.AppendEncode(out, data[:n])
+		out = append(out, '\r', '\n')
+		data = data[n:]
+	}
+	out = append(out, '=')
+	out = base64.StdEncoding.AppendEncode(out, []byte{byte(sum >> 16), byte(sum >> 8), byte(sum)})
+	return append(out, "\r\n-----END "+kind+"-----\r\n"...)
+}
+
+// crc24 is the checksum of armour (RFC 9580, 6.1.1), eight bits at a time.
+func crc24(data []byte) uint32 {
+	var table [256]uint32
+	for i := range table {
+		c := uint32(i) << 16
+		for range 8 {
+			if c <<= 1; c&0x1000000 != 0 {
+				c ^= 0x1864cfb
+			}
+		}
+		table[i] = c
+	}
+	c := uint32(0xb704ce)
+	for _, b := range data {
+		c = c<<8&0xffffff ^ table[byte(c>>16)^b]
+	}
+	return c
+}
+
+// armored is one block of armour found in a text.
+type armored struct {
+	kind       string
+	data       []byte
+	start, end int // of the block in the text
+}
+
+// nextArmor finds the first block of armour that begins a line in text at or
+// behind from. ok is false if there is none. An err means that there is one,
+// but damaged.
+func nextArmor(text []byte, from int) (a armored, ok bool, err error) {
+	begin := []byte("-----BEGIN PGP ")
+	for from < len(text) {
+		i := bytes.Index(text[from:], begin)
+		if i < 0 {
+			return a, false, nil
+		}
+		if from += i; from == 0 || text[from-1] == '\n' {
+			return readArmor(text, from)
+		}
+		from++
+	}
+	return a, false, nil
+}
+
+func readArmor(text []byte, start int) (a armored, ok bool, err error) {
+	bad := fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+	line, next := cutLine(text, start)
+	if !bytes.HasSuffix(line, []byte("-----")) || len(line) > 60 {
+		return a, true, bad
+	}
+	a.kind, a.start = string(line[len("-----BEGIN "):len(line)-len("-----")]), start
+	for { // headers, up to an empty line; some leave them and the line out
+		line, after := cutLine(text, next)
+		if len(line) == 0 && next < len(text) {
+			next = after
+			break
+		}
+		if !bytes.Contains(line, []byte(": ")) && !bytes.HasSuffix(line, []byte(":")) {
+			break
+		}
+		next = after
+	}
+	tail := []byte("-----END " + a.kind + "-----")
+	i := bytes.Index(text[next:], tail)
+	if i < 0 {
+		return a, true, bad
+	}
+	a.end = next + i + len(tail)
+	a.data, err = fromBase64(text[next : next+i])
+	return a, true, err
+}
+
+// fromBase64 decodes the lines between the armour's head and tail. The checksum
+// line, if any, is not looked at (RFC 9580, 6.1.1).
+func fromBase64(in []byte) ([]byte, error) {
+	clean := make([]byte, 0, len(in))
+	pad := 0
+	for i := 0; i < len(in); i++ {
+		c := in[i]
+		switch {
+		case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/':
+			if pad > 0 {
+				return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+			}
+			clean = append(clean, c)
+		case c == '=':
+			if i == 0 || in[i-1] == '\n' { // "=abcd" on a line of its own
+				if len(bytes.TrimSpace(in[i:])) > 8 {
+					return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+				}
+				i = len(in)
+				continue
+			}
+			pad++
+		case c == '\r' || c == '\n' || c == ' ' || c == '\t':
+		default:
+			return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+		}
+	}
+	n, err := base64.RawStdEncoding.Decode(clean, clean)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+	}
+	return clean[:n], nil
+}
+
+// cutLine returns the line at i without its end and blanks before it, and where
+// the next one begins.
+func cutLine(text []byte, i int) (line []byte, next int) {
+	end := len(text)
+	next = end
+	if n := bytes.IndexByte(text[i:], '\n'); n >= 0 {
+		end, next = i+n, i+n+1
+	}
+	return bytes.TrimRight(text[i:end], " \t\r"), next
+}
+
+// binary gives the packets in data, which may be armoured as kind, or not at
+// all: a name ending in .asc says nothing.
+func binary(data []byte, kind string) ([]byte, error) {
+	if len(data) > 0 && data[0]&0x80 != 0 {
+		return data, nil
+	}
+	a, ok, err := nextArmor(data, 0)
+	switch {
+	case !ok:
+		return nil, ErrNoPackets
+	case err != nil:
+		return nil, err
+	case a.kind != kind:
+		return nil, ErrNoPackets
+	case len(a.data) == 0:
+		return nil, ErrNoPackets
+	}
+	return a.data, nil
+}
