@@ -59,7 +59,7 @@ type auditCmd struct {
 func Run(ctx context.Context, e Env) int {
 	// inspect reads its own flags, so that it is the same everywhere it is used.
 	if len(e.Args) > 0 && e.Args[0] == "inspect" {
-		return evidence.Inspect(e.Args[1:], e.Stdout, e.Stderr)
+		return evidence.Inspect(e.Args[1:], e.Stdin, e.Stdout, e.Stderr)
 	}
 	var c commands
 	exit := -1

@@ -45,7 +45,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 		To:        []message.Address{{Addr: l.d.Address}},
 		Date:      now,
 		MessageID: l.d.MailID,
-		Headers:   [][2]string{{"Reply-To", l.replyTo}, {"Autocrypt", autocrypt(l.box)}},
+		Headers:   [][2]string{{"Reply-To", l.replyTo}, {"Autocrypt", Autocrypt(l.box.Address, l.box.Secret.Public())}},
 	}
 	if n := len(l.answers); n > 0 {
 		dr.InReplyTo, dr.References = l.answers[n-1], l.answers
@@ -125,8 +125,7 @@ func group(fingerprint string) string {
 	return b.String()
 }
 
-// autocrypt is our key for the customer's mail program (Autocrypt 1.1, 2.1).
-func autocrypt(box *mailboxes.Mailbox) string {
-	return "addr=" + box.Address + "; prefer-encrypt=mutual; keydata=" +
-		base64.StdEncoding.EncodeToString(box.Secret.Public().Minimal(box.Address))
+// Autocrypt is the field that carries a key to a mail program (Autocrypt 1.1, 2.1).
+func Autocrypt(address string, key *pgp.Key) string {
+	return "addr=" + address + "; prefer-encrypt=mutual; keydata=" + base64.StdEncoding.EncodeToString(key.Minimal(address))
 }

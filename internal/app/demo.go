@@ -1,0 +1,248 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/config"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/message"
+	"postern/internal/outbox"
+	"postern/internal/pgp"
+	"postern/internal/smtpc"
+	"postern/internal/staff"
+)
+
+type demoCmd struct{}
+
+// Run starts a desk for a made-up organisation and lets made-up customers write
+// to it. Everything goes through the doors that real mail goes through; what is
+// on the screens afterwards is what the desk made of it.
+func (demoCmd) Run(ctx context.Context, e *Env, c *commands) error {
+	cfg, err := c.load(e)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "postern-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	cfg.DataDir, cfg.Database, cfg.MasterKey, cfg.KeyFile, cfg.RelayAddr = dir, "", "", "", ""
+	cfg.OrgName, cfg.OrgPhone, cfg.Mailbox, cfg.LogLevel = "Northmere Savings", "0555 0100, weekdays 8:00 to 18:00", "support@northmere.example", "warn"
+	d, err := Open(ctx, cfg, logger(cfg, e.Stderr), nil)
+	if err != nil {
+		return err
+	}
+	defer d.Stop()
+	if err := d.Start(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.Stdout, "Customers of Northmere Savings, a made-up bank, write to it ...")
+	s := &scene{d: d, cfg: cfg}
+	if err := s.play(ctx); err != nil {
+		return fail.Wrap(fail.KindOf(err), err, "the demo could not be played")
+	}
+	fmt.Fprintf(e.Stdout, "\n  pages   %s\n  mail    SMTP at %s, for support@northmere.example\n  data    SQLite in a temporary folder, gone when this ends\n", cfg.URL, d.addrs["smtp"])
+	fmt.Fprintln(e.Stdout, "\nOne-time links to sign in (your browser warns of the self-signed certificate):")
+	for _, p := range s.people {
+		fmt.Fprintf(e.Stdout, "  %-8s %s\n           %s\n", p.role, p.Name, p.link)
+	}
+	fmt.Fprintln(e.Stdout, "\nWrite to it yourself:\n  swaks --server", d.addrs["smtp"], `--from you@home.example --to support@northmere.example --header "Subject: Hello" --body "Is anybody there?"`)
+	fmt.Fprintln(e.Stdout, "Outgoing mail stays in the tray; it leaves 15 seconds after it was sent. Ctrl-C ends the demo.")
+	<-ctx.Done()
+	return nil
+}
+
+type demoPerson struct {
+	staff.Person
+	role, link string
+}
+
+// scene is the demo under way.
+type scene struct {
+	d      *Desk
+	cfg    *config.Config
+	people []demoPerson
+	agent  string
+	n      int // mails sent so far
+}
+
+func (s *scene) play(ctx context.Context) error {
+	if err := s.hire(ctx); err != nil {
+		return err
+	}
+	for _, act := range []func(context.Context) error{s.ada, s.jonas, s.lena, s.odd} {
+		if err := act(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hire adds the people who work here, with a link for each.
+func (s *scene) hire(ctx context.Context) error {
+	for _, p := range []struct {
+		name  string
+		role  string
+		roles []staff.Role
+	}{{"Mara Stein", "agent", []staff.Role{staff.Agent}}, {"Ivo Keller", "triager", []staff.Role{staff.Triager}}, {"Noor Bakker", "admin", []staff.Role{staff.Admin}}} {
+		q := demoPerson{Person: staff.Person{Name: p.name, Email: p.role + "@northmere.example", Roles: p.roles}, role: p.role}
+		err := s.d.db.Update(ctx, func(tx *db.Tx) error {
+			if err := s.d.staff.Add(ctx, tx, &q.Person); err != nil {
+				return err
+			}
+			token, err := s.d.staff.MakeLink(ctx, tx, staff.SignInBy, q.ID, 24*time.Hour)
+			q.link = s.cfg.URL + "/desk/link/" + token
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		s.people = append(s.people, q)
+	}
+	s.agent = string(s.people[0].ID)
+	return nil
+}
+
+// customer is somebody with a mail program.
+type customer struct {
+	name, address string
+	secret        *pgp.Secret // nil: no key
+}
+
+// write makes a customer's mail and sends it by SMTP, as their mail program
+// would; it returns when the desk has filed it.
+func (s *scene) write(ctx context.Context, c customer, subject, text string, encrypt bool) error {
+	s.n++
+	id := fmt.Sprintf("demo-%d-%s@customer.example", s.n, db.NewSecret()[:8])
+	var raw []byte
+	if c.secret != nil {
+		o := pgp.Outgoing{Signer: c.secret, Now: time.Now(), OuterSubject: "...", Draft: message.Draft{From: message.Address{Name: c.name, Addr: c.address},
+			To: []message.Address{{Addr: s.cfg.Mailbox}}, Subject: subject, Date: time.Now(), MessageID: id, Text: text,
+			Headers: [][2]string{{"Autocrypt", outbox.Autocrypt(c.address, c.secret.Public())}}}}
+		if encrypt {
+			o.To = []*pgp.Key{s.d.boxes.All()[0].Secret.Public()}
+		}
+		sealed, err := pgp.Seal(o)
+		if err != nil {
+			return err
+		}
+		raw = sealed.Raw
+	} else {
+		raw = plainMail(c, s.cfg.Mailbox, subject, "text/plain; charset=utf-8", text, id)
+	}
+	return s.send(ctx, c.address, raw)
+}
+
+func plainMail(c customer, to, subject, contentType, text, id string) []byte {
+	return fmt.Appendf(nil, "From: %s <%s>\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s>\r\nMIME-Version: 1.0\r\nContent-Type: %s\r\n\r\n%s\r\n",
+		c.name, c.address, to, subject, time.Now().Format(time.RFC1123Z), id, contentType, crlf(text))
+}
+
+func crlf(s string) string {
+	out := make([]byte, 0, len(s)+16)
+	for i := range len(s) {
+		if s[i] == '\n' {
+			out = append(out, '\r')
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
+
+func (s *scene) send(ctx context.Context, from string, raw []byte) error {
+	client := smtpc.New(smtpc.Relay{Addr: s.d.addrs["smtp"], TLS: smtpc.TLSNone, Hostname: "customer.example"})
+	defer client.Close()
+	if res := client.Send(ctx, from, s.cfg.Mailbox, raw); res.Outcome != smtpc.Sent {
+		return fmt.Errorf("a customer's mail was not taken: %s %s", res.Stage, res.Text)
+	}
+	return s.until(ctx, `SELECT COUNT(*) FROM spool WHERE state IN ('spooled', 'working')`)
+}
+
+// until waits for a count to become zero.
+func (s *scene) until(ctx context.Context, query string) error {
+	for range 400 {
+		var n int64
+		err := s.d.db.View(ctx, func(tx *db.Tx) (err error) { n, err = db.Count(ctx, tx, query); return err })
+		if err != nil || n == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(25 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("the desk did not finish in time")
+}
+
+// of returns a customer's record and the newest case with them.
+func (s *scene) of(ctx context.Context, address string) (p *contacts.Contact, c *cases.Case, err error) {
+	err = s.d.db.View(ctx, func(tx *db.Tx) error {
+		if p, err = s.d.contacts.Find(ctx, tx, address); err != nil {
+			return err
+		}
+		list, err := s.d.cases.OfContact(ctx, tx, p.ID, 1)
+		if err != nil {
+			return err
+		}
+		c = &list[0]
+		return nil
+	})
+	return p, c, err
+}
+
+// answer sends what the agent writes, by the way the desk decides.
+func (s *scene) answer(ctx context.Context, address, text string, sensitive bool) error {
+	p, c, err := s.of(ctx, address)
+	if err != nil {
+		return err
+	}
+	_, err = s.d.outbox.Send(ctx, &outbox.Answer{Case: c.ID, Staff: s.agent, Text: text, Sensitive: sensitive, To: []contacts.ID{p.ID}})
+	return err
+}
+
+func (s *scene) phone(ctx context.Context, address, number string) error {
+	p, _, err := s.of(ctx, address)
+	if err != nil {
+		return err
+	}
+	return s.d.db.Update(ctx, func(tx *db.Tx) error {
+		if err := s.d.contacts.AddPhone(ctx, tx, p.ID, number, "staff", s.agent); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.agent), Act: "phone.added", About: string(p.ID)})
+	})
+}
+
+// compare marks a customer's key as compared by call-back, as the agent would.
+func (s *scene) compare(ctx context.Context, address string) error {
+	p, _, err := s.of(ctx, address)
+	if err != nil {
+		return err
+	}
+	if len(p.Keys) == 0 {
+		return fmt.Errorf("no key came with the mail of %s", address)
+	}
+	err = s.d.db.Update(ctx, func(tx *db.Tx) error {
+		k := p.Keys[0]
+		if err := k.Verify("call-back", s.agent, "Mara Stein", tx.Now); err != nil {
+			return err
+		}
+		if err := s.d.contacts.SaveKey(ctx, tx, &k); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.agent), Act: "key.verified", About: string(p.ID), Detail: string(k.Cert.Fingerprint()) + " by " + k.Via})
+	})
+	if err != nil {
+		return err
+	}
+	return s.d.intake.Recheck(ctx, p.ID)
+}
