@@ -44,6 +44,9 @@ func Start(t testing.TB, spki string) *Browser {
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, stop2 := chromedp.NewContext(ctx)
 	t.Cleanup(func() { stop2(); stop(); os.RemoveAll(dir) })
+	if err := chromedp.Do(ctx); err != nil { // starts it; tabs hang on it
+		t.Fatal(err)
+	}
 	return &Browser{t, ctx}
 }
 

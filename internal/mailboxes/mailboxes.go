@@ -26,7 +26,7 @@ type Mailbox struct {
 	Address   string // lower case
 	Name      string // what stands before the address in From
 	Sensitive bool   // what comes here is sensitive by its topic
-	Closed    bool // refuses new mail
+	Closed    bool   // refuses new mail
 	Secret    *pgp.Secret
 	Made      time.Time
 }

@@ -136,7 +136,10 @@ func TestP4FiveTriesOverAllReissues(t *testing.T) {
 			}
 		}
 		var err error
-		s.must(func(tx *db.Tx) error { err = s.IssueCode(t.Context(), tx, s.item0(tx), "agent", portal.NewCode()); return nil })
+		s.must(func(tx *db.Tx) error {
+			err = s.IssueCode(t.Context(), tx, s.item0(tx), "agent", portal.NewCode())
+			return nil
+		})
 		if !fail.Is(err, fail.Conflict) {
 			t.Errorf("a sixth chance was issued: %v", err)
 		}

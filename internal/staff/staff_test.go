@@ -140,7 +140,10 @@ func TestSessionEndsAtOnce(t *testing.T) {
 		h.add("boss", Admin)
 		p := h.add("ann", Agent)
 		in := func() (token string) {
-			h.must(func(ctx context.Context, tx *db.Tx) (err error) { token, err = h.SignIn(ctx, tx, p, "Firefox"); return err })
+			h.must(func(ctx context.Context, tx *db.Tx) (err error) {
+				token, err = h.SignIn(ctx, tx, p, "Firefox")
+				return err
+			})
 			return token
 		}
 		one, two := in(), in()
@@ -148,7 +151,10 @@ func TestSessionEndsAtOnce(t *testing.T) {
 			t.Fatal(q, err)
 		}
 		var other *Session
-		h.must(func(ctx context.Context, tx *db.Tx) (err error) { _, other, err = h.Authenticate(ctx, tx, two); return err })
+		h.must(func(ctx context.Context, tx *db.Tx) (err error) {
+			_, other, err = h.Authenticate(ctx, tx, two)
+			return err
+		})
 		h.must(func(ctx context.Context, tx *db.Tx) error { return h.EndAll(ctx, tx, p.ID, other.ID) })
 		if _, err := h.who(one); !fail.Is(err, fail.Denied) {
 			t.Errorf("signed out everywhere, and still in: %v", err)
@@ -213,7 +219,9 @@ func TestPasswordNeedsItsCode(t *testing.T) {
 		if _, err := h.CheckPassword(ctx, p.Email, good, code(t, s.Secret, now), "net"); !fail.Is(err, fail.Denied) {
 			t.Errorf("signed in before the first code was confirmed: %v", err)
 		}
-		h.must(func(ctx context.Context, tx *db.Tx) error { return h.ConfirmTOTP(ctx, tx, p.ID, code(t, s.Secret, now.Add(-30*time.Second))) })
+		h.must(func(ctx context.Context, tx *db.Tx) error {
+			return h.ConfirmTOTP(ctx, tx, p.ID, code(t, s.Secret, now.Add(-30*time.Second)))
+		})
 		if _, err := h.CheckPassword(ctx, p.Email, good, "", "net"); !fail.Is(err, fail.Denied) {
 			t.Errorf("a password alone: %v", err)
 		}
@@ -235,9 +243,14 @@ func TestPasswordNeedsItsCode(t *testing.T) {
 func TestRecoveryCodeWorksOnce(t *testing.T) {
 	each(t, func(h *house) {
 		p, s := h.withPassword("ann")
-		h.must(func(ctx context.Context, tx *db.Tx) error { return h.ConfirmTOTP(ctx, tx, p.ID, code(t, s.Secret, h.d.Now())) })
+		h.must(func(ctx context.Context, tx *db.Tx) error {
+			return h.ConfirmTOTP(ctx, tx, p.ID, code(t, s.Secret, h.d.Now()))
+		})
 		var codes []string
-		h.must(func(ctx context.Context, tx *db.Tx) (err error) { codes, err = h.NewRecoveryCodes(ctx, tx, p.ID); return err })
+		h.must(func(ctx context.Context, tx *db.Tx) (err error) {
+			codes, err = h.NewRecoveryCodes(ctx, tx, p.ID)
+			return err
+		})
 		if len(codes) != 10 {
 			t.Fatal(codes)
 		}
@@ -253,7 +266,9 @@ func TestRecoveryCodeWorksOnce(t *testing.T) {
 func TestGuessingSlowsDownFromThereOnly(t *testing.T) {
 	each(t, func(h *house) {
 		p, s := h.withPassword("ann")
-		h.must(func(ctx context.Context, tx *db.Tx) error { return h.ConfirmTOTP(ctx, tx, p.ID, code(t, s.Secret, h.d.Now().Add(-30*time.Second))) })
+		h.must(func(ctx context.Context, tx *db.Tx) error {
+			return h.ConfirmTOTP(ctx, tx, p.ID, code(t, s.Secret, h.d.Now().Add(-30*time.Second)))
+		})
 		var err error
 		for range 8 {
 			_, err = h.CheckPassword(t.Context(), p.Email, "wrong wrong wrong", "000000", "attacker")

@@ -35,17 +35,28 @@ func (s *Site) keyFile(w http.ResponseWriter, r *http.Request) error {
 	return fail.New(fail.NotFound, "there is no such key")
 }
 
-// wkd serves both ways of the Web Key Directory (draft-koch-openpgp-webkey-service, 3.1).
+// wkd serves both ways of the Web Key Directory (draft-koch-openpgp-webkey-service,
+// 3.1): hu/HASH, and DOMAIN/hu/HASH; and a policy file, which may be empty but
+// must be there.
 func (s *Site) wkd(w http.ResponseWriter, r *http.Request) error {
+	path := strings.Split(r.PathValue("path"), "/")
+	domain := ""
+	if len(path) > 1 && path[0] != "hu" {
+		domain, path = path[0], path[1:]
+	}
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	if len(path) == 1 && path[0] == "policy" {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		return nil
+	}
+	if len(path) != 2 || path[0] != "hu" {
+		return web.NotFound(w, r)
+	}
 	for _, b := range s.Mailboxes.All() {
-		local, domain, _ := strings.Cut(b.Address, "@")
-		if d := r.PathValue("domain"); d != "" && !strings.EqualFold(d, domain) {
-			continue
-		}
-		if r.PathValue("hash") == pgp.WKDHash(local) && s.sameDomain(r, b) {
+		local, own, _ := strings.Cut(b.Address, "@")
+		if (domain == "" || strings.EqualFold(domain, own)) && path[1] == pgp.WKDHash(local) && s.sameDomain(r, b) {
 			w.Header().Set("Content-Type", "application/octet-stream")
-			w.Header().Set("Access-Control-Allow-Origin", "*")
-			w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 			w.Write(b.Secret.Public().Minimal(b.Address))
 			return nil
 		}
@@ -60,11 +71,4 @@ func (s *Site) sameDomain(r *http.Request, b mailboxes.Mailbox) bool {
 	l := r.FormValue("l")
 	local, _, _ := strings.Cut(b.Address, "@")
 	return l == "" || strings.EqualFold(l, local)
-}
-
-// wkdPolicy serves the policy file, which may be empty but must be there.
-func (s *Site) wkdPolicy(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	return nil
 }
