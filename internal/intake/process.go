@@ -18,6 +18,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/mailauth"
 	"postern/internal/outbox"
+	"postern/internal/pgp"
 	"postern/internal/policy"
 	"postern/internal/vault"
 )
@@ -78,14 +79,35 @@ func (in *Intake) examine(ctx context.Context, s *Spooled) (*mail, error) {
 func (in *Intake) judge(ctx context.Context, s *Spooled) (*mail, error) {
 	m := &mail{s: s, sum: contentSum(s.Envelope.Raw), mailbox: in.mailboxOf(s.Envelope.To)}
 	lookup := in.book.Lookup(ctx, in.d)
+	o := evidence.Options{At: s.Came, Secrets: in.boxes.Secrets(), Keys: lookup, ReturnPath: &s.Envelope.From}
 	in.cpu <- struct{}{}
-	m.rep = evidence.Examine(s.Envelope.Raw, evidence.Options{At: s.Came, Secrets: in.boxes.Secrets(), Keys: lookup, ReturnPath: &s.Envelope.From})
+	m.rep = evidence.Examine(s.Envelope.Raw, o)
+	if len(m.rep.Keys) > 0 && m.rep.Signature.Verdict == evidence.Unsigned && m.rep.Signature.Scheme != "none" {
+		// The key came along with the signature it made: it says that somebody
+		// holds that key, and nothing about who.
+		o.Keys = withFound{lookup, m.rep}
+		m.rep = evidence.Examine(s.Envelope.Raw, o)
+	}
 	<-in.cpu
 	if err := lookup.Err(); err != nil {
 		return nil, err
 	}
 	m.ev = evidenceOf(m.rep, s.Came)
 	return m, nil
+}
+
+// withFound are the desk's keys and those that the mail itself brought.
+type withFound struct {
+	*contacts.Lookup
+	rep *evidence.Report
+}
+
+func (w withFound) ByID(ids []uint64, fps []pgp.Fingerprint) []evidence.Known {
+	out := w.Lookup.ByID(ids, fps)
+	for _, k := range w.rep.Keys {
+		out = append(out, evidence.Known{Key: k.Key, Trust: contacts.Harvested})
+	}
+	return out
 }
 
 func evidenceOf(rep *evidence.Report, now time.Time) *cases.Evidence {
