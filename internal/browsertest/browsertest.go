@@ -143,7 +143,9 @@ func (tab *Tab) URL() string {
 // Fill types a text into a field.
 func (tab *Tab) Fill(sel, text string) {
 	tab.t.Helper()
-	tab.must(chromedp.Do(tab.ctx, chromedp.Clear(sel), chromedp.SendKeys(sel, text)))
+	_, err := chromedp.Run(tab.ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q).value = ''`, sel)))
+	tab.must(err)
+	tab.must(chromedp.Do(tab.ctx, chromedp.SendKeys(sel, text)))
 }
 
 // Click clicks and waits for the page that follows.

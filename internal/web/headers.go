@@ -36,9 +36,9 @@ var always = map[string]string{
 	"X-Frame-Options":              "DENY", // for browsers that do not know frame-ancestors
 	"X-DNS-Prefetch-Control":       "off",
 	"Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self), accelerometer=(), autoplay=(), " +
-		"bluetooth=(), browsing-topics=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), " +
+		"browsing-topics=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), " +
 		"identity-credentials-get=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), " +
-		"picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), web-share=(), xr-spatial-tracking=()",
+		"picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()",
 }
 
 // Headers sets what every answer carries, and refuses to change anything for a
