@@ -183,11 +183,18 @@ func (tab *Tab) Shot(dir, name string, width int64, theme string) {
 	if dir == "" {
 		return
 	}
-	_, err := chromedp.Call(tab.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600})
+	size := func(h int64) {
+		_, err := chromedp.Call(tab.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: h, DeviceScaleFactor: 1, Mobile: width < 600})
+		tab.must(err)
+	}
+	size(900)
+	// Panes scroll by themselves; the picture is as tall as the tallest wants.
+	h, err := chromedp.Run(tab.ctx, chromedp.Evaluate[int64](`Math.max(document.documentElement.scrollHeight, ...[...document.querySelectorAll('.pane')].map(p => p.scrollHeight))`))
 	tab.must(err)
+	size(max(h, 900))
 	_, err = chromedp.Call(tab.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
 	tab.must(err)
-	png, err := chromedp.Run(tab.ctx, chromedp.FullScreenshot(90))
+	png, err := chromedp.Run(tab.ctx, chromedp.FullScreenshot(100))
 	tab.must(err)
 	tab.must(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme)), png, 0o644))
 }
