@@ -194,6 +194,7 @@ func (tab *Tab) Shot(dir, name string, width int64, theme string) {
 	size(max(h, 900))
 	_, err = chromedp.Call(tab.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
 	tab.must(err)
+	time.Sleep(200 * time.Millisecond) // colours fade into one another when the theme changes
 	png, err := chromedp.Run(tab.ctx, chromedp.FullScreenshot(100))
 	tab.must(err)
 	tab.must(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme)), png, 0o644))

@@ -7,7 +7,6 @@ import (
 	"postern/internal/audit"
 	"postern/internal/cases"
 	"postern/internal/db"
-	"postern/internal/dlp"
 	"postern/internal/fail"
 	"postern/internal/portal"
 	"postern/internal/vault"
@@ -59,16 +58,13 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 	if err != nil {
 		return "", err
 	}
-	found := dlp.Find(r.Text)
 	err = in.d.Update(ctx, func(tx *db.Tx) error {
 		c, err := in.cases.Get(ctx, tx, c.ID)
 		if err != nil {
 			return err
 		}
 		c.Received(false, m.Evidence.Class(), tx.Now)
-		if len(found) > 0 {
-			c.Raise("it holds " + string(found[0].Kind))
-		}
+		c.Raise("they answered in the portal")
 		if err := in.cases.Save(ctx, tx, c); err != nil {
 			return err
 		}

@@ -145,6 +145,9 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 			}
 		}
 		c.Answered(tx.Now)
+		if m.Doc.Sensitive {
+			c.Raise("an answer in it is sensitive") // what follows will speak of it
+		}
 		if c.Assignee == "" {
 			c.Assignee = a.Staff
 		}
