@@ -93,6 +93,9 @@ func (d *Draft) further(fields []Field) ([]Field, error) {
 		if err != nil {
 			return nil, err
 		}
+		if strings.EqualFold(name, "Autocrypt") && printable(f[1]) {
+			v = f[1] // its base64 is one long word, and fold knows where to break it
+		}
 		fields = append(fields, Field{name, v})
 	}
 	return fields, nil

@@ -2,6 +2,7 @@ package pgp_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,20 @@ func TestCheckRefusesAnyOtherMail(t *testing.T) {
 	}
 	if err := seal(us, ada).Check(us.Public(), []*pgp.Key{ada}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAutocryptLeavesAsItIs(t *testing.T) {
+	us := key(t, "Support")
+	value := "addr=support@northmere.example; keydata=" + base64.StdEncoding.EncodeToString(us.Public().Minimal("support@northmere.example"))
+	d := draft("x")
+	d.Headers = [][2]string{{"Autocrypt", value}}
+	s, err := pgp.Seal(pgp.Outgoing{Draft: d, Signer: us, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := message.Parse(s.Raw).Header().Get("Autocrypt"); strings.Join(strings.Fields(got), "") != strings.Join(strings.Fields(value), "") {
+		t.Errorf("got %.100s", got)
 	}
 }
 
