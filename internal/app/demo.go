@@ -122,39 +122,35 @@ type customer struct {
 func (s *scene) write(ctx context.Context, c customer, subject, text string, encrypt bool) error {
 	s.n++
 	id := fmt.Sprintf("demo-%d-%s@customer.example", s.n, db.NewSecret()[:8])
-	var raw []byte
-	if c.secret != nil {
-		o := pgp.Outgoing{Signer: c.secret, Now: time.Now(), OuterSubject: "...", Draft: message.Draft{From: message.Address{Name: c.name, Addr: c.address},
-			To: []message.Address{{Addr: s.cfg.Mailbox}}, Subject: subject, Date: time.Now(), MessageID: id, Text: text,
-			Headers: [][2]string{{"Autocrypt", outbox.Autocrypt(c.address, c.secret.Public())}}}}
-		if encrypt {
-			o.To = []*pgp.Key{s.d.boxes.All()[0].Secret.Public()}
-		}
-		sealed, err := pgp.Seal(o)
+	draft := message.Draft{From: message.Address{Name: c.name, Addr: c.address}, To: []message.Address{{Addr: s.cfg.Mailbox}}, Subject: subject,
+		Date: time.Now(), MessageID: id, Text: text}
+	if c.secret == nil {
+		raw, err := plainMail(draft)
 		if err != nil {
 			return err
 		}
-		raw = sealed.Raw
-	} else {
-		raw = plainMail(c, s.cfg.Mailbox, subject, "text/plain; charset=utf-8", text, id)
+		return s.send(ctx, c.address, raw)
 	}
-	return s.send(ctx, c.address, raw)
+	draft.Headers = [][2]string{{"Autocrypt", outbox.Autocrypt(c.address, c.secret.Public())}}
+	o := pgp.Outgoing{Draft: draft, Signer: c.secret, Now: time.Now(), OuterSubject: "..."}
+	if encrypt {
+		o.To = []*pgp.Key{s.d.boxes.All()[0].Secret.Public()}
+	}
+	sealed, err := pgp.Seal(o)
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, c.address, sealed.Raw)
 }
 
-func plainMail(c customer, to, subject, contentType, text, id string) []byte {
-	return fmt.Appendf(nil, "From: %s <%s>\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s>\r\nMIME-Version: 1.0\r\nContent-Type: %s\r\n\r\n%s\r\n",
-		c.name, c.address, to, subject, time.Now().Format(time.RFC1123Z), id, contentType, crlf(text))
-}
-
-func crlf(s string) string {
-	out := make([]byte, 0, len(s)+16)
-	for i := range len(s) {
-		if s[i] == '\n' {
-			out = append(out, '\r')
-		}
-		out = append(out, s[i])
+// plainMail is what most people's mail programs write: no signature at all.
+func plainMail(d message.Draft) ([]byte, error) {
+	fields, err := d.Fields(d.Subject)
+	if err != nil {
+		return nil, err
 	}
-	return string(out)
+	body, err := d.Body(append(fields, message.Field{Name: "MIME-Version", Value: "1.0"}), nil)
+	return body, err
 }
 
 func (s *scene) send(ctx context.Context, from string, raw []byte) error {

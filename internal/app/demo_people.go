@@ -79,12 +79,12 @@ func (s *scene) lena(ctx context.Context) error {
 // odd are the mails that every desk gets: a false name, a newsletter, and one
 // that nobody can read.
 func (s *scene) odd(ctx context.Context) error {
-	if err := s.write(ctx, customer{`"ada@brandt-family.example"`, "helpdesk@northmere-support.example", nil}, "Urgent: confirm my new phone number", "Please note my new number +44 555 0666 and send the codes there.", false); err != nil {
+	if err := s.write(ctx, customer{"ada@brandt-family.example", "helpdesk@northmere-support.example", nil}, "Urgent: confirm my new phone number", "Please note my new number +44 555 0666 and send the codes there.", false); err != nil {
 		return err
 	}
 	if err := s.write(ctx, customer{"Sam Whitlock", "sam@whitlock.example", nil}, "Is the mail of Friday from you?", "I got a mail that says my account will be closed. It asks for my PIN. Was that you?", false); err != nil {
 		return err
 	}
-	c := customer{"Unreadable", "odd@mailer.example", nil}
-	return s.send(ctx, c.address, plainMail(c, s.cfg.Mailbox, "Invoice", "text/plain; charset=utf-7", "+ADw-script+AD4-", "odd-1@mailer.example"))
+	return s.send(ctx, "odd@mailer.example", []byte("From: Odd <odd@mailer.example>\r\nTo: "+s.cfg.Mailbox+"\r\nSubject: Invoice\r\nDate: "+time.Now().Format(time.RFC1123Z)+
+		"\r\nMessage-ID: <odd-1@mailer.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-7\r\n\r\n+ADw-script+AD4-\r\n"))
 }
