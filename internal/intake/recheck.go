@@ -87,6 +87,11 @@ func (in *Intake) recheckOne(ctx context.Context, sealed *cases.Sealed) error {
 		if err := cases.SaveMessage(ctx, tx, msg, doc, ev); err != nil {
 			return err
 		}
+		if m.ev.Verdict == "V" && old.Verdict != "V" {
+			if err := contacts.CountSigned(ctx, tx, msg.Contact, true); err != nil {
+				return err
+			}
+		}
 		c, err := in.cases.Get(ctx, tx, msg.Case)
 		if err != nil {
 			return err

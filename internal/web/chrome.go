@@ -38,7 +38,8 @@ func (s Staff) Place() string { return s.At }
 type Me struct {
 	Name  string
 	Roles string // in words: "Agent", "Agent and admin"
-	Admin bool   // sees people, mailboxes, keys, audit log, tray and quarantine
+	Cases bool   // sees inbox, contacts, tray and quarantine
+	Admin bool   // sees people, mailboxes, keys, audit log and health
 }
 
 // Counts stand beside the entries of the rail; zero shows nothing.

@@ -42,7 +42,7 @@ func day(y, m, d int) web.When {
 }
 
 func staff(place, view string) web.Staff {
-	s := web.Staff{Org: org, Clock: clock, At: place, Me: web.Me{Name: "Mara Stein", Roles: "Agent and admin", Admin: true},
+	s := web.Staff{Org: org, Clock: clock, At: place, Me: web.Me{Name: "Mara Stein", Roles: "Agent and admin", Cases: true, Admin: true},
 		Counts: web.Counts{Unread: 8, Tray: 12, Quarantine: 2, Health: 2}}
 	if place == "inbox" {
 		for _, v := range []struct {

@@ -42,9 +42,10 @@ func TrustOther() Trust {
 	return Trust{"other", "other", "Signed with a different key", "Signed with a different key"}
 }
 
-// TrustMismatch is for a valid signature by a key that is not the sender's.
+// TrustMismatch is for a mail whose identities do not fit: signed by somebody
+// else than its sender, or sent under a name that is another's address.
 func TrustMismatch() Trust {
-	return Trust{"other", "other", "Signed, but not by the sender", "Signed, not by the sender"}
+	return Trust{"other", "other", "Who sent this does not fit", "Sender does not fit"}
 }
 
 // TrustPart is for a signature over some of what is displayed.

@@ -195,7 +195,7 @@ func (d *Desk) home(w http.ResponseWriter, r *http.Request, me *visitor) error {
 // chrome is the frame around a page; fillChrome adds the counts.
 func (d *Desk) chrome(me *visitor, at string) web.Staff {
 	return web.Staff{Org: d.o.Org(), Clock: d.clock(), At: at,
-		Me: web.Me{Name: me.Name(), Roles: me.roleWords(), Admin: me.May(staff.PeopleManage)}}
+		Me: web.Me{Name: me.Name(), Roles: me.roleWords(), Cases: me.May(staff.CasesRead), Admin: me.May(staff.PeopleManage)}}
 }
 
 func (d *Desk) fillChrome(ctx context.Context, tx *db.Tx, me *visitor, s *web.Staff, view string) error {
