@@ -112,13 +112,18 @@ func (d *desk) trust() {
 
 func (d *desk) until(what string, f func() bool) {
 	d.t.Helper()
+	await(f, func(string, ...any) { d.t.Fatalf("never happened: %s\n%s", what, d.out) })
+}
+
+// await polls what another process or goroutine does, for half a minute.
+func await(f func() bool, fatalf func(string, ...any)) {
 	for range 600 {
 		if f() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	d.t.Fatalf("never happened: %s\n%s", what, d.out)
+	fatalf("it never happened")
 }
 
 func (d *desk) get(path string) []byte {
