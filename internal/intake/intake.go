@@ -143,7 +143,6 @@ type Spooled struct {
 	Case     cases.ID
 	Envelope Envelope
 	key      *vault.Key
-	sealed   []byte
 	sealedEn []byte
 	keyID    string
 }

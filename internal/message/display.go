@@ -241,7 +241,7 @@ func words(s string) map[string]int {
 		if strings.Contains(f, "://") || strings.Contains(f, "mailto:") {
 			continue
 		}
-		f = strings.Trim(strings.ToLower(f), ".,;:!?()[]{}<>*_-\"'>#|=")
+		f = strings.Trim(strings.ToLower(f), ".,;:!?()[]{}<>*_-\"'#|=")
 		if f != "" {
 			out[f]++
 		}

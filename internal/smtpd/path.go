@@ -123,7 +123,7 @@ func validDomain(s string) bool {
 		return false
 	}
 	if s[0] == '[' { // address literal
-		return s[len(s)-1] == ']' && strings.Trim(s[1:len(s)-1], "0123456789abcdefABCDEFIPv6:.") == ""
+		return s[len(s)-1] == ']' && strings.Trim(s[1:len(s)-1], "0123456789abcdefABCDEFIPv:.") == ""
 	}
 	for _, label := range strings.Split(s, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
