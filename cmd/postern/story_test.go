@@ -76,7 +76,9 @@ func serve(t *testing.T, database string) *desk {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
-	go func() { done <- app.Run(ctx, app.Env{Args: []string{"serve"}, Vars: d.env, Stdout: d.out, Stderr: d.out}) }()
+	go func() {
+		done <- app.Run(ctx, app.Env{Args: []string{"serve"}, Vars: d.env, Stdout: d.out, Stderr: d.out})
+	}()
 	var once sync.Once
 	d.stop = func() {
 		once.Do(func() {
@@ -398,7 +400,10 @@ func protectedAnswer(t *testing.T, d *desk, agent *browsertest.Tab, ada *gpgtest
 func keylessAnswer(t *testing.T, d *desk, b *browsertest.Browser, agent *browsertest.Tab, g *gpgtest.GPG, desk string) {
 	emre := &gpgtest.Mail{From: "Emre <emre@kestrelmail.example>", To: "support@northmere.example", Subject: "My October statement", Text: "May I have my statement?"}
 	d.swaks("emre@kestrelmail.example", emre.Plain())
-	d.until("the case is there", func() bool { agent.Go(d.url + "/desk/inbox"); return strings.Contains(agent.Text(), "My October statement") })
+	d.until("the case is there", func() bool {
+		agent.Go(d.url + "/desk/inbox")
+		return strings.Contains(agent.Text(), "My October statement")
+	})
 	agent.Click(".rows .row a")
 	agent.Wait("Not signed")
 	caseURL, _, _ := strings.Cut(agent.URL(), "#")
@@ -455,6 +460,38 @@ func keylessAnswer(t *testing.T, d *desk, b *browsertest.Browser, agent *browser
 	agent.Wait("Viewed, after the second factor")
 	for _, w := range []int64{1280, 390} {
 		agent.Shot(*shots, "case-thread", w, "light")
+	}
+	passkeyAnswer(t, d, b, agent, g, desk, caseURL, link)
+}
+
+// passkeyAnswer: the customer adds a passkey after a code, and opens the next
+// message with it, without a call.
+func passkeyAnswer(t *testing.T, d *desk, b *browsertest.Browser, agent *browsertest.Tab, g *gpgtest.GPG, desk, caseURL, link string) {
+	customer := b.Tab(t, browsertest.Authenticator)
+	agent.Click(`form[action$="/code"] button`)
+	code := regexp.MustCompile(`\b\d{4} \d{4}\b`).FindString(agent.Text())
+	customer.Go(link)
+	customer.Click("main form button")
+	customer.Fill("#code", code)
+	customer.Click(`form[action$="/code"] button`)
+	customer.Wait("Next time without a call")
+	customer.Press(`form[data-passkey=register] button`)
+	d.until("the passkey is added", func() bool { return !strings.Contains(customer.Text(), "Next time without a call") })
+	customer.Click(`form[action$="/sign-out"] button`)
+	customer.Wait("You are signed out")
+
+	agent.Go(caseURL)
+	agent.Fill("#text", "Dear Emre, the booking of the 14th was taken back.")
+	agent.Wait("their passkey opens it")
+	agent.Click("[data-send]")
+	d.until("the second notice is out", func() bool { return len(d.relay.to("emre@kestrelmail.example")) == 3 })
+	notice := signedBy(t, g, d.relay.to("emre@kestrelmail.example")[2].raw, desk)
+	customer.Go(regexp.MustCompile(`https://\S+/m/[0-9a-z]+`).FindString(notice))
+	customer.Click("main form button")
+	customer.Press(`form[data-passkey=login] button`)
+	customer.Wait("the booking of the 14th was taken back")
+	if c := customer.Complaints(); len(c) > 0 {
+		t.Errorf("the customer's browser complained: %q", c)
 	}
 }
 
