@@ -36,8 +36,6 @@ type DB struct {
 	stop  sync.Once
 	mu    sync.RWMutex // held for reading while a caller puts into queue
 	shut  bool         // guarded by mu
-
-	beforeCommit func(context.Context, *Tx) error // set before the first Update
 }
 
 // Options says what to open.
@@ -111,10 +109,6 @@ func (d *DB) Close() error {
 	})
 	return nil
 }
-
-// BeforeCommit sets what runs once at the end of every writing transaction on
-// SQLite, for all closures of the group together. Call it before the first Update.
-func (d *DB) BeforeCommit(f func(context.Context, *Tx) error) { d.beforeCommit = f }
 
 // Lite reports whether the database is SQLite.
 func (d *DB) Lite() bool { return d.lite }

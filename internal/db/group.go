@@ -83,12 +83,6 @@ func (d *DB) commit(group []*request) {
 	if len(good) == 0 {
 		return
 	}
-	if d.beforeCommit != nil {
-		if err := d.beforeCommit(ctx, tx); err != nil {
-			answer(good, err)
-			return
-		}
-	}
 	if err := stx.Commit(); err != nil {
 		answer(good, Error(err))
 		return
@@ -114,12 +108,10 @@ func (d *DB) inSavepoint(tx *Tx, r *request) (err, broken error) {
 		return nil, broken
 	}
 	tx.after = tx.after[:before]
-	if k := fail.KindOf(err); k == fail.Full || k == fail.Unavailable {
-		// SQLite undoes the whole transaction by itself on such errors.
-		if _, e := tx.Exec(ctx, `ROLLBACK TO one`); e != nil {
-			return nil, err
+	if _, e := tx.Exec(ctx, `ROLLBACK TO one`); e != nil {
+		if k := fail.KindOf(err); k == fail.Full || k == fail.Unavailable {
+			e = err // SQLite undid the whole transaction by itself, because of this
 		}
-	} else if _, e := tx.Exec(ctx, `ROLLBACK TO one`); e != nil {
 		return nil, e
 	}
 	_, broken = tx.Exec(ctx, `RELEASE one`)
