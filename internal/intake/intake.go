@@ -260,5 +260,6 @@ func machineWord(reason string) string {
 }
 
 func (in *Intake) done(ctx context.Context, tx *db.Tx, id string, c cases.ID) error {
+	tx.AfterCommit(func() { in.observe("filed") })
 	return db.Change(ctx, tx, `UPDATE spool SET state = 'done', owner = '', case_id = $2, done_at = $3 WHERE id = $1`, id, c, db.Micros(tx.Now))
 }

@@ -1,0 +1,128 @@
+// Command bench measures the desk beside its bound and GnuPG, in one run: only
+// ratios of one run count. It prints one table; docs/PERFORMANCE.md keeps it.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"postern/bench/load"
+	"postern/internal/db/dbtest"
+)
+
+var (
+	seconds = flag.Float64("seconds", 3, "about how long one measurement takes")
+	only    = flag.String("db", "", "sqlite or postgres; empty: both")
+)
+
+func main() {
+	flag.Parse()
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// lab is where everything of one run lives.
+type lab struct {
+	dir   string
+	mails *mails
+	ref   map[string]map[int]load.Result // by kind and connections
+}
+
+var connections = []int{1, 10, 50}
+
+func run() error {
+	dir, err := os.MkdirTemp("", "postern-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	l := &lab{dir: dir, ref: map[string]map[int]load.Result{}}
+	for name, pkg := range map[string]string{"postern": "./cmd/postern", "ref": "./bench/ref"} {
+		c := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
+		c.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := c.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		}
+	}
+	if l.mails, err = newMails(); err != nil {
+		return err
+	}
+	fmt.Printf("Bench of %s. 10 KB mails; se = signed and encrypted (Ed25519, Curve25519).\n", time.Now().UTC().Format("2006-01-02"))
+	if err := l.crypto(); err != nil {
+		return err
+	}
+	if err := l.bound(); err != nil {
+		return err
+	}
+	for _, kind := range []string{"sqlite", "postgres"} {
+		if *only != "" && *only != kind {
+			continue
+		}
+		url := ""
+		if kind == "postgres" {
+			os.Setenv("POSTERN_TEST_PG_FSYNC", "1")
+			if url, err = dbtest.Start(); err != nil {
+				return err
+			}
+		}
+		if err := l.postern(kind, url); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+// bound runs the reference: nothing can do the desk's work faster here.
+func (l *lab) bound() error {
+	fmt.Println("\nThe bound (SMTP, decrypt and verify, two rows, group commit):")
+	for _, kind := range []string{"se", "plain"} {
+		l.ref[kind] = map[int]load.Result{}
+		for _, n := range connections {
+			p, err := startRef(l.dir, kind, l.mails)
+			if err != nil {
+				return err
+			}
+			r, err := l.measure(p.addr, kind, n, nil)
+			cpu, rss := p.usage()
+			p.stop()
+			if err != nil {
+				return err
+			}
+			l.ref[kind][n] = r
+			fmt.Printf("  %-5s %2d connections  %7.0f mails/s   p50 %6s  p95 %6s   %5.2f ms CPU a mail   %4d MiB\n", kind, n, r.Rate(), ms(r.P50), ms(r.P95), cpu*1000/float64(r.N), rss>>20)
+		}
+	}
+	return nil
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1fms", float64(d.Microseconds())/1000) }
+
+// measure sends mails for about the time asked for: a short run first says how
+// many that are. done, if set, waits until all are handled completely.
+func (l *lab) measure(addr, kind string, n int, done func(sent int) error) (load.Result, error) {
+	probe, err := load.Run(addr, n, l.mails.take(kind, 20+10*n))
+	if err != nil {
+		return probe, err
+	}
+	if done != nil {
+		if err := done(probe.N); err != nil {
+			return probe, err
+		}
+	}
+	want := int(probe.Rate() * *seconds)
+	batch := l.mails.take(kind, min(max(want, 100), 12000))
+	start := time.Now()
+	r, err := load.Run(addr, n, batch)
+	if err != nil || done == nil {
+		return r, err
+	}
+	err = done(r.N)
+	r.Seconds = time.Since(start).Seconds() // complete handling, not the 250 alone
+	return r, err
+}
