@@ -113,8 +113,8 @@ func (e *exam) protected() {
 		a := addr(*f)
 		e.fromIn = &a
 	}
-	if h.Count("From") > 1 {
-		e.because("two-protected-from", "under protection it names two senders")
+	if h.Has("From") && e.fromIn == nil {
+		e.because("ambiguous-protected-from", "under protection its sender cannot be read as one address")
 		e.fromIn = &Address{}
 	}
 	for name, list := range map[string]*[]Address{"To": &e.To, "Cc": &e.Cc, "Reply-To": &e.ReplyTo} {

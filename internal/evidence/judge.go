@@ -93,11 +93,11 @@ func (e *exam) try(l layer) finding {
 	if len(ids) > 0 || len(fps) > 0 {
 		candidates = append(slices.Clone(candidates), e.o.Keys.ByID(ids, fps)...)
 	}
+	for _, k := range candidates[:mine] {
+		e.OtherKey = e.OtherKey || k.Trust == VerifiedTrust // unless it turns out to be the one
+	}
 	for i := range candidates {
 		k := &candidates[i]
-		if i < mine && k.Trust == VerifiedTrust {
-			e.OtherKey = true // unless it turns out to be the one
-		}
 		made, fault := l.sig.Verify(k.Key, e.o.At)
 		switch {
 		case made:

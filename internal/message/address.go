@@ -8,7 +8,10 @@ import (
 // An Address is a mailbox: a name that proves nothing, and an addr-spec.
 type Address struct{ Name, Addr string }
 
-const maxAddresses = 1000 // of one field
+const (
+	maxAddresses = 1000    // of one field
+	maxFrom      = 8 << 10 // bytes of a From field
+)
 
 // token of the address grammar.
 type token struct {
@@ -84,10 +87,9 @@ func commentEnd(s string, i int) int {
 // ParseAddresses reads an address list (RFC 5322, 3.4), groups included. ok is
 // false if any of it could not be read; what could be is returned.
 func ParseAddresses(s string) (list []Address, ok bool) {
-	if len(s) > maxValue {
-		s, ok = s[:maxValue], false
-	}
-	toks, ok := tokens(s)
+	short := len(s) < maxValue // else it was cut
+	toks, ok := tokens(s[:min(len(s), maxValue)])
+	ok = ok && short
 	var item []token
 	group := false
 	end := func() {
@@ -271,9 +273,9 @@ func validDomain(s string) bool {
 }
 
 // From is the sender: the one mailbox of the one From field. Absent, doubled,
-// with several mailboxes or unreadable it is nil: nobody can be named.
+// with several mailboxes, unreadable or cut short it is nil: nobody can be named.
 func (h *Header) From() *Address {
-	if h.Count("From") != 1 {
+	if h.Count("From") != 1 || len(h.Get("From")) > maxFrom {
 		return nil
 	}
 	list, ok := ParseAddresses(h.Get("From"))

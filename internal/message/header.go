@@ -105,6 +105,10 @@ func (w *walker) field(h *Header, line []byte) bool {
 	if len(value) > maxValue {
 		w.note(LongField)
 		value = value[:maxValue]
+		if strings.EqualFold(string(name), "From") || strings.EqualFold(string(name), "Content-Type") {
+			w.note(BadField) // what was cut off could say something else
+			value = nil
+		}
 	}
 	h.Fields = append(h.Fields, Field{string(name), unfold(value)})
 	return true
