@@ -113,7 +113,13 @@ func (m *mails) introductions() []load.Mail {
 // ring is every key the bound needs, armoured.
 func (m *mails) ring() []byte {
 	var b bytes.Buffer
-	b.WriteString("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n" + base64.StdEncoding.EncodeToString(m.desk.Bytes()) + "\n-----END PGP PRIVATE KEY BLOCK-----\n")
+	b.WriteString("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n")
+	for text := base64.StdEncoding.EncodeToString(m.desk.Bytes()); text != ""; {
+		n := min(64, len(text))
+		b.WriteString(text[:n] + "\n")
+		text = text[n:]
+	}
+	b.WriteString("-----END PGP PRIVATE KEY BLOCK-----\n")
 	for _, p := range m.people {
 		b.Write(p.secret.Public().Armored())
 	}
