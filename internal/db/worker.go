@@ -4,12 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Worker claims rows of a queue and hands each to Handle, several at once. It
 // wakes after a commit in this process, and looks by itself for what became
-// due or was left by another node.
+// due or was left by another node. Who inserts a row may also claim it for this
+// node in the same commit (Reserve, Give): that saves a commit for each row.
 type Worker struct {
 	DB     *DB
 	Queue  Queue
@@ -17,11 +19,15 @@ type Worker struct {
 	Log    *slog.Logger
 	Handle func(ctx context.Context, id string) // keeps its own errors; a row it leaves falls back with its lease
 
-	wake chan struct{} // capacity 1
-	once sync.Once
-	life sync.Mutex
-	stop context.CancelFunc // guarded by life; nil while stopped
-	done chan struct{}
+	wake  chan struct{} // capacity 1
+	hand  chan string   // rows given by their inserter; a place is reserved before
+	taken atomic.Int64  // places reserved or filled
+	runs  atomic.Bool
+	more  atomic.Bool // the last look left rows behind
+	once  sync.Once
+	life  sync.Mutex
+	stop  context.CancelFunc // guarded by life; nil while stopped
+	done  chan struct{}
 }
 
 const (
@@ -29,7 +35,38 @@ const (
 	beat = 30 * time.Second
 )
 
-func (w *Worker) init() { w.once.Do(func() { w.wake = make(chan struct{}, 1) }) }
+func (w *Worker) init() {
+	w.once.Do(func() { w.wake, w.hand = make(chan struct{}, 1), make(chan string, 4*w.Slots) })
+}
+
+// Reserve asks for a place for a row that is about to be inserted as claimed by
+// this node. Without one the row is inserted as ready. Give fills the place after
+// the commit; Release gives it back if there was none.
+func (w *Worker) Reserve() bool {
+	if !w.runs.Load() {
+		return false
+	}
+	if w.taken.Add(1) > int64(cap(w.hand)) {
+		w.taken.Add(-1)
+		return false
+	}
+	return true
+}
+
+// Give hands over a row for which a place was reserved.
+func (w *Worker) Give(id string) { w.hand <- id }
+
+// Release gives a reserved place back.
+func (w *Worker) Release() { w.taken.Add(-1) }
+
+// Claimed is what the columns state, owner and lease_until of a row hold that is
+// inserted as claimed by this node, or as ready.
+func (w *Worker) Claimed(tx *Tx, mine bool) (state, owner string, lease int64) {
+	if !mine {
+		return w.Queue.Ready[0], "", 0
+	}
+	return w.Queue.Busy[0], w.Queue.Owner, Micros(tx.Now.Add(Lease))
+}
 
 // Wake says that there may be something to do.
 func (w *Worker) Wake() {
@@ -54,6 +91,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop, w.done = cancel, make(chan struct{})
+	w.runs.Store(true)
 	go w.loop(run, w.done)
 	return nil
 }
@@ -65,6 +103,7 @@ func (w *Worker) Stop() {
 	if w.stop == nil {
 		return
 	}
+	w.runs.Store(false)
 	w.stop()
 	<-w.done
 	w.stop = nil
@@ -75,30 +114,49 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	slots := make(chan struct{}, w.Slots)
+	work := func(id string) {
+		slots <- struct{}{}
+		wg.Go(func() {
+			// What was claimed is finished, also while stopping.
+			w.Handle(context.WithoutCancel(ctx), id)
+			<-slots
+			if w.more.Load() {
+				w.Wake()
+			}
+		})
+	}
+	given := func(id string) { w.taken.Add(-1); work(id) }
 	tick, heart := time.NewTicker(poll), time.NewTicker(beat)
 	defer tick.Stop()
 	defer heart.Stop()
 	for {
-		ids := w.claim(ctx, w.Slots-len(slots))
+		n := w.Slots - len(slots)
+		ids := w.claim(ctx, n)
+		w.more.Store(len(ids) >= n)
 		for _, id := range ids {
-			slots <- struct{}{}
-			wg.Go(func() {
-				// What was claimed is finished, also while stopping.
-				w.Handle(context.WithoutCancel(ctx), id)
-				<-slots
-				w.Wake()
-			})
+			work(id)
 		}
-		if len(ids) > 0 && ctx.Err() == nil {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.wake:
-		case <-tick.C:
-		case <-heart.C:
-			w.heartbeat(ctx)
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				for w.taken.Load() > 0 { // reserved before the stop: their commit is under way
+					select {
+					case id := <-w.hand:
+						given(id)
+					case <-time.After(time.Second):
+						return // no commit came of it; the row, if any, falls back
+					}
+				}
+				return
+			case id := <-w.hand:
+				given(id)
+			case <-w.wake:
+				waiting = false
+			case <-tick.C:
+				waiting = false
+			case <-heart.C:
+				w.heartbeat(ctx)
+			}
 		}
 	}
 }

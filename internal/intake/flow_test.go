@@ -30,7 +30,7 @@ import (
 // desk is intake and outbox on one database, with a clock that the test moves.
 // Mails out are captured.
 type desk struct {
-	*testing.T
+	testing.TB
 	d     *db.DB
 	v     *vault.Vault
 	cases *cases.Store
@@ -59,9 +59,9 @@ func each(t *testing.T, f func(*desk)) {
 	}
 }
 
-func open(t *testing.T, url string) *desk {
+func open(t testing.TB, url string) *desk {
 	t.Helper()
-	x := &desk{T: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}}
+	x := &desk{TB: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}}
 	var err error
 	if x.d, err = db.Open(t.Context(), db.Options{URL: url, Clock: x.clock.get}); err != nil {
 		t.Fatal(err)

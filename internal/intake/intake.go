@@ -112,6 +112,7 @@ func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 		return fmt.Errorf("encode envelope: %w", err)
 	}
 	sealedEnv := key.Seal(env, "spool", id)
+	mine := in.worker.Reserve()
 	err = in.d.Update(ctx, func(tx *db.Tx) error {
 		if err := vault.Add(ctx, tx, key); err != nil {
 			return err
@@ -119,11 +120,19 @@ func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 		if err := vault.PutBlob(ctx, tx, id, key, len(e.Raw), sealed); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at) VALUES ($1, 'spooled', $2, $3, $4, $5, $6, $6)`,
-			id, e.Door, sealedEnv, key.ID, len(e.Raw), db.Micros(tx.Now))
-		tx.AfterCommit(in.worker.Wake)
+		state, owner, lease := in.worker.Claimed(tx, mine)
+		_, err := tx.Exec(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)`,
+			id, state, e.Door, sealedEnv, key.ID, len(e.Raw), db.Micros(tx.Now), owner, lease)
 		return err
 	})
+	switch {
+	case err != nil && mine:
+		in.worker.Release()
+	case err == nil && mine:
+		in.worker.Give(id)
+	case err == nil:
+		in.worker.Wake()
+	}
 	if err != nil {
 		in.observe("refused")
 		return err

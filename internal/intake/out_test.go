@@ -47,7 +47,7 @@ func (r *fakeRelay) Send(_ context.Context, from, _ string, raw []byte) smtpc.Re
 
 func (r *fakeRelay) mails() [][]byte { r.mu.Lock(); defer r.mu.Unlock(); return slices.Clone(r.got) }
 
-func withRelay(t *testing.T, url string, say ...smtpc.Outcome) (*desk, *fakeRelay) {
+func withRelay(t testing.TB, url string, say ...smtpc.Outcome) (*desk, *fakeRelay) {
 	x := open(t, url)
 	x.in.Stop()
 	x.out.Stop()
@@ -108,7 +108,7 @@ func (x *desk) adaCase() (*cases.Case, *pgp.Secret) {
 
 func TestP1EverythingThatLeavesIsSigned(t *testing.T) {
 	each(t, func(x *desk) {
-		g := gpgtest.New(x.T)
+		g := gpgtest.New(x.TB)
 		us := x.boxes.All()[0].Secret.Public()
 		g.Import(us.Armored())
 		plain := x.take(&letter{from: "emre@kestrel.example", subject: "Hours", text: "open?"}) // a receipt
