@@ -28,11 +28,17 @@ import (
 // Args is a job's arguments; Kind names it in the table and never changes.
 type Args = river.JobArgs
 
-// timeout ends a job that hangs; rescue takes a job of a dead node up again.
+// timeout ends a job that hangs; rescue takes a job of a dead node up again,
+// never one that may still be alive. A long job goes in batches and inserts its
+// own continuation.
 const (
-	timeout = 5 * time.Minute
-	rescue  = timeout + time.Minute
+	timeout = 90 * time.Second
+	rescue  = timeout + 30*time.Second
 )
+
+// poll is how often each node looks for work. On SQLite a look holds the one
+// writing connection, for about 0.3 ms: commits do not feel one a second.
+const poll = time.Second
 
 // Runner inserts and runs jobs.
 type Runner struct {
@@ -42,9 +48,12 @@ type Runner struct {
 	log      *slog.Logger
 	driver   riverdriver.Driver[*sql.Tx]
 
-	mu     sync.Mutex
-	client *river.Client[*sql.Tx] // set by Start
-	run    bool                   // guarded by mu
+	once   sync.Once // guards the next two; never held while the database works
+	client *river.Client[*sql.Tx]
+	err    error
+
+	mu  sync.Mutex // held over a start and a stop, so never taken by Insert, which holds the writing connection
+	run bool       // guarded by mu
 }
 
 // New returns a runner without workers.
@@ -87,7 +96,7 @@ func (w *worker[T]) Work(ctx context.Context, j *river.Job[T]) error {
 	return err
 }
 
-// AddWorker says what runs a kind of job. Before Start only.
+// AddWorker says what runs a kind of job. Before Start and Insert only.
 func AddWorker[T Args](r *Runner, work func(context.Context, T) error) {
 	river.AddWorker(r.workers, &worker[T]{work: work, log: r.log})
 }
@@ -109,32 +118,31 @@ func (r *Runner) Start(ctx context.Context) error {
 	if r.run {
 		return nil
 	}
-	if err := r.build(); err != nil {
+	c, err := r.build()
+	if err != nil {
 		return err
 	}
-	if err := r.client.Start(context.WithoutCancel(ctx)); err != nil {
+	if err := c.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start jobs: %w", err)
 	}
 	r.run = true
 	return nil
 }
 
-func (r *Runner) build() error {
-	if r.client != nil {
-		return nil
-	}
-	c, err := river.NewClient(r.driver, &river.Config{
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}, Workers: r.workers, PeriodicJobs: r.periodic,
-		JobTimeout: timeout, RescueStuckJobsAfter: rescue, FetchCooldown: 100 * time.Millisecond, FetchPollInterval: time.Second, Logger: quiet(),
+func (r *Runner) build() (*river.Client[*sql.Tx], error) {
+	r.once.Do(func() {
+		r.client, r.err = river.NewClient(r.driver, &river.Config{
+			Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}, Workers: r.workers, PeriodicJobs: r.periodic,
+			JobTimeout: timeout, RescueStuckJobsAfter: rescue, FetchCooldown: 100 * time.Millisecond, FetchPollInterval: poll, Logger: quiet(),
+		})
+		if r.err != nil {
+			r.err = fmt.Errorf("set up jobs: %w", r.err)
+		}
 	})
-	if err != nil {
-		return fmt.Errorf("set up jobs: %w", err)
-	}
-	r.client = c
-	return nil
+	return r.client, r.err
 }
 
-// Stop waits for what is under way; twice is harmless.
+// Stop waits for what is under way, and ends it when ctx does; twice is harmless.
 func (r *Runner) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,18 +150,25 @@ func (r *Runner) Stop(ctx context.Context) error {
 		return nil
 	}
 	r.run = false
-	return r.client.Stop(ctx)
+	err := r.client.Stop(ctx)
+	if ctx.Err() == nil {
+		return err
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return r.client.StopAndCancel(last)
 }
 
 // Insert adds a job in the transaction of its cause.
 func (r *Runner) Insert(ctx context.Context, tx *db.Tx, args Args) error {
-	r.mu.Lock()
-	err := r.build()
-	r.mu.Unlock()
+	c, err := r.build()
 	if err != nil {
 		return err
 	}
-	if _, err := r.client.InsertTx(ctx, tx.SQL(), args, nil); err != nil {
+	if tx.Serial() { // others share this transaction: a statement broken off would undo theirs
+		ctx = context.WithoutCancel(ctx)
+	}
+	if _, err := c.InsertTx(ctx, tx.SQL(), args, nil); err != nil {
 		return fmt.Errorf("insert job: %w", db.Error(err))
 	}
 	return nil
