@@ -58,6 +58,8 @@ func (e *exam) problem(p message.Problem) {
 	switch p {
 	case message.BadCharset:
 		e.put(Quarantine, string(p), "its text is in a character set that is not read")
+	case message.TooDeep, message.TooManyParts, message.TooBig:
+		e.put(Quarantine, string(p), "it is built so that it cannot be read within reason")
 	case message.AlternativesDiffer:
 		e.because(string(p), "its HTML says something else than its text; the text is shown")
 	case message.Bidi:

@@ -159,6 +159,16 @@ func (r *Report) put(d Disposition, word, format string, args ...any) {
 	}
 }
 
+// withhold takes from a quarantined mail what it shows, and its authority: what
+// nobody could read as it was meant is not what somebody signed.
+func (r *Report) withhold() {
+	r.Text, r.HTML, r.Attachments, r.Keys = "", "", nil, nil
+	if r.Signature.Verdict == Verified || r.Signature.Verdict == Signed {
+		r.Signature.Verdict = Unsigned
+		r.because("quarantined", "it is signed, but cannot be shown as it was signed")
+	}
+}
+
 // Examine examines a mail.
 func Examine(raw []byte, o Options) (r *Report) {
 	r = &Report{Disposition: Accept, Encryption: Encryption{Scheme: "none"}, Signature: Signature{Verdict: Unsigned, Scheme: "none", Covers: "none"}}
@@ -174,8 +184,8 @@ func Examine(raw []byte, o Options) (r *Report) {
 	e.open()
 	e.content()
 	e.judge()
-	if r.Disposition == Quarantine && r.Encryption.Scheme != "none" && !r.Encryption.Decrypted {
-		r.Text, r.HTML, r.Attachments = "", "", nil
+	if r.Disposition == Quarantine {
+		r.withhold()
 	}
 	return r
 }

@@ -18,7 +18,12 @@ const (
 func (m *Mail) Automatic(returnPath *string) Automatic {
 	h := m.Header()
 	from := strings.ToLower(firstLocal(h))
-	auto := strings.ToLower(strings.TrimSpace(firstWord(h.Get("Auto-Submitted"))))
+	auto := ""
+	for _, v := range h.All("Auto-Submitted") { // any one of several counts
+		if w := strings.ToLower(strings.TrimSpace(firstWord(v))); w != "" && (auto == "" || auto == "no") {
+			auto = w
+		}
+	}
 	precedence := ""
 	for _, v := range h.All("Precedence") { // any one of several counts
 		switch w := strings.ToLower(strings.TrimSpace(firstWord(v))); w {
