@@ -37,10 +37,10 @@ func (e *exam) content() {
 		e.Attachments = e.files
 	}
 	if e.Encryption.Scheme != "none" && !e.Encryption.Decrypted {
-		e.Text = ""
+		e.Text, e.HTML = "", ""
 	}
 	if smime(e.m.Root) {
-		e.Text = ""
+		e.Text, e.HTML = "", ""
 		kind := strings.ToLower(e.m.Root.Params["smime-type"])
 		if kind == "signed-data" {
 			e.Signature.Scheme = "smime"

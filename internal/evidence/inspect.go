@@ -180,23 +180,23 @@ func parseArgs(args []string) (*job, error) {
 	keys := &ring{}
 	plain := false
 	for i := 0; i < len(args); i++ {
-		name, value, has := strings.Cut(args[i], "=")
-		if plain || !strings.HasPrefix(args[i], "--") {
-			if args[i] == "-h" {
-				return nil, errHelp
-			}
+		if plain || args[i] == "-" || !strings.HasPrefix(args[i], "-") {
 			j.mails = append(j.mails, args[i])
 			continue
 		}
-		switch name {
+		switch args[i] {
 		case "--":
 			plain = true
 			continue
 		case "--json":
 			j.json = true
 			continue
-		case "--help":
+		case "--help", "-h":
 			return nil, errHelp
+		}
+		name, value, has := strings.Cut(args[i], "=")
+		if !takesValue(name) {
+			return nil, fmt.Errorf("there is no option %s", args[i])
 		}
 		if !has {
 			if i++; i >= len(args) {
@@ -213,6 +213,10 @@ func parseArgs(args []string) (*job, error) {
 	}
 	j.o.Keys = keys
 	return j, nil
+}
+
+func takesValue(name string) bool {
+	return slices.Contains([]string{"--at", "--key", "--contact", "--secret"}, name)
 }
 
 func (j *job) option(name, value string, keys *ring) error {
@@ -253,8 +257,6 @@ func (j *job) option(name, value string, keys *ring) error {
 			return fmt.Errorf("%s: %s", value, words(err))
 		}
 		j.o.Secrets = append(j.o.Secrets, s)
-	default:
-		return fmt.Errorf("there is no option %s", name)
 	}
 	return nil
 }
@@ -267,6 +269,9 @@ func readKeys(file string) ([]*pgp.Key, error) {
 		return nil, err
 	}
 	list, err := pgp.ParseKeys(data)
+	if _, no := pgp.ParseSecret(data); err != nil && no == nil {
+		return nil, fmt.Errorf("%s: %s", file, words(err)) // a secret key, where a public one was meant
+	}
 	if err != nil && !bytes.Contains(data, []byte("PGP PUBLIC KEY")) && (len(data) == 0 || data[0]&0x80 == 0) {
 		return nil, fmt.Errorf("%s: %s", file, words(err))
 	}
