@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -27,8 +29,8 @@ type Browser struct {
 // is trusted although the certificate is self-signed.
 func Start(t testing.TB, spki string) *Browser {
 	t.Helper()
-	path := "/usr/bin/chromium"
-	if _, err := os.Stat(path); err != nil {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
 		t.Fatal("Chromium is not installed; install it with: apt-get install chromium")
 	}
 	dir, err := os.MkdirTemp("", "chromium")
@@ -55,8 +57,9 @@ type Tab struct {
 	t   testing.TB
 	ctx context.Context
 
-	mu     sync.Mutex
-	errors []string // guarded by mu: what the console complained about
+	mu       sync.Mutex
+	errors   []string // guarded by mu: what the console complained about
+	requests []string // guarded by mu: every address asked for
 }
 
 // Option changes a tab before its first page.
@@ -86,8 +89,10 @@ func (b *Browser) Tab(t testing.TB, opts ...Option) *Tab {
 	t.Cleanup(func() { stop2(); stop() })
 	tab := &Tab{t: t, ctx: ctx}
 	tab.must(chromedp.Do(ctx))
+	// Both subscribe here, before the first page, and end with the tab.
+	console, requests := chromedp.Console(ctx), chromedp.Events(ctx, network.RequestWillBeSent)
 	go func() {
-		for m, err := range chromedp.Console(ctx) {
+		for m, err := range console {
 			if err != nil {
 				return
 			}
@@ -96,6 +101,16 @@ func (b *Browser) Tab(t testing.TB, opts ...Option) *Tab {
 				tab.errors = append(tab.errors, s)
 				tab.mu.Unlock()
 			}
+		}
+	}()
+	go func() {
+		for e, err := range requests {
+			if err != nil {
+				return
+			}
+			tab.mu.Lock()
+			tab.requests = append(tab.requests, e.Request.URL)
+			tab.mu.Unlock()
 		}
 	}()
 	for _, o := range opts {
@@ -116,6 +131,19 @@ func (tab *Tab) Complaints() []string {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
 	return append([]string(nil), tab.errors...)
+}
+
+// Strangers are the requests that went to other places than those that begin
+// with home; data: and blob: stay within the page.
+func (tab *Tab) Strangers(home string) (out []string) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	for _, u := range tab.requests {
+		if !strings.HasPrefix(u, home) && !strings.HasPrefix(u, "data:") && !strings.HasPrefix(u, "blob:") && u != "about:blank" {
+			out = append(out, u)
+		}
+	}
+	return out
 }
 
 // Go opens an address.
