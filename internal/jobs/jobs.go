@@ -36,8 +36,8 @@ const (
 	rescue  = timeout + 30*time.Second
 )
 
-// poll is how often each node looks for work. On SQLite a look holds the one
-// writing connection, for about 0.3 ms: commits do not feel one a second.
+// poll is how often each node looks for work. On SQLite a look takes the one
+// writing connection for about one small commit's time: once a second is not felt.
 const poll = time.Second
 
 // Runner inserts and runs jobs.
