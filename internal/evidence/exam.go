@@ -87,8 +87,8 @@ func (e *exam) open() {
 	default:
 		e.openInline(root)
 	}
-	if e.payload == root && len(e.layers) == 0 && !e.Encryption.Decrypted {
-		e.deepSigned(root)
+	if len(e.layers) == 0 {
+		e.deepSigned(e.payload)
 	}
 }
 
@@ -126,8 +126,9 @@ func (e *exam) openMIME(part *message.Part, whole bool) {
 	}
 	// A detached signature may stand inside the ciphertext (RFC 3156, 6.1).
 	if isSigned(e.payload) {
-		e.detached(e.payload, true)
-		e.payload = e.payload.Parts[0]
+		if e.detached(e.payload, true) {
+			e.payload = e.payload.Parts[0]
+		}
 	} else if isEncrypted(e.payload) {
 		e.because("nested-encryption", "inside is another encrypted mail; it is kept as a file")
 	}
@@ -174,7 +175,9 @@ func (e *exam) openSigned(p *message.Part, whole bool) {
 		e.payload = p.Parts[0]
 		return
 	}
-	e.detached(p, false)
+	if !e.detached(p, false) {
+		return // everything in it is shown, as in any unsigned mail
+	}
 	e.payload = p.Parts[0]
 	if isEncrypted(e.payload) {
 		// Encrypted, then signed: the signer need not have known the content
@@ -186,24 +189,25 @@ func (e *exam) openSigned(p *message.Part, whole bool) {
 }
 
 // detached reads the signature part of a multipart/signed (RFC 3156, 5) over
-// the exact bytes of the first.
-func (e *exam) detached(p *message.Part, inside bool) {
+// the exact bytes of the first; false if it is not built so.
+func (e *exam) detached(p *message.Part, inside bool) bool {
 	protocol := p.Params["protocol"]
 	if len(p.Parts) != 2 || !strings.EqualFold(protocol, "application/pgp-signature") || p.Parts[1].Type != "application/pgp-signature" {
 		e.broken = true
 		e.because("malformed-signature", "it says that it is signed, but is not built so")
-		return
+		return false
 	}
 	data, _ := p.Parts[1].Data()
 	list, err := pgp.Detached(p.Parts[0].Raw, data)
 	if err != nil {
 		e.broken = true
 		e.because("malformed-signature", "its signature cannot be read")
-		return
+		return true
 	}
 	for _, s := range list {
 		e.layers = append(e.layers, layer{sig: s, inside: inside, whole: true})
 	}
+	return true
 }
 
 func smime(p *message.Part) bool {

@@ -86,12 +86,12 @@ func (e *exam) try(l layer) finding {
 	}
 	var candidates []Known
 	if e.From != nil {
-		candidates = e.o.Keys.ByAddress(strings.ToLower(e.From.Address))
+		candidates = surestFirst(e.o.Keys.ByAddress(strings.ToLower(e.From.Address)))
 	}
 	mine := len(candidates)
 	ids, fps := l.sig.Issuer()
 	if len(ids) > 0 || len(fps) > 0 {
-		candidates = append(slices.Clone(candidates), e.o.Keys.ByID(ids, fps)...)
+		candidates = append(candidates, surestFirst(e.o.Keys.ByID(ids, fps))...)
 	}
 	for _, k := range candidates[:mine] {
 		e.OtherKey = e.OtherKey || k.Trust == VerifiedTrust // unless it turns out to be the one
@@ -110,6 +110,21 @@ func (e *exam) try(l layer) finding {
 		}
 	}
 	return out
+}
+
+// surestFirst puts what a person has verified first: one key may be known more
+// than once, and whose it is verified to be counts more than that it was seen.
+func surestFirst(list []Known) []Known {
+	out := slices.Clone(list)
+	slices.SortStableFunc(out, func(a, b Known) int { return sure(b) - sure(a) })
+	return out
+}
+
+func sure(k Known) int {
+	if k.Trust == VerifiedTrust {
+		return 1
+	}
+	return 0
 }
 
 // best is the signature the verdict speaks of: a good one of the sender's, else
