@@ -3,123 +3,150 @@ package dlp
 import (
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// words name what must not be sent about, in the languages of our customers. A
-// word alone is nothing: a value must follow it.
-var words = []string{"password", "passwort", "kennwort", "passphrase", "passcode", "mot de passe", "contraseña", "senha", "wachtwoord", "hasło",
-	"pin", "tan", "cvv", "cvc", "secret key", "api key", "api-key", "apikey", "access token", "zugangscode", "geheimzahl"}
-
-// secrets finds private keys and words for secrets with a value behind them.
-func secrets(text string) []Finding {
-	var out []Finding
+// blocks finds armoured private keys.
+func (f *folded) blocks(out []Finding) []Finding {
+	const begin = "-----BEGIN "
 	for i := 0; ; {
-		j := strings.Index(text[i:], "PRIVATE KEY-----")
-		if k := strings.Index(text[i:], "PRIVATE KEY BLOCK-----"); k >= 0 && (j < 0 || k < j) {
-			j = k
-		}
+		j := strings.Index(f.s[i:], begin)
 		if j < 0 {
-			break
+			return out
 		}
-		begin := strings.LastIndex(text[i:i+j], "-----BEGIN ")
-		if begin >= 0 && j-begin < 40 {
-			out = append(out, Finding{Key, i + begin, i + j, "private key"})
-		}
-		i += j + 10
-	}
-	low := lower(text)
-	for _, w := range words {
-		for i := 0; i < len(low); {
-			j := strings.Index(low[i:], w)
-			if j < 0 {
-				break
-			}
-			at := i + j
-			i = at + len(w)
-			if letterAt(low, at-1, true) || letterAt(low, i, false) {
-				continue
-			}
-			if end, ok := value(text, i, len(w) <= 3); ok {
-				out = append(out, Finding{Secret, at, end, text[at:at+len(w)] + " ••••"})
-			}
+		at := i + j
+		i = at + len(begin)
+		label, _, ok := strings.Cut(f.s[i:min(len(f.s), i+40)], "-----")
+		if ok && strings.Contains(label, "PRIVATE KEY") {
+			out = append(out, Finding{Key, at, i + len(label) + 5, "private key"})
 		}
 	}
-	return out
 }
 
-// lower folds without changing lengths, so that offsets stay those of the text.
-func lower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 32
+// shapes are how well-known services begin their keys. What follows must be
+// long and hold digits.
+var shapes = map[string][]string{
+	"sk": {"sk_live_", "sk_test_", "sk-"}, "rk": {"rk_live_"}, "whsec": {"whsec_"}, "ghp": {"ghp_"}, "gho": {"gho_"}, "ghs": {"ghs_"}, "github": {"github_pat_"}, "glpat": {"glpat-"},
+	"xoxb": {"xoxb-"}, "xoxp": {"xoxp-"}, "xoxa": {"xoxa-"}, "hf": {"hf_"}, "npm": {"npm_"}, "pypi": {"pypi-"}, "sg": {"sg."},
+}
+
+// shape reports whether a key begins with the word from start to end.
+func (f *folded) shape(start, end int) (int, bool) {
+	if start > 0 && (f.s[start-1] == '_' || f.s[start-1] == '-' || f.s[start-1] == '.') { // in the midst of a token
+		return 0, false
+	}
+	w := f.s[start:end]
+	switch {
+	case strings.HasPrefix(w, "AKIA"), strings.HasPrefix(w, "ASIA"):
+		last, digits := f.token(start)
+		return last, last-start == 20 && digits > 0 && w == strings.ToUpper(w)
+	case strings.HasPrefix(w, "AIza"):
+		last, digits := f.token(start)
+		return last, last-start == 39 && digits > 0
+	case strings.HasPrefix(w, "eyJ"): // a signed web token: three parts
+		last, _ := f.token(start)
+		return last, last-start >= 40 && strings.Count(f.s[start:last], ".") == 2
+	}
+	if len(w) > 6 {
+		return 0, false
+	}
+	for _, p := range shapes[f.low[start:end]] {
+		if strings.HasPrefix(f.low[start:], p) {
+			last, digits := f.token(start + len(p))
+			return last, last-start-len(p) >= 16 && digits >= 2
 		}
 	}
-	return string(b)
+	return 0, false
 }
 
-func letterAt(s string, i int, before bool) bool {
-	if i < 0 || i >= len(s) {
-		return false
-	}
-	var r rune
-	if before {
-		r, _ = utf8.DecodeLastRuneInString(s[:i+1])
-	} else {
-		r, _ = utf8.DecodeRuneInString(s[i:])
-	}
-	return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_'
-}
-
-// joiners may stand between the word and its value.
-var joiners = []string{"is", "ist", "lautet", "est", "es", "é", "code", "for your account", "für ihr konto"}
-
-// value looks for what follows the word: a sign or a joining word, then
-// something that is no ordinary word. A short word wants digits.
-func value(text string, i int, digitsOnly bool) (end int, ok bool) {
-	stop := min(len(text), i+80)
-	rest := text[i:stop]
-	trimmed := strings.TrimLeft(rest, " \t\u00a0")
-	joined := false
-	for _, j := range joiners {
-		if low := lower(trimmed); strings.HasPrefix(low, j) && len(trimmed) > len(j) && (trimmed[len(j)] == ' ' || trimmed[len(j)] == ':') {
-			trimmed, joined = strings.TrimLeft(trimmed[len(j):], " \t"), true
+// token reads what keys are made of.
+func (f *folded) token(i int) (end, digits int) {
+	for ; i < len(f.s); i++ {
+		c := f.s[i]
+		if isDigit(c) {
+			digits++
+		} else if c >= 0x80 || !isLetter(c) && c != '_' && c != '-' && !(c == '.' && i+1 < len(f.s) && isAlnum(f.s[i+1])) {
 			break
 		}
 	}
-	if t := strings.TrimLeft(trimmed, ":=\"'„“»- \t"); len(t) < len(trimmed) && strings.ContainsAny(trimmed[:len(trimmed)-len(t)], ":=\"'„“»") {
-		trimmed, joined = t, true
-	}
-	if !joined && !digitsOnly {
-		return 0, false
-	}
-	token := trimmed
-	if k := strings.IndexFunc(token, unicode.IsSpace); k >= 0 {
-		token = token[:k]
-	}
-	token = strings.TrimRight(token, ".,;!?\"'“”«)")
-	if !secretLike(token, digitsOnly) {
-		return 0, false
-	}
-	return i + len(rest) - len(trimmed) + len(token), true
+	return i, digits
 }
 
-func secretLike(t string, digitsOnly bool) bool {
-	var letters, digits, others int
+// value reads up to the next space, without what ends a sentence or a quote.
+func (f *folded) value(i int) string {
+	t := f.s[i:min(len(f.s), i+160)]
+	if k := strings.IndexFunc(t, unicode.IsSpace); k >= 0 {
+		t = t[:k]
+	}
+	return strings.TrimRight(t, ".,;\"'“”’«»)`*")
+}
+
+// password reads what follows a word for a password. Behind a sign a plain word
+// counts if nothing follows it on its line; otherwise it must look like none.
+func (f *folded) password(i int) (int, bool) {
+	at, joined, sign := f.join(i)
+	t := f.value(at)
+	end := at + len(t)
+	if len(t) < 4 || len(t) > 128 || strings.ContainsAny(t[:1], "<[{") || strings.HasSuffix(t, ":") || strings.HasSuffix(t, "?") || strings.HasPrefix(t, "http") {
+		return 0, false
+	}
+	letters, digits, signs := count(t)
+	switch {
+	case joined && digits > 0, joined && signs > 0 && letters > 0:
+		return end, true
+	case digits > 0 && letters > 0 && len(t) >= 6 && signs == 0 && !strings.ContainsAny(t, "-/.,"):
+		return end, true
+	case sign && letters >= 6:
+		return end, f.lineEnds(end) && !ordinary[strings.ToLower(t)]
+	}
+	return 0, false
+}
+
+func count(t string) (letters, digits, signs int) {
 	for _, r := range t {
 		switch {
 		case unicode.IsDigit(r):
 			digits++
 		case unicode.IsLetter(r):
 			letters++
-		default:
-			others++
+		case !strings.ContainsRune("-'’./,()", r):
+			signs++
 		}
 	}
-	if digitsOnly {
-		return digits >= 3 && digits <= 8 && letters == 0 && others == 0
+	return letters, digits, signs
+}
+
+func (f *folded) lineEnds(i int) bool {
+	for ; i < len(f.s) && f.s[i] != '\n'; i++ {
+		if isAlnum(f.s[i]) {
+			return false
+		}
 	}
-	n := letters + digits + others
-	return n >= 4 && n <= 128 && (digits > 0 || others > 0 && letters > 0 && !strings.HasPrefix(t, "http"))
+	return true
+}
+
+// ordinary words stand behind "Password:" in forms and letters.
+var ordinary = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`required optional changed forgotten expired unknown invalid incorrect missing hidden redacted secret correct wrong empty protected
+		encrypted reset-password forgot-password yes/no unchanged erforderlich geändert vergessen abgelaufen unbekannt ungültig falsch fehlt obligatoire oublié requerida`) {
+		m[w] = true
+	}
+	return m
+}()
+
+// code reads a short number behind a word for a code.
+func (f *folded) code(i int) (int, bool) {
+	if i < len(f.s) && f.s[i] == '-' { // PIN-Brief, TAN-Verfahren
+		return 0, false
+	}
+	at, _, _ := f.join(i)
+	end := at
+	for end < len(f.s) && isDigit(f.s[end]) {
+		end++
+	}
+	n := end - at
+	if end+4 <= len(f.s) && n == 3 && (f.s[end] == ' ' || f.s[end] == '-') && isDigit(f.s[end+1]) && isDigit(f.s[end+2]) && isDigit(f.s[end+3]) { // 123 456
+		end += 4
+	}
+	return end, n >= 3 && n <= 8 && !(end < len(f.s) && (isAlnum(f.s[end]) || f.s[end] == '-' && end+1 < len(f.s) && isAlnum(f.s[end+1])))
 }
