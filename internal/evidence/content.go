@@ -145,14 +145,20 @@ func (e *exam) partOnly() bool {
 // maxFoundKeys bounds how many certificates one mail can bring.
 const maxFoundKeys = 4
 
+// maxTriedKeys bounds how many are looked at to find them.
+const maxTriedKeys = 8
+
 // findKeys collects the sender's certificate from the Autocrypt field and from
 // attachments: only one that names the sender's address.
 func (e *exam) findKeys() {
 	if e.From == nil {
 		return
 	}
-	from := strings.ToLower(e.From.Address)
+	from, tried := strings.ToLower(e.From.Address), 0
 	add := func(data []byte, source string) {
+		if tried++; tried > maxTriedKeys || len(data) > 256<<10 {
+			return
+		}
 		keys, err := pgp.ParseKeys(data)
 		if err != nil {
 			return

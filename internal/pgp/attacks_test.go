@@ -264,3 +264,40 @@ func TestEveryFlippedByteClosesAEAD(t *testing.T) {
 		}
 	}
 }
+
+// A certificate made to cost: checks are bounded in size and in number.
+func TestCostlyKeysAreRefused(t *testing.T) {
+	for bits, want := range map[int]string{8193: "larger than anybody needs", 60000: "larger than anybody needs", 1023: "too weak"} {
+		n := make([]byte, (bits+7)/8)
+		for i := range n {
+			n[i] = 0xff
+		}
+		n[0] = byte(1<<((bits-1)%8+1) - 1)
+		body := append([]byte{4, 0x60, 0, 0, 0, 1, byte(bits >> 8), byte(bits)}, n...)
+		body = append(body, 0, 17, 1, 0, 1)
+		key := append([]byte{0x99, byte(len(body) >> 8), byte(len(body))}, body...)
+		pkt, err := rawPacket{raw: key}.parse()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := strong(pkt.(*packet.PublicKey)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bits: %v", bits, err)
+		}
+	}
+	ada := made(t, "Ada")
+	packets, err := split(ada.Public().Bytes(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var many []byte
+	for i, p := range packets {
+		n := 1
+		if i == 2 { // the signature on the user ID
+			n = maxSelfSigs + 1
+		}
+		many = append(many, bytes.Repeat(p.raw, n)...)
+	}
+	if _, err := ParseKeys(many); err == nil || !strings.Contains(err.Error(), "vouches for itself more than") {
+		t.Error(err)
+	}
+}

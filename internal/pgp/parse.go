@@ -112,6 +112,9 @@ func newKey(e *openpgp.Entity) (*Key, error) {
 	if len(e.Subkeys) > maxSubkeys || len(e.Identities) > maxUserIDs {
 		return nil, fail.New(fail.Invalid, "the key has too many subkeys or user IDs")
 	}
+	if selfSignatures(e) > maxSelfSigs {
+		return nil, fail.New(fail.Invalid, "the key vouches for itself more than %d times; export it without what is not needed (gpg --export-options export-clean)", maxSelfSigs)
+	}
 	old := settle(e)
 	if sig, err := e.PrimarySelfSignature(time.Time{}, config(time.Time{})); err != nil || sig == nil {
 		if old {
@@ -127,6 +130,18 @@ func newKey(e *openpgp.Entity) (*Key, error) {
 	return k, err
 }
 
+// selfSignatures counts what settle would have to check.
+func selfSignatures(e *openpgp.Entity) int {
+	n := len(e.Revocations) + len(e.DirectSignatures)
+	for _, id := range e.Identities {
+		n += len(id.SelfCertifications) + len(id.Revocations)
+	}
+	for _, s := range e.Subkeys {
+		n += 2*len(s.Bindings) + len(s.Revocations) // a binding holds another one
+	}
+	return n
+}
+
 // strong refuses keys that can be broken today.
 func strong(pk *packet.PublicKey) error {
 	switch pk.PubKeyAlgo {
@@ -135,6 +150,8 @@ func strong(pk *packet.PublicKey) error {
 	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly, packet.PubKeyAlgoRSAEncryptOnly:
 		if n, err := pk.BitLength(); err != nil || n < 2048 {
 			return fail.New(fail.Invalid, "an RSA key of %d bits is too weak today; it needs 2048 or more. Please make a new key (gpg --quick-gen-key NAME future-default)", n)
+		} else if n > maxRSA { // one check costs as the square of it, and there may be hundreds
+			return fail.New(fail.Invalid, "an RSA key of %d bits is larger than anybody needs; the limit is %d. Please make a new key (gpg --quick-gen-key NAME future-default)", n, maxRSA)
 		}
 	}
 	if c, err := pk.Curve(); err == nil && c == packet.CurveSecP256k1 {
@@ -191,9 +208,12 @@ func settle(e *openpgp.Entity) (old bool) {
 	}
 	var subs []openpgp.Subkey
 	for _, s := range e.Subkeys {
+		if strong(s.PublicKey) != nil {
+			continue // before its own hand is asked for
+		}
 		s.Bindings = keep(s.Bindings, func(sig *packet.Signature) error { return pk.VerifyKeySignature(s.PublicKey, sig) })
 		s.Revocations = revokes(s.Revocations, func(sig *packet.Signature) error { return pk.VerifySubkeyRevocationSignature(sig, s.PublicKey) })
-		if len(s.Bindings) > 0 && strong(s.PublicKey) == nil {
+		if len(s.Bindings) > 0 {
 			subs = append(subs, s)
 		}
 	}

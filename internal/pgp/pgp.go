@@ -36,6 +36,8 @@ const (
 	maxKeys       = 50       // certificates in one go
 	maxSubkeys    = 50       // of one certificate
 	maxUserIDs    = 100      // of one certificate
+	maxSelfSigs   = 400      // of one certificate
+	maxRSA        = 8192     // bits of a key
 	maxKeyPackets = 3000     // in one go
 	maxPKESK      = 16       // recipients of one message
 	maxTries      = 64       // session keys we try to unwrap
