@@ -186,7 +186,7 @@ func TestAutomaticMail(t *testing.T) {
 		{"Auto-Submitted: auto-replied\r\n", nil, message.AutoReply}, {"Auto-Submitted: auto-generated; x=y\r\n", nil, message.AutoReply},
 		{"Precedence: first-class\r\nPrecedence: bulk\r\n", nil, message.Bulk}, {"Precedence: junk\r\n", nil, message.Bulk}, {"Precedence: list\r\n", nil, message.List},
 		{"List-Id: <x.example>\r\n", nil, message.List}, {"X-Auto-Response-Suppress: OOF\r\n", nil, message.AutoReply}, {"X-Auto-Response-Suppress: DR, RN\r\n", nil, ""},
-		{"", &null, message.BounceMsg}, {"Auto-Submitted: no\r\nAuto-Submitted: auto-replied\r\n", nil, message.AutoReply},
+		{"", &null, message.BounceMsg}, {"Return-Path: <>\r\n", nil, message.BounceMsg}, {"Return-Path: <>\r\n", &some, ""}, {"Auto-Submitted: no\r\nAuto-Submitted: auto-replied\r\n", nil, message.AutoReply},
 	} {
 		m := l.mail()
 		m.Headers = c.head

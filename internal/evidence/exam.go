@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -296,7 +297,7 @@ func (e *exam) inlineEncrypted(root, body *message.Part, b *pgp.Block, alone boo
 	if alone {
 		return
 	}
-	all := true
+	all := onlyText(root, body)
 	for _, f := range root.Display().Attachments {
 		a := attachment(f)
 		if o, err := pgp.Open(f.Data, e.o.Secrets); err == nil {
@@ -307,6 +308,14 @@ func (e *exam) inlineEncrypted(root, body *message.Part, b *pgp.Block, alone boo
 		e.files = append(e.files, a)
 	}
 	e.Encryption.Whole = all
+}
+
+// onlyText reports whether no other text stands beside the body.
+func onlyText(root, body *message.Part) bool {
+	return root.Each(func(p *message.Part) bool {
+		data, _ := p.Data()
+		return p == body || p.IsMultipart() || !strings.HasPrefix(p.Type, "text/") || p.Name != "" || len(bytes.TrimSpace(data)) == 0
+	})
 }
 
 // show puts an opened text in the place of the body, read by the body's charset.

@@ -56,6 +56,7 @@ func TestAttacksOnIdentity(t *testing.T) {
 			"semicolon": "From: ada@brandt.example; eve@evil.example", "no comma": "From: ada@brandt.example <eve@evil.example> <x@y.example>", "odd blank": from + "\r\nFrom : eve@evil.example",
 			"lower case": from + "\r\nfrom: eve@evil.example", "none": "X-From: ada@brandt.example", "empty": "From: ", "only a name": "From: Ada", "only brackets": "From: <>",
 			"folded second": from + ",\r\n eve@evil.example", "route and more": "From: <@evil.example:ada@brandt.example>, eve@evil.example", "group of two": "From: Team: ada@brandt.example, eve@evil.example;",
+			"kelvin": "From: <\u212aim@brandt.example>", "masked": "From: <i\u017fa@brandt.example>", "masked domain": "From: <ada@ban\u212a.example>", "dotted": "From: <\u0130da@brandt.example>",
 			"open quote": `From: "Ada <ada@brandt.example>`, "open comment": `From: ada@brandt.example (`, "two at": "From: ada@brandt.example@evil.example",
 			"very long": from + "," + strings.Repeat("\r\n ", 30000) + "eve@evil.example",
 		} {

@@ -88,6 +88,10 @@ func TestAttacksOnInline(t *testing.T) {
 		if len(r.Attachments) != 1 || r.Attachments[0].Name != "offer.pdf" || !bytes.Equal(r.Attachments[0].Data, file) || !r.Encryption.Whole {
 			t.Errorf("%+v %+v", r.Attachments, r.Encryption)
 		}
+		more := strings.Replace(raw, "\r\n--m--", "\r\n--m\r\nContent-Type: text/plain\r\n\r\nfooter\r\n--m--", 1)
+		if r = l.expect(t, []byte(more), Unsigned, Accept); r.Encryption.Whole {
+			t.Errorf("%+v", r.Encryption)
+		}
 		open := strings.Replace(raw, c, "not encrypted\r\n", 1)
 		if r = l.expect(t, []byte(open), Unsigned, Accept); r.Encryption.Whole || len(r.Attachments) != 1 {
 			t.Errorf("%+v %+v", r.Attachments, r.Encryption)

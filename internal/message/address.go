@@ -2,6 +2,7 @@ package message
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -242,7 +243,7 @@ func requote(s string) string {
 }
 
 func validLocal(s string) bool {
-	if s == "" || len(s) > 256 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 127 || isBidi(r) }) {
+	if s == "" || len(s) > 256 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 127 || isBidi(r) || masked(r) }) {
 		return false
 	}
 	return s[0] == '"' || plainLocal(s)
@@ -255,6 +256,21 @@ func plainLocal(s string) bool {
 	})
 }
 
+// masked reports whether r is a letter that becomes another, an ASCII one, when
+// the case is ignored: the Kelvin sign, the long s, the I with a dot. An address
+// with it would pass for somebody else's wherever addresses are compared.
+func masked(r rune) bool {
+	if r < 0x80 {
+		return false
+	}
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		if f < 0x80 {
+			return true
+		}
+	}
+	return unicode.ToLower(r) < 0x80
+}
+
 func validDomain(s string) bool {
 	if s == "" || len(s) > 255 || !utf8.ValidString(s) {
 		return false
@@ -264,7 +280,7 @@ func validDomain(s string) bool {
 	}
 	for label := range strings.SplitSeq(s, ".") {
 		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.ContainsFunc(label, func(r rune) bool {
-			return r < 0x80 && !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') || r >= 0x80 && r < 0xa0 || isBidi(r)
+			return r < 0x80 && !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') || r >= 0x80 && r < 0xa0 || isBidi(r) || masked(r)
 		}) {
 			return false
 		}

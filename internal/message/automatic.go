@@ -17,6 +17,9 @@ const (
 // Nothing automatic is ever answered automatically (RFC 3834, 2).
 func (m *Mail) Automatic(returnPath *string) Automatic {
 	h := m.Header()
+	if null := ""; returnPath == nil && strings.TrimSpace(h.Get("Return-Path")) == "<>" {
+		returnPath = &null // as it was written down at delivery (RFC 5321, 4.4)
+	}
 	from := strings.ToLower(firstLocal(h))
 	auto := ""
 	for _, v := range h.All("Auto-Submitted") { // any one of several counts
