@@ -155,6 +155,9 @@ func (env *envelope) decrypt(sk sessionKey) ([]byte, error) {
 		}
 		r, err = p.Decrypt(sk.cipher, sk.key)
 	case *packet.AEADEncrypted:
+		if env.data.body0(0) != 1 { // the library takes any version for the first
+			return nil, fmt.Errorf("%w: unknown version", ErrMalformed)
+		}
 		r, err = p.Decrypt(sk.cipher, sk.key)
 	default:
 		return nil, ErrMalformed
