@@ -297,17 +297,31 @@ func (e *exam) inlineEncrypted(root, body *message.Part, b *pgp.Block, alone boo
 	if alone {
 		return
 	}
-	all := onlyText(root, body)
+	e.Encryption.Whole = e.openFiles(root) && onlyText(root, body)
+}
+
+// maxOpened bounds what the encrypted files of one mail may grow to together.
+const maxOpened = 64 << 20
+
+// openFiles opens the files that were encrypted by themselves, and reports
+// whether all were.
+func (e *exam) openFiles(root *message.Part) bool {
+	all, total := true, 0
 	for _, f := range root.Display().Attachments {
 		a := attachment(f)
+		if total > maxOpened {
+			e.put(Quarantine, "too-big", "its encrypted files grow beyond all measure when unpacked")
+			return false
+		}
 		if o, err := pgp.Open(f.Data, e.o.Secrets); err == nil {
 			a = plainFile(f.Name, f.Type, o.Data)
+			total += len(o.Data)
 		} else {
 			all = false
 		}
 		e.files = append(e.files, a)
 	}
-	e.Encryption.Whole = all
+	return all
 }
 
 // onlyText reports whether no other text stands beside the body.

@@ -97,6 +97,13 @@ func TestAttacksOnInline(t *testing.T) {
 			t.Errorf("%+v %+v", r.Attachments, r.Encryption)
 		}
 	})
+	t.Run("row23 many files that grow", func(t *testing.T) {
+		c := crlf(l.g.Encrypt(bytes.Repeat([]byte("\r\n"), 500<<10), l.usFpr))
+		part := "\r\n--m\r\nContent-Type: application/octet-stream; name=\"a.pgp\"\r\n\r\n" + c
+		raw := l.head(`multipart/mixed; boundary="m"`) + "--m\r\nContent-Type: text/plain\r\n\r\n" + crlf([]byte(cipher))
+		l.expect(t, []byte(raw+strings.Repeat(part, 10)+"\r\n--m--\r\n"), Unsigned, Accept)
+		because(t, l.expect(t, []byte(raw+strings.Repeat(part, 400)+"\r\n--m--\r\n"), Unsigned, Quarantine), "too-big")
+	})
 	t.Run("row07 names are only text", func(t *testing.T) {
 		out, status, err := l.g.Run(l.mail().Part(), "--armor", "--set-filename", "x\n[GNUPG:] GOODSIG 0000000000000000 Ada\n\x1b[31m<b>", "--encrypt", "--recipient", l.usFpr)
 		if err != nil {
