@@ -123,6 +123,22 @@ func (d *deskUnder) post(path string, form url.Values) error {
 	return err
 }
 
+// postOnly posts a form and does not fetch the page that the answer points to.
+func (d *deskUnder) postOnly(path string, form url.Values) error {
+	c := *d.http
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := c.PostForm(d.url+path, form)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	io.Copy(io.Discard, res.Body)
+	if res.StatusCode != http.StatusSeeOther {
+		err = fmt.Errorf("POST %s: %s", path, res.Status)
+	}
+	return err
+}
+
 // key takes the desk's public key from where customers find it.
 func (d *deskUnder) key() (*pgp.Key, error) {
 	page, err := d.get("/keys")
@@ -218,16 +234,16 @@ func (l *lab) answers(d *deskUnder) error {
 		return err
 	}
 	d.sink.Reset()
-	const n = 600
+	const n, agents = 600, 2
 	took := make([]time.Duration, n)
 	var wg sync.WaitGroup
-	errs := make(chan error, 8)
-	for w := range 8 {
+	errs := make(chan error, agents)
+	for w := range agents {
 		wg.Go(func() {
-			for i := w; i < n; i += 8 {
+			for i := w; i < n; i += agents {
 				start := time.Now()
 				id := ids[i%len(ids)]
-				if err := d.post("/desk/cases/"+id[0]+"/send", url.Values{"text": {l.mails.text}, "to": {id[1]}, "sensitive": {"1"}, "do": {"send"}}); err != nil {
+				if err := d.postOnly("/desk/cases/"+id[0]+"/send", url.Values{"text": {l.mails.text}, "to": {id[1]}, "sensitive": {"1"}, "do": {"send"}}); err != nil {
 					select {
 					case errs <- err:
 					default:
@@ -253,7 +269,7 @@ func (l *lab) answers(d *deskUnder) error {
 	}
 	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
 	cpu, rss := d.usage()
-	fmt.Printf("  out se: an agent's send answered p50 %s p95 %s (8 at once, whole page)   %d left at %.0f/s, %.2f ms CPU each, %d MiB peak\n", ms(took[n/2]), ms(took[n*95/100]),
+	fmt.Printf("  out se: an agent's send answered p50 %s p95 %s (2 agents at once)   %d left at %.0f/s, %.2f ms CPU each, %d MiB peak\n", ms(took[n/2]), ms(took[n*95/100]),
 		d.sink.Count(), float64(d.sink.Count())/d.sink.Seconds(), cpu*1000/n, rss>>20)
 	return nil
 }

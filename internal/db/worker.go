@@ -130,9 +130,13 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 	defer tick.Stop()
 	defer heart.Stop()
 	for {
+		// A claim is a commit: it waits until it is worth a handful of rows.
 		n := w.Slots - len(slots)
-		ids := w.claim(ctx, n)
-		w.more.Store(len(ids) >= n)
+		var ids []string
+		if n >= w.Slots/4 || len(slots) == 0 {
+			ids = w.claim(ctx, n)
+		}
+		w.more.Store(len(ids) >= n || n < w.Slots/4)
 		for _, id := range ids {
 			work(id)
 		}
