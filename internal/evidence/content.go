@@ -108,9 +108,7 @@ func (e *exam) protected() {
 		return
 	}
 	h := &p.Header
-	if h.Count("Subject") == 1 {
-		e.Subject = h.Text("Subject")
-	}
+	e.fields = true
 	if f := h.From(); f != nil {
 		a := addr(*f)
 		e.fromIn = &a
@@ -118,6 +116,18 @@ func (e *exam) protected() {
 	if h.Has("From") && e.fromIn == nil {
 		e.because("ambiguous-protected-from", "under protection its sender cannot be read as one address")
 		e.fromIn = &Address{}
+	}
+	if e.Encryption.Decrypted {
+		e.restore()
+	}
+}
+
+// restore puts the protected fields in the place of the outer ones. Under a
+// signature that does not count they are not protected, and nobody calls it.
+func (e *exam) restore() {
+	h := &e.payload.Header
+	if e.fields = false; h.Count("Subject") == 1 {
+		e.Subject = h.Text("Subject")
 	}
 	for name, list := range map[string]*[]Address{"To": &e.To, "Cc": &e.Cc, "Reply-To": &e.ReplyTo} {
 		if h.Has(name) {

@@ -30,6 +30,7 @@ type exam struct {
 	text    *string      // shown instead of the payload's own text
 	files   []Attachment // shown instead of the payload's own files
 	fromIn  *Address     // protected From
+	fields  bool         // the payload has protected fields that were not restored
 }
 
 func addr(a message.Address) Address { return Address{a.Name, a.Addr} }
@@ -298,6 +299,20 @@ func (e *exam) inlineEncrypted(root, body *message.Part, b *pgp.Block, alone boo
 		return
 	}
 	e.Encryption.Whole = e.openFiles(root) && onlyText(root, body)
+	e.keepClear(root)
+}
+
+// keepClear keeps texts that were not encrypted, as files: among the opened words
+// they would look like them, and nothing of a mail may get lost.
+func (e *exam) keepClear(root *message.Part) {
+	if root.Type != "multipart/mixed" {
+		return
+	}
+	for i, p := range root.Parts {
+		if text := p.Display().Text; i > 0 && text != "" {
+			e.files = append(e.files, plainFile("text.txt", "text/plain", []byte(text)))
+		}
+	}
 }
 
 // maxOpened bounds what the encrypted files of one mail may grow to together.

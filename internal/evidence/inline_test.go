@@ -98,7 +98,11 @@ func TestAttacksOnInline(t *testing.T) {
 		}
 	})
 	t.Run("row23 many files that grow", func(t *testing.T) {
-		c := crlf(l.g.Encrypt(bytes.Repeat([]byte("\r\n"), 500<<10), l.usFpr))
+		small, status, err := l.g.Run(bytes.Repeat([]byte("\r\n"), 500<<10), "--armor", "--compress-algo", "zlib", "--encrypt", "--recipient", l.usFpr)
+		if err != nil {
+			t.Fatal(status)
+		}
+		c := crlf(small)
 		part := "\r\n--m\r\nContent-Type: application/octet-stream; name=\"a.pgp\"\r\n\r\n" + c
 		raw := l.head(`multipart/mixed; boundary="m"`) + "--m\r\nContent-Type: text/plain\r\n\r\n" + crlf([]byte(cipher))
 		l.expect(t, []byte(raw+strings.Repeat(part, 10)+"\r\n--m--\r\n"), Unsigned, Accept)

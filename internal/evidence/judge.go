@@ -37,6 +37,9 @@ func (e *exam) judge() {
 		e.Signature.Covers = "part"
 		if best.whole {
 			e.Signature.Covers = "whole"
+			if e.fields {
+				e.restore()
+			}
 		}
 		e.Signature.Verdict = e.verdict(best, found)
 	} else if e.over {
@@ -101,7 +104,7 @@ func (e *exam) try(l layer) finding {
 		made, fault := l.sig.Verify(k.Key, e.o.At)
 		switch {
 		case made:
-			out.known, out.made, out.fault = k, true, fault
+			out.known, out.made, out.fault = e.holder(k, candidates), true, fault
 		case fault == pgp.BadSignature && out.fault == "":
 			out.known, out.fault = k, fault
 		}
@@ -110,6 +113,26 @@ func (e *exam) try(l layer) finding {
 		}
 	}
 	return out
+}
+
+// holder picks whose the key is that made a signature. It may stand under several
+// people: anybody can send anybody's key along under a forged From. Whoever was
+// verified as its owner is, before all with whom it merely came.
+func (e *exam) holder(k *Known, all []Known) *Known {
+	weight := func(k *Known) int {
+		n := 2 * sure(*k)
+		if owns(k, e.from()) {
+			n++
+		}
+		return n
+	}
+	best := k
+	for i := range all {
+		if c := &all[i]; c.Key.Fingerprint() == k.Key.Fingerprint() && weight(c) > weight(best) {
+			best = c
+		}
+	}
+	return best
 }
 
 // surestFirst puts what a person has verified first: one key may be known more
