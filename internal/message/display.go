@@ -141,6 +141,12 @@ func (c *collector) alternative(p *Part) {
 			chosen = i
 		}
 	}
+	tries := 3 // comparing is the dear part; more forms than that nobody sends
+	differs := func(a, b string) {
+		if tries--; tries >= 0 && differ(a, b) {
+			c.note(AlternativesDiffer)
+		}
+	}
 	for i, f := range forms {
 		c.notes(f.problems)
 		for _, file := range f.files {
@@ -149,12 +155,15 @@ func (c *collector) alternative(p *Part) {
 		if f.htmls > 0 {
 			c.html = f.html
 			c.htmls += f.htmls
-			if plain >= 0 && differ(strings.Join(forms[plain].texts, "\n"), strings.Join(f.texts, "\n")) {
-				c.note(AlternativesDiffer)
+			if plain >= 0 {
+				differs(strings.Join(forms[plain].texts, "\n"), strings.Join(f.texts, "\n"))
 			}
-		} else if i != chosen && i != plain && plain >= 0 && len(f.texts) > 0 && differ(forms[plain].texts[0], f.texts[0]) {
-			c.note(AlternativesDiffer)
+		} else if i != chosen && i != plain && plain >= 0 && len(f.texts) > 0 {
+			differs(forms[plain].texts[0], f.texts[0])
 		}
+	}
+	if tries < 0 {
+		c.note(AlternativesDiffer) // not all were looked at
 	}
 	if chosen >= 0 {
 		c.texts = append(c.texts, forms[chosen].texts...)

@@ -109,35 +109,26 @@ func readArmor(text []byte, start int) (a armored, ok bool, err error) {
 }
 
 // fromBase64 decodes the lines between the armour's head and tail. The checksum
-// line, if any, is not looked at (RFC 9580, 6.1.1).
+// line, if any, is not looked at (RFC 9580, 6.1.1). Lines are joined whole: byte
+// by byte this was a third of the cost of a large mail.
 func fromBase64(in []byte) ([]byte, error) {
+	bad := fmt.Errorf("%w: the armour is damaged", ErrMalformed)
 	clean := make([]byte, 0, len(in))
-	pad := 0
-	for i := 0; i < len(in); i++ {
-		c := in[i]
-		switch {
-		case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/':
-			if pad > 0 {
-				return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+	for len(in) > 0 {
+		line, rest, _ := bytes.Cut(in, []byte("\n"))
+		line = bytes.Trim(line, " \t\r")
+		if len(line) > 0 && line[0] == '=' { // "=abcd" on a line of its own ends it
+			if len(line) > 8 || len(bytes.TrimSpace(rest)) > 0 {
+				return nil, bad
 			}
-			clean = append(clean, c)
-		case c == '=':
-			if i == 0 || in[i-1] == '\n' { // "=abcd" on a line of its own
-				if len(bytes.TrimSpace(in[i:])) > 8 {
-					return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
-				}
-				i = len(in)
-				continue
-			}
-			pad++
-		case c == '\r' || c == '\n' || c == ' ' || c == '\t':
-		default:
-			return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+			break
 		}
+		clean, in = append(clean, line...), rest
 	}
-	n, err := base64.RawStdEncoding.Decode(clean, clean)
+	clean = bytes.TrimRight(clean, "=")
+	n, err := base64.RawStdEncoding.Decode(clean, clean) // in place: the output is never ahead
 	if err != nil {
-		return nil, fmt.Errorf("%w: the armour is damaged", ErrMalformed)
+		return nil, bad
 	}
 	return clean[:n], nil
 }

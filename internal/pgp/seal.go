@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -95,7 +96,15 @@ func encrypted(o Outgoing) (*Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	outer, err := o.Draft.Fields(o.OuterSubject)
+	outside := o.Draft
+	outside.To = slices.Clone(o.Draft.To)
+	for i := range outside.To {
+		outside.To[i].Name = "" // RFC 9788, 3.2.2: names are for the recipient alone
+	}
+	if o.OuterSubject == "" {
+		o.OuterSubject = "[...]" // RFC 9788, 3.2.1
+	}
+	outer, err := outside.Fields(o.OuterSubject)
 	if err != nil {
 		return nil, err
 	}
@@ -205,16 +214,26 @@ func (s *Sealed) checkSigned(m *message.Mail, signer *Key) error {
 	if err != nil {
 		return err
 	}
-	return s.checkContent(m.Root.Parts[0].Raw, list, signer)
+	return s.checkContent(m.Root.Parts[0].Raw, list, signer, nil)
 }
 
-func (s *Sealed) checkContent(payload []byte, list []Signature, signer *Key) error {
+func (s *Sealed) checkContent(payload []byte, list []Signature, signer *Key, to []*Key) error {
 	if len(list) != 1 {
 		return fmt.Errorf("it has %d signatures", len(list))
 	}
 	made, fault := list[0].Verify(signer, s.now)
 	if !made || fault != "" {
 		return fmt.Errorf("its signature is not by %s, or does not count: %s", signer.Fingerprint(), fault)
+	}
+	if list[0].Hash() != "SHA-256" {
+		return errors.New("its signature does not use SHA-256, as its header says")
+	}
+	var want []Fingerprint
+	for _, k := range to {
+		want = append(want, k.fp)
+	}
+	if !slices.Equal(list[0].IntendedFor(), want) {
+		return errors.New("its signature names other recipients than it is for")
 	}
 	if sha256.Sum256(payload) != s.payload {
 		return errors.New("its content is not what was sealed")
@@ -245,7 +264,7 @@ func (s *Sealed) checkEncrypted(m *message.Mail, signer *Key, to []*Key) error {
 	if err := o.read(plain, 0); err != nil {
 		return err
 	}
-	return s.checkContent(o.Data, o.Signatures, signer)
+	return s.checkContent(o.Data, o.Signatures, signer, to)
 }
 
 // sameRecipients: one packet for each key, none hidden, none for anybody else.
