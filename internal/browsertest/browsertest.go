@@ -152,12 +152,21 @@ func (tab *Tab) Go(url string) {
 	tab.must(chromedp.Do(tab.ctx, chromedp.Navigate(url)))
 }
 
-// Text is what the page shows, all of it.
+// Text is what the page shows, all of it; nothing while one page goes and the
+// next has not come.
 func (tab *Tab) Text() string {
 	tab.t.Helper()
-	s, err := chromedp.Run(tab.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	s, err := tab.text()
+	for i := 0; err != nil && i < 20; i++ {
+		time.Sleep(50 * time.Millisecond)
+		s, err = tab.text()
+	}
 	tab.must(err)
 	return s
+}
+
+func (tab *Tab) text() (string, error) {
+	return chromedp.Run(tab.ctx, chromedp.Evaluate[string](`document.body ? document.body.innerText : ''`))
 }
 
 // URL is where the tab is.
@@ -195,13 +204,13 @@ func (tab *Tab) Press(sel string) {
 func (tab *Tab) Wait(words string) {
 	tab.t.Helper()
 	for i := 0; i < 150; i++ {
-		s, err := chromedp.Run(tab.ctx, chromedp.Evaluate[string](`document.body ? document.body.innerText : ''`))
+		s, err := tab.text() // an error while the page changes
 		if err == nil && strings.Contains(s, words) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	tab.t.Fatalf("the page never showed %q:\n%s", words, tab.Text())
+	tab.t.Fatalf("the page never showed %q at %s:\n%s", words, tab.URL(), tab.Text())
 }
 
 // Shot writes a picture of the page at a width and a theme ("light", "dark")
