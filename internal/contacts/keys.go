@@ -11,29 +11,47 @@ import (
 	"postern/internal/pgp"
 )
 
-// AddKey files a certificate for a contact. A key that is there already is left
-// as it is, unless the certificate brings news (a revocation, a longer life).
-// Beside a verified key a new one is pending: it changes nothing until a person
-// compared it. added is false when nothing new was learnt.
-func (b *Book) AddKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key, trust Trust, source string) (added bool, err error) {
+// A Learnt says what a certificate taught.
+type Learnt string
+
+const (
+	Nothing Learnt = ""
+	Fresh   Learnt = "fresh"
+	Beside  Learnt = "beside"  // a verified key: pending until a person compared it
+	Renewed Learnt = "renewed" // the same key: revoked, extended, with another subkey
+)
+
+// AddKey files a certificate for a contact. Of a key that is there already, only
+// news from its owner count, and its trust stays what it was. Beside a verified
+// key a new one is pending: it changes nothing until a person compared it.
+func (b *Book) AddKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key, trust Trust, source string) (Learnt, error) {
 	for _, k := range c.Keys {
-		if k.Cert.Fingerprint() == cert.Fingerprint() {
-			return false, nil
+		if k.Cert.Fingerprint() != cert.Fingerprint() {
+			continue
 		}
+		if k.Cert == cert || !cert.Renews(k.Cert) {
+			return Nothing, nil
+		}
+		return Renewed, b.keepKey(ctx, tx, k.ID, c.ID, cert, `UPDATE contact_keys SET data = $3 WHERE id = $1 AND contact_id = $2`)
 	}
-	id := db.NewID()
-	_, err = tx.Exec(ctx, `INSERT INTO contact_keys (id, contact_id, fingerprint, data, trust, source, pending, made_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		id, c.ID, cert.Fingerprint(), b.v.Desk().Seal(cert.Bytes(), "key", id), trust, source, c.HasVerified(), db.Micros(tx.Now))
-	if err != nil {
-		return false, err
+	learnt := Fresh
+	if c.HasVerified() {
+		learnt = Beside
+	}
+	return learnt, b.keepKey(ctx, tx, db.NewID(), c.ID, cert, `INSERT INTO contact_keys (id, contact_id, data, fingerprint, trust, source, pending, made_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, cert.Fingerprint(), trust, source, learnt == Beside, db.Micros(tx.Now))
+}
+
+func (b *Book) keepKey(ctx context.Context, tx *db.Tx, id string, c ID, cert *pgp.Key, query string, args ...any) error {
+	if err := db.Change(ctx, tx, query, append([]any{id, c, b.v.Desk().Seal(cert.Bytes(), "key", id)}, args...)...); err != nil {
+		return err
 	}
 	for _, kid := range cert.KeyIDs() {
-		if _, err := tx.Exec(ctx, `INSERT INTO contact_key_ids (key_id, contact_id, row_id) VALUES ($1, $2, $3)`, keyID(kid), c.ID, id); err != nil {
-			return false, err
+		if _, err := tx.Exec(ctx, `INSERT INTO contact_key_ids (key_id, contact_id, row_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, keyID(kid), c, id); err != nil {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // SaveKey stores what a person decided about a key.
@@ -123,20 +141,20 @@ func keyID(id uint64) string {
 	return b.String()
 }
 
-// certs keeps parsed certificates by row id: a certificate's bytes never
-// change under its id, and parsing one costs more than all the rest of a look-up.
+// certs keeps parsed certificates by what they were sealed as, which no other
+// bytes are: parsing one costs more than all the rest of a look-up.
 type certs struct {
 	mu sync.Mutex
-	m  map[string]*pgp.Key // guarded by mu
+	m  map[string]*pgp.Key // guarded by mu; the key is the end of the sealed bytes, their tag
 }
 
 const maxCerts = 4096
 
 func newCerts() *certs { return &certs{m: map[string]*pgp.Key{}} }
 
-func (c *certs) get(id string, parse func() (*pgp.Key, error)) (*pgp.Key, error) {
+func (c *certs) get(sealed string, parse func() (*pgp.Key, error)) (*pgp.Key, error) {
 	c.mu.Lock()
-	k := c.m[id]
+	k := c.m[sealed]
 	c.mu.Unlock()
 	if k != nil {
 		return k, nil
@@ -150,6 +168,6 @@ func (c *certs) get(id string, parse func() (*pgp.Key, error)) (*pgp.Key, error)
 	if len(c.m) >= maxCerts {
 		clear(c.m) // rare, and cheaper than bookkeeping on every look-up
 	}
-	c.m[id] = k
+	c.m[sealed] = k
 	return k, nil
 }

@@ -238,7 +238,7 @@ func (b *Book) scanKey(k *Key, row func(...any) error) error {
 	if k.ByName, err = b.v.Desk().OpenText(name, "key", k.ID, "by"); err != nil {
 		return err
 	}
-	k.Cert, err = b.certs.get(k.ID, func() (*pgp.Key, error) {
+	k.Cert, err = b.certs.get(k.ID+string(sealed[max(0, len(sealed)-16):]), func() (*pgp.Key, error) {
 		data, err := b.v.Desk().Open(sealed, "key", k.ID)
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -169,7 +170,7 @@ func (e *exam) findKeys() {
 		if tried++; tried > maxTriedKeys || len(data) > 256<<10 {
 			return
 		}
-		keys, err := pgp.ParseKeys(data)
+		keys, err := e.read(data)
 		if err != nil {
 			return
 		}
@@ -193,6 +194,17 @@ func (e *exam) findKeys() {
 			add(f.Data, "attached")
 		}
 	}
+}
+
+// read parses certificates. One that the sender is known by already, to the
+// byte, was parsed before.
+func (e *exam) read(data []byte) ([]*pgp.Key, error) {
+	for _, k := range e.mine() {
+		if bytes.Equal(k.Key.Bytes(), data) {
+			return []*pgp.Key{k.Key}, nil
+		}
+	}
+	return pgp.ParseKeys(data)
 }
 
 // autocrypt reads the field (Autocrypt 1.1, 2.1): unknown attributes without an

@@ -29,6 +29,7 @@ type exam struct {
 	over    bool         // signed outside the ciphertext, not inside
 	text    *string      // shown instead of the payload's own text
 	files   []Attachment // shown instead of the payload's own files
+	keys    []Known      // see mine
 	fromIn  *Address     // protected From
 	fields  bool         // the payload has protected fields that were not restored
 }

@@ -87,17 +87,12 @@ func (e *exam) try(l layer) finding {
 	if e.o.Keys == nil {
 		return out
 	}
-	var candidates []Known
-	if e.From != nil {
-		candidates = surestFirst(e.o.Keys.ByAddress(strings.ToLower(e.From.Address)))
-	}
-	mine := len(candidates)
-	ids, fps := l.sig.Issuer()
-	if len(ids) > 0 || len(fps) > 0 {
-		candidates = append(candidates, surestFirst(e.o.Keys.ByID(ids, fps))...)
-	}
-	for _, k := range candidates[:mine] {
+	candidates := slices.Clone(e.mine())
+	for _, k := range candidates {
 		e.OtherKey = e.OtherKey || k.Trust == VerifiedTrust // unless it turns out to be the one
+	}
+	if ids, fps := l.sig.Issuer(); len(ids) > 0 || len(fps) > 0 {
+		candidates = append(candidates, surestFirst(e.o.Keys.ByID(ids, fps))...)
 	}
 	for i := range candidates {
 		k := &candidates[i]
@@ -113,6 +108,17 @@ func (e *exam) try(l layer) finding {
 		}
 	}
 	return out
+}
+
+// mine are the keys that the sender is known by.
+func (e *exam) mine() []Known {
+	if e.keys == nil && e.From != nil && e.o.Keys != nil {
+		e.keys = surestFirst(e.o.Keys.ByAddress(strings.ToLower(e.From.Address)))
+		if e.keys == nil {
+			e.keys = []Known{}
+		}
+	}
+	return e.keys
 }
 
 // holder picks whose the key is that made a signature. It may stand under several

@@ -290,22 +290,17 @@ func (in *Intake) fileSender(ctx context.Context, tx *db.Tx, m *mail, p *plan) e
 	if err := contacts.CountSigned(ctx, tx, c.ID, m.rep.Signature.Verdict == evidence.Verified); err != nil {
 		return err
 	}
-	for source, keys := range map[string][]evidence.FoundKey{"mail": m.rep.Keys} {
-		for _, k := range keys[:min(len(keys), 4)] {
-			added, err := in.book.AddKey(ctx, tx, c, k.Key, contacts.Harvested, k.Source)
-			if err != nil {
-				return err
-			}
-			if !added {
-				continue
-			}
-			act := "key.harvested"
-			if c.HasVerified() {
-				act = "key.pending" // beside a verified key: it changes nothing by itself
-			}
-			if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: act, About: string(c.ID), Detail: string(k.Key.Fingerprint()) + " by " + source}); err != nil {
-				return err
-			}
+	for _, k := range m.rep.Keys[:min(len(m.rep.Keys), 4)] {
+		learnt, err := in.book.AddKey(ctx, tx, c, k.Key, contacts.Harvested, k.Source)
+		if err != nil {
+			return err
+		}
+		act := map[contacts.Learnt]string{contacts.Fresh: "key.harvested", contacts.Beside: "key.pending", contacts.Renewed: "key.renewed"}[learnt]
+		if act == "" {
+			continue
+		}
+		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: act, About: string(c.ID), Detail: string(k.Key.Fingerprint()) + " by mail"}); err != nil {
+			return err
 		}
 	}
 	return nil

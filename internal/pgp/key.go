@@ -160,4 +160,56 @@ func (k *Key) faultAt(part *packet.PublicKey, at time.Time) Fault {
 	return ""
 }
 
+// Renews reports whether the certificate says something newer about the same key
+// than old does: a revocation, another end, another subkey. Its owner alone can
+// make such a signature; an old copy sent again, or one with the revocation cut
+// off, renews nothing.
+func (k *Key) Renews(old *Key) bool {
+	if k.fp != old.fp {
+		return false
+	}
+	revoked, was := revocations(k.e), revocations(old.e)
+	for id := range was {
+		if !revoked[id] {
+			return false
+		}
+	}
+	return len(revoked) > len(was) || newest(k.e).After(newest(old.e))
+}
+
+// revocations are the ids of the certificate's keys that were revoked; whether a
+// date makes one void is not asked.
+func revocations(e *openpgp.Entity) map[uint64]bool {
+	out := map[uint64]bool{}
+	if len(e.Revocations) > 0 {
+		out[e.PrimaryKey.KeyId] = true
+	}
+	for _, s := range e.Subkeys {
+		if len(s.Revocations) > 0 {
+			out[s.PublicKey.KeyId] = true
+		}
+	}
+	return out
+}
+
+// newest is when the certificate last vouched for a part of itself.
+func newest(e *openpgp.Entity) (at time.Time) {
+	look := func(list []*packet.VerifiableSignature) {
+		for _, s := range list {
+			if s.Packet.CreationTime.After(at) {
+				at = s.Packet.CreationTime
+			}
+		}
+	}
+	look(e.DirectSignatures)
+	for _, id := range e.Identities {
+		look(id.SelfCertifications)
+		look(id.Revocations)
+	}
+	for _, s := range e.Subkeys {
+		look(s.Bindings)
+	}
+	return at
+}
+
 func (k *Key) String() string { return fmt.Sprintf("%s %v", k.fp, k.uids) }

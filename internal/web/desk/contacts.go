@@ -312,11 +312,15 @@ func (d *Desk) addKey(w http.ResponseWriter, r *http.Request, me *visitor) error
 		if bad != nil {
 			return "", "", bad
 		}
-		added, err := d.book.AddKey(ctx, tx, c, cert, contacts.Seen, "staff")
-		if err == nil && !added {
-			err = fail.New(fail.Conflict, "this key is on file already")
+		learnt, err := d.book.AddKey(ctx, tx, c, cert, contacts.Seen, "staff")
+		if err == nil && learnt == contacts.Nothing {
+			err = fail.New(fail.Conflict, "this key is on file already, as new as this one or newer")
 		}
-		return "key.added", string(cert.Fingerprint()), err
+		act := "key.added"
+		if learnt == contacts.Renewed {
+			act = "key.renewed"
+		}
+		return act, string(cert.Fingerprint()), err
 	})
 }
 

@@ -44,7 +44,7 @@ var acts = []struct{ act, words string }{
 	{"item.released", "Viewed on the portal"}, {"item.recalled", "Recalled, never viewed"}, {"item.expired", "Expired on the portal"}, {"passkey.added", "Passkey added"}, {"passkey.removed", "Passkey removed"},
 	{"mail.repeated", "The same mail came again, merged"}, {"mail.quarantined", "Mail put into quarantine"}, {"mail.rerun", "Quarantined mail run again"}, {"mail.dropped", "Mail of ours came back, dropped"},
 	{"contact.added", "Contact added"}, {"contact.renamed", "Contact renamed"}, {"address.added", "Address added"}, {"phone.added", "Telephone number added"},
-	{"key.harvested", "Key found in a mail"}, {"key.pending", "A different key turned up"}, {"key.added", "Key added"}, {"key.verified", "Key compared with its owner"}, {"key.rejected", "Key rejected"},
+	{"key.harvested", "Key found in a mail"}, {"key.pending", "A different key turned up"}, {"key.renewed", "Known key renewed by its owner"}, {"key.added", "Key added"}, {"key.verified", "Key compared with its owner"}, {"key.rejected", "Key rejected"},
 	{"mailbox.made", "Mailbox made"}, {"mailbox.changed", "Mailbox changed"}, {"desk.set-up", "Desk set up"},
 	{"staff.invited", "Invited"}, {"staff.signed-in", "Signed in"}, {"staff.refused", "Sign-in refused"}, {"staff.signed-out", "Signed out"}, {"staff.roles", "Roles changed"},
 	{"staff.disabled", "Disabled"}, {"staff.enabled", "Enabled"}, {"staff.link", "Sign-in link made"}, {"staff.password", "Password and code set"}, {"staff.codes", "Recovery codes made"},
