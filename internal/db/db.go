@@ -30,6 +30,7 @@ type DB struct {
 	write, read *sql.DB
 	lite        bool
 	now         func() time.Time
+	kept        map[*sql.DB]*statements // SQLite: each pool's own
 
 	queue chan *request // SQLite: closures waiting for the writer
 	done  chan struct{} // closed when the writer has stopped
@@ -89,6 +90,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	r.SetMaxOpenConns(4)
 	r.SetMaxIdleConns(4)
 	d.write, d.read = w, r
+	d.kept = map[*sql.DB]*statements{w: newStatements(w), r: newStatements(r)}
 	d.queue, d.done = make(chan *request, 256), make(chan struct{})
 	go d.writer()
 	return d, nil
@@ -156,8 +158,10 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(
 	if err != nil {
 		return Error(err)
 	}
+	kept := d.kept[pool]
+	defer kept.prepare() // once the connection is free again
 	defer stx.Rollback() // no-op after Commit
-	tx := &Tx{Now: d.Now(), tx: stx, serial: d.lite}
+	tx := &Tx{Now: d.Now(), tx: stx, kept: kept, serial: d.lite}
 	if err := f(tx); err != nil {
 		return err
 	}
@@ -174,6 +178,7 @@ type Tx struct {
 	Now time.Time
 
 	tx     *sql.Tx
+	kept   *statements // nil: none
 	serial bool
 	keep   bool // statements outlive the caller's context: an interrupt would undo the whole group
 	after  []func()
@@ -204,7 +209,13 @@ func (tx *Tx) ctx(ctx context.Context) context.Context {
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := tx.tx.ExecContext(tx.ctx(ctx), query, args...)
+	var res sql.Result
+	var err error
+	if stmt := tx.kept.find(query); stmt != nil {
+		res, err = tx.tx.StmtContext(tx.ctx(ctx), stmt).ExecContext(tx.ctx(ctx), args...)
+	} else {
+		res, err = tx.tx.ExecContext(tx.ctx(ctx), query, args...)
+	}
 	if err != nil {
 		return 0, Error(err)
 	}
@@ -212,8 +223,13 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 	return n, Error(err)
 }
 
-// Query runs a query; List and One are easier.
-func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+// query runs a query. Its rows are read to the end before the same query runs
+// again: they share one prepared statement.
+func (tx *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if stmt := tx.kept.find(query); stmt != nil {
+		rows, err := tx.tx.StmtContext(tx.ctx(ctx), stmt).QueryContext(tx.ctx(ctx), args...)
+		return rows, Error(err)
+	}
 	rows, err := tx.tx.QueryContext(tx.ctx(ctx), query, args...)
 	return rows, Error(err)
 }
@@ -229,7 +245,7 @@ func Change(ctx context.Context, tx *Tx, query string, args ...any) error {
 
 // List runs a query and gathers its rows.
 func List[T any](ctx context.Context, tx *Tx, scan func(*T, func(...any) error) error, query string, args ...any) ([]T, error) {
-	rows, err := tx.Query(ctx, query, args...)
+	rows, err := tx.query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -64,8 +64,10 @@ func (d *DB) commit(group []*request) {
 		answer(group, Error(err))
 		return
 	}
+	kept := d.kept[d.write]
+	defer kept.prepare()
 	defer stx.Rollback()
-	tx := &Tx{Now: d.Now(), tx: stx, serial: true, keep: true}
+	tx := &Tx{Now: d.Now(), tx: stx, kept: kept, serial: true, keep: true}
 	var good []*request
 	for i, r := range group {
 		err, broken := d.inSavepoint(tx, r)
