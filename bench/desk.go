@@ -15,9 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sort"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,12 +26,14 @@ import (
 // deskUnder is `postern serve` under measurement.
 type deskUnder struct {
 	*process
-	url, metrics string
-	http         *http.Client
-	out          *bytes.Buffer
-	mu           sync.Mutex
-	sink         *load.Sink
-	first        time.Duration // from the start of the process to the first 220 and page
+	binary, data       string
+	env                []string
+	url, smtp, metrics string
+	http               *http.Client
+	sink               *load.Sink
+
+	mu  sync.Mutex
+	out bytes.Buffer // guarded by mu
 }
 
 func port() string {
@@ -43,47 +43,80 @@ func port() string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-func startDesk(dir, database string) (*deskUnder, error) {
-	data := filepath.Join(dir, fmt.Sprintf("data-%d", time.Now().UnixNano()))
+// newDesk prepares a desk with a data folder and doors of its own.
+func newDesk(dir, database string) (*deskUnder, error) {
 	sink, err := load.NewSink()
 	if err != nil {
 		return nil, err
 	}
 	web, smtp, metrics := port(), port(), port()
-	d := &deskUnder{url: "https://localhost:" + web, metrics: "http://127.0.0.1:" + metrics + "/metrics", out: &bytes.Buffer{}, sink: sink}
-	c := exec.Command(filepath.Join(dir, "postern"), "serve")
-	c.Env = append(os.Environ(), "POSTERN_DATA_DIR="+data, "POSTERN_DATABASE="+database, "POSTERN_WEB_URL="+d.url, "POSTERN_WEB_ADDR=127.0.0.1:"+web, "POSTERN_SMTP_ADDR=127.0.0.1:"+smtp,
+	d := &deskUnder{binary: filepath.Join(dir, "postern"), data: filepath.Join(dir, fmt.Sprintf("data-%d", time.Now().UnixNano())), sink: sink,
+		url: "https://localhost:" + web, smtp: "127.0.0.1:" + smtp, metrics: "http://127.0.0.1:" + metrics + "/metrics"}
+	d.env = append(os.Environ(), "POSTERN_DATA_DIR="+d.data, "POSTERN_DATABASE="+database, "POSTERN_WEB_URL="+d.url, "POSTERN_WEB_ADDR=127.0.0.1:"+web, "POSTERN_SMTP_ADDR="+d.smtp,
 		"POSTERN_METRICS_ADDR=127.0.0.1:"+metrics, "POSTERN_ORG_MAILBOX="+box, "POSTERN_SMTP_MAX_CONNECTIONS_PER_IP=100", "POSTERN_RELAY_ADDR="+sink.Addr(), "POSTERN_RELAY_TLS=none", "POSTERN_LOG_LEVEL=error")
-	c.Stdout, c.Stderr = writer{d}, os.Stderr
-	d.process = &process{cmd: c, addr: "127.0.0.1:" + smtp}
+	return d, nil
+}
+
+// start runs the desk and returns after how long it greeted a mail client and
+// served a page. The page comes over TLS with the desk's own certificate.
+func (d *deskUnder) start() (time.Duration, error) {
+	c := exec.Command(d.binary, "serve")
+	c.Env, c.Stdout, c.Stderr = d.env, writer{d}, os.Stderr
+	d.process = &process{cmd: c, addr: d.smtp}
 	start := time.Now()
 	if err := c.Start(); err != nil {
-		return nil, err
+		return 0, err
 	}
-	for time.Since(start) < 20*time.Second {
-		if strings.Contains(d.said(), "is running") {
-			break
+	for !greets(d.smtp) {
+		if time.Since(start) > 20*time.Second {
+			return 0, fmt.Errorf("the desk did not start")
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(time.Millisecond)
 	}
-	cert, err := os.ReadFile(filepath.Join(data, "tls.crt"))
+	if d.http == nil {
+		if err := d.trust(); err != nil {
+			return 0, err
+		}
+	}
+	d.http.CloseIdleConnections()
+	for {
+		if _, err := d.get("/keys"); err == nil {
+			return time.Since(start), nil
+		} else if time.Since(start) > 20*time.Second {
+			return 0, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// greets reports whether a mail client hears 220.
+func greets(addr string) bool {
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("the desk did not start: %w", err)
+		return false
+	}
+	defer c.Close()
+	var b [3]byte
+	_, err = io.ReadFull(c, b[:])
+	return err == nil && string(b[:]) == "220"
+}
+
+// trust makes the browser, which knows the desk's own certificate and no other.
+func (d *deskUnder) trust() error {
+	cert, err := os.ReadFile(filepath.Join(d.data, "tls.crt"))
+	if err != nil {
+		return err
 	}
 	block, _ := pem.Decode(cert)
 	parsed, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(parsed)
 	jar, _ := cookiejar.New(nil)
 	d.http = &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, MaxIdleConnsPerHost: 20}, Timeout: 30 * time.Second}
-	if _, err := d.get("/keys"); err != nil {
-		return nil, err
-	}
-	d.first = time.Since(start)
-	return d, nil
+	return nil
 }
 
 // writer gathers what the desk prints.
@@ -192,12 +225,21 @@ func (d *deskUnder) waiter() func(int) error {
 
 // postern measures the desk on one kind of database.
 func (l *lab) postern(kind, database string) error {
-	d, err := startDesk(l.dir, database)
+	bound, err := l.wayOut(kind, database)
 	if err != nil {
 		return err
 	}
-	defer d.stop()
-	fmt.Printf("\nPostern on %s: first page %s after its start, %d MiB idle.\n", kind, ms(d.first), d.memory("VmRSS")>>20)
+	d, err := newDesk(l.dir, database)
+	if err != nil {
+		return err
+	}
+	first, err := d.start()
+	if err != nil {
+		return err
+	}
+	defer func() { d.stop() }()
+	idle := d.memory("VmRSS") >> 20
+	fmt.Printf("\nPostern on %s: first page %s after its first start (keys and tables are made), %d MiB idle.\n", kind, ms(first), idle)
 	k, err := d.key()
 	if err != nil {
 		return err
@@ -210,74 +252,60 @@ func (l *lab) postern(kind, database string) error {
 	time.Sleep(time.Second)
 	for _, what := range []string{"se", "plain"} {
 		for _, n := range connections {
-			d.mark()
-			r, err := l.measure(d.addr, what, n, wait)
-			if err != nil {
+			if err := l.in(d, kind, what, n, wait); err != nil {
 				return err
 			}
-			cpu, rss := d.usage()
-			ref := l.ref[what][n].Rate()
-			fmt.Printf("  in  %-5s %2d connections  %7.0f mails/s complete   p50 %6s  p95 %6s   %5.2f ms CPU a mail   %4d MiB peak   %3.0f%% of the bound\n",
-				what, n, r.Rate(), ms(r.P50), ms(r.P95), cpu*1000/float64(r.N+20+10*n), rss>>20, 100*r.Rate()/ref)
 		}
 	}
-	return l.answers(d)
-}
-
-// answers measures the way out: an agent's POST, and the drain into the sink.
-func (l *lab) answers(d *deskUnder) error {
-	if err := d.setUp(); err != nil {
+	if err := l.large(d, kind, wait); err != nil {
 		return err
 	}
-	ids, err := d.verifiedCases()
+	return l.answers(d, kind, bound)
+}
+
+// in measures the way in with one kind of mail on so many connections.
+func (l *lab) in(d *deskUnder, kind, what string, n int, wait func(int) error) error {
+	d.mark()
+	r, whole, err := l.measure(d.addr, what, n, wait)
 	if err != nil {
 		return err
 	}
-	d.sink.Reset()
-	const n, agents = 600, 2
-	took := make([]time.Duration, n)
-	var wg sync.WaitGroup
-	errs := make(chan error, agents)
-	for w := range agents {
-		wg.Go(func() {
-			for i := w; i < n; i += agents {
-				start := time.Now()
-				id := ids[i%len(ids)]
-				if err := d.postOnly("/desk/cases/"+id[0]+"/send", url.Values{"text": {l.mails.text}, "to": {id[1]}, "sensitive": {"1"}, "do": {"send"}}); err != nil {
-					select {
-					case errs <- err:
-					default:
-					}
-					return
-				}
-				took[i] = time.Since(start)
-			}
-		})
-	}
-	wg.Wait()
-	select {
-	case err := <-errs:
-		return err
-	default:
-	}
-	d.mark()
-	for range 1200 {
-		if d.sink.Count() >= n {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
 	cpu, rss := d.usage()
-	fmt.Printf("  out se: an agent's send answered p50 %s p95 %s (2 agents at once)   %d left at %.0f/s, %.2f ms CPU each, %d MiB peak\n", ms(took[n/2]), ms(took[n*95/100]),
-		d.sink.Count(), float64(d.sink.Count())/d.sink.Seconds(), cpu*1000/n, rss>>20)
+	part := whole / l.ref[what][n].Rate()
+	fmt.Printf("  in  %-5s %2d connections  %3.0f%% of the bound   %6.0f mails/s complete, %6.0f accepted   p50 %7s  p95 %7s   %5.2f ms CPU a mail   %4d MiB peak\n",
+		what, n, 100*part, whole, r.Rate(), ms(r.P50), ms(r.P95), cpu*1000/float64(r.N+20+10*n), rss>>20)
+	where := fmt.Sprintf("%s, in %s, %d connections", kind, what, n)
+	if what == "plain" {
+		l.least("2", where+": of Postfix's accept", part/postfix[n], 1.5, "x")
+		return nil
+	}
+	switch n {
+	case 1:
+		l.least("1", where+": of the bound", part, 0.6, "")
+	case 50:
+		l.least("1", where+": of the bound", part, 0.5, "")
+		l.most("6", where+": memory", float64(rss)/(1<<20), 160, " MiB")
+	}
 	return nil
 }
 
-// setUp signs the first person in, through the link that the desk printed.
-func (d *deskUnder) setUp() error {
-	link := regexp.MustCompile(`/desk/setup/\S+`).FindString(d.said())
-	return d.post(link, url.Values{"org": {"Northmere"}, "support": {box}, "name": {"Noor"}, "email": {"noor@northmere.example"}})
+// large measures how much memory one mail of 25 MB adds.
+func (l *lab) large(d *deskUnder, kind string, wait func(int) error) error {
+	time.Sleep(2 * time.Second)
+	before := d.memory("VmRSS")
+	d.mark()
+	m := l.mails.large(25 << 20)
+	if _, err := load.Run(d.addr, 1, []load.Mail{m}); err != nil {
+		return fmt.Errorf("25 MB: %w", err)
+	}
+	if err := wait(1); err != nil {
+		return err
+	}
+	_, peak := d.usage()
+	times := float64(peak-before) / float64(len(m.Raw))
+	fmt.Printf("  in  one mail of 25 MB: %d MiB before, %d MiB peak: %.1f times its size\n", before>>20, peak>>20, times)
+	l.most("6", kind+", a 25 MB mail: memory added, of its size", times, 2, "x")
+	return nil
 }
 
 // verifiedCases compares the keys of some customers, through the forms, and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -81,6 +82,20 @@ func (m *mails) one(kind string) load.Mail {
 	s, err := pgp.Seal(pgp.Outgoing{Draft: d, Signer: p.secret, To: []*pgp.Key{m.to}, OuterSubject: "...", Now: time.Now()})
 	must(err)
 	return load.Mail{From: p.address, To: box, Raw: s.Raw}
+}
+
+// large is a plain mail with one file, so many bytes on the wire.
+func (m *mails) large(size int) load.Mail {
+	p := m.people[0]
+	d := m.draft(p)
+	file := make([]byte, size*72/100) // base64 in lines
+	rand.Read(file)
+	d.Attachments = []message.Attachment{{Name: "scan.pdf", Type: "application/pdf", Data: file}}
+	fields, err := d.Fields(d.Subject)
+	must(err)
+	raw, err := d.Body(append(fields, message.Field{Name: "MIME-Version", Value: "1.0"}), nil)
+	must(err)
+	return load.Mail{From: p.address, To: box, Raw: raw}
 }
 
 func must(err error) {

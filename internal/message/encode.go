@@ -194,7 +194,13 @@ func writeQP(out *bytes.Buffer, text string) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\r", "\n")
 	text = strings.TrimSuffix(text, "\n")
+	out.Grow(len(text) + len(text)/8)
 	for line := range strings.SplitSeq(text, "\n") {
+		if asItIs(line) {
+			out.WriteString(line)
+			out.WriteString("\r\n")
+			continue
+		}
 		col := 0
 		for i := 0; i < len(line); i++ {
 			c := line[i]
@@ -224,6 +230,19 @@ func writeQP(out *bytes.Buffer, text string) {
 		}
 		out.WriteString("\r\n")
 	}
+}
+
+// asItIs reports whether nothing of a line need be encoded, as in most lines.
+func asItIs(line string) bool {
+	if len(line) > lineLen {
+		return false
+	}
+	for i := 0; i < len(line); i++ {
+		if c := line[i]; c < ' ' || c >= 127 || c == '=' {
+			return false
+		}
+	}
+	return line == "" || line[0] != '.' && line[0] != '-' && line[len(line)-1] != ' ' && !strings.HasPrefix(line, "From ")
 }
 
 // WriteBase64 writes data in lines of 76 characters.

@@ -3,7 +3,9 @@ package pgp
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"sync"
 )
 
 // The library's armour costs more than the cryptography at ten megabytes, so
@@ -36,23 +38,41 @@ func armor(kind string, data []byte) []byte {
 	return append(out, "\r\n-----END "+kind+"-----\r\n"...)
 }
 
-// crc24 is the checksum of armour (RFC 9580, 6.1.1), eight bits at a time.
-func crc24(data []byte) uint32 {
-	var table [256]uint32
-	for i := range table {
-		c := uint32(i) << 16
+// crcTables are for eight bytes at once: table i is for a byte that i others
+// follow. The sum stands in the upper 24 bits.
+var crcTables = sync.OnceValue(func() (t [8][256]uint32) {
+	for i := range t[0] {
+		c := uint32(i) << 24
 		for range 8 {
-			if c <<= 1; c&0x1000000 != 0 {
-				c ^= 0x1864cfb
+			if c&0x80000000 != 0 {
+				c = c<<1 ^ 0x864cfb00
+			} else {
+				c <<= 1
 			}
 		}
-		table[i] = c
+		t[0][i] = c
 	}
-	c := uint32(0xb704ce)
+	for n := 1; n < 8; n++ {
+		for i, c := range t[n-1] {
+			t[n][i] = c<<8 ^ t[0][c>>24]
+		}
+	}
+	return t
+})
+
+// crc24 is the checksum of armour (RFC 9580, 6.1.1).
+func crc24(data []byte) uint32 {
+	t := crcTables()
+	c := uint32(0xb704ce00)
+	for len(data) >= 8 {
+		c ^= binary.BigEndian.Uint32(data)
+		c = t[7][c>>24] ^ t[6][c>>16&255] ^ t[5][c>>8&255] ^ t[4][c&255] ^ t[3][data[4]] ^ t[2][data[5]] ^ t[1][data[6]] ^ t[0][data[7]]
+		data = data[8:]
+	}
 	for _, b := range data {
-		c = c<<8&0xffffff ^ table[byte(c>>16)^b]
+		c = c<<8 ^ t[0][byte(c>>24)^b]
 	}
-	return c
+	return c >> 8
 }
 
 // armored is one block of armour found in a text.
@@ -144,9 +164,9 @@ func cutLine(text []byte, i int) (line []byte, next int) {
 	return bytes.TrimRight(text[i:end], " \t\r"), next
 }
 
-// binary gives the packets in data, which may be armoured as kind, or not at
+// packetsIn gives the packets in data, which may be armoured as kind, or not at
 // all: a name ending in .asc says nothing.
-func binary(data []byte, kind string) ([]byte, error) {
+func packetsIn(data []byte, kind string) ([]byte, error) {
 	if len(data) > 0 && data[0]&0x80 != 0 {
 		return data, nil
 	}

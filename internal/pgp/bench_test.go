@@ -43,9 +43,26 @@ func BenchmarkOpenVerify10KB(b *testing.B) {
 	openVerify(b, strings.Repeat("A line of a letter to somebody.\n", 320))
 }
 
-// BenchmarkOpenVerify10MB is a mail with a large attachment's worth of text that
-// does not compress.
-func BenchmarkOpenVerify10MB(b *testing.B) {
+func BenchmarkOpenVerify10MB(b *testing.B) { openVerify(b, large()) }
+
+// BenchmarkSealCheck10MB is all that is done to a large answer before it is stored.
+func BenchmarkSealCheck10MB(b *testing.B) {
+	us, ada := key(b, "Support"), key(b, "Ada")
+	to := []*pgp.Key{us.Public()}
+	o := pgp.Outgoing{Draft: draft(large()), Signer: ada, To: to, OuterSubject: "x", Now: time.Now()}
+	for b.Loop() {
+		s, err := pgp.Seal(o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Check(ada.Public(), to); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// large is a large attachment's worth of text that does not compress.
+func large() string {
 	text := make([]byte, 10<<20)
 	for i := range text {
 		text[i] = "abcdefghijklmnopqrstuvwxyz012345"[rand.IntN(32)]
@@ -53,7 +70,7 @@ func BenchmarkOpenVerify10MB(b *testing.B) {
 			text[i] = '\n'
 		}
 	}
-	openVerify(b, string(text))
+	return string(text)
 }
 
 // BenchmarkGPGSealOpen10KB is the same work by GnuPG as a subprocess: one process

@@ -89,7 +89,7 @@ func takeApart(data []byte) (*envelope, error) {
 	if len(data) > maxMessage {
 		return nil, ErrTooBig
 	}
-	raw, err := binary(data, kindMessage)
+	raw, err := packetsIn(data, kindMessage)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +265,7 @@ func expand(p rawPacket, depth int) ([]byte, error) {
 // ReadSigned reads a message that is signed but not encrypted.
 func ReadSigned(data []byte) (o *Opened, err error) {
 	defer guard(&err)
-	raw, err := binary(data, kindMessage)
+	raw, err := packetsIn(data, kindMessage)
 	if err != nil {
 		return nil, err
 	}

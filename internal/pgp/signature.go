@@ -50,7 +50,7 @@ func Detached(data, signature []byte) (list []Signature, err error) {
 	if len(signature) > maxSigData {
 		return nil, fmt.Errorf("%w: the signature is too large", ErrMalformed)
 	}
-	raw, err := binary(signature, kindSignature)
+	raw, err := packetsIn(signature, kindSignature)
 	if err != nil {
 		return nil, err
 	}

@@ -24,20 +24,26 @@ type house struct {
 }
 
 func each(t *testing.T, f func(*house)) {
-	h := &house{now: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	h := &house{}
 	clock := func() time.Time { h.mu.Lock(); defer h.mu.Unlock(); return h.now }
 	dbtest.EachAt(t, clock, func(t *testing.T, d *db.DB) {
 		v, err := vault.New(vault.NewMaster())
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := New(d, v, "https://localhost:8443", "Northmere")
-		if err != nil {
+		h.t, h.now = t, time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+		if h.Service, err = New(d, v, "https://localhost:8443", "Northmere"); err != nil {
 			t.Fatal(err)
 		}
-		f(&house{Service: s, t: t, now: h.now})
-		_ = h
+		f(h)
 	})
+}
+
+// pass moves the clock on.
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
 }
 
 func (h *house) must(f func(ctx context.Context, tx *db.Tx) error) {
