@@ -63,13 +63,6 @@ func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, sens
 	return f, key, nil
 }
 
-// Sensitive decides whether a text must be protected: the case, the mailbox and
-// the agent say so, or the detector finds something.
-func Sensitive(c *cases.Case, boxSensitive, marked bool, text string) (bool, []dlp.Finding) {
-	found := dlp.Find(text)
-	return c.Sensitive || boxSensitive || marked || len(found) > 0, found
-}
-
 // gather reads everything about one delivery and decides how it goes.
 func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 	l := &letter{}
@@ -110,16 +103,18 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 	if l.m, err = sealed.Open(key); err != nil {
 		return nil, err
 	}
-	err = o.d.View(ctx, func(tx *db.Tx) (err error) {
-		for _, a := range l.m.Doc.Attachments {
-			if blobs[a.Blob], err = o.v.GetBlob(ctx, tx, a.Blob); err != nil {
-				return err
+	if len(l.m.Doc.Attachments) > 0 {
+		err = o.d.View(ctx, func(tx *db.Tx) (err error) {
+			for _, a := range l.m.Doc.Attachments {
+				if blobs[a.Blob], err = o.v.GetBlob(ctx, tx, a.Blob); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	if l.box, err = o.boxes.Get(l.d.Mailbox); err != nil {
 		return nil, err
@@ -149,8 +144,7 @@ func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, fact
 	l.replyTo = o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
 	facts.Sensitive = false
 	if l.d.Kind != Ack {
-		facts.Sensitive, _ = Sensitive(l.c, l.box.Sensitive, l.m.Doc.Sensitive, l.m.Doc.Text)
-		facts.Sensitive = facts.Sensitive || len(dlp.Find(l.m.Doc.Subject)) > 0
+		facts.Sensitive = l.c.Sensitive || l.box.Sensitive || l.m.Doc.Sensitive || len(dlp.Find(l.m.Doc.Text)) > 0 || len(dlp.Find(l.m.Doc.Subject)) > 0
 	}
 	l.decision = policy.Decide(facts)
 	if l.decision.Protection == policy.Encrypted {

@@ -26,6 +26,18 @@ type Answer struct {
 	Files     []cases.File
 	Attached  []cases.Attachment                // files that were stored with the draft
 	Shown     map[contacts.ID]policy.Protection // what the agent saw; a weaker way now is refused
+
+	found  []dlp.Finding // in Text, once looked
+	looked bool
+}
+
+// look finds what is sensitive in the text, once: never in a transaction, where
+// all others would wait for it.
+func (a *Answer) look() []dlp.Finding {
+	if !a.looked {
+		a.found, a.looked = dlp.Find(a.Text), true
+	}
+	return a.found
 }
 
 // Way is how an answer goes to one person, and why.
@@ -42,10 +54,9 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 	if box, err := o.boxes.Get(c.Mailbox); err == nil {
 		boxSensitive = box.Sensitive
 	}
-	sensitive, found := Sensitive(c, boxSensitive, a.Sensitive, a.Text)
-	if len(a.Files)+len(a.Attached) > 0 {
-		sensitive = true // what is in a file is not looked into yet: it counts as sensitive
-	}
+	found = a.look()
+	// What is in a file is not looked into yet: it counts as sensitive.
+	sensitive := c.Sensitive || boxSensitive || a.Sensitive || len(found) > 0 || len(a.Files)+len(a.Attached) > 0
 	for _, id := range a.To {
 		person, err := o.book.Get(ctx, tx, id)
 		if err != nil {
@@ -105,6 +116,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 	if err := a.check(); err != nil {
 		return "", err
 	}
+	a.look()
 	var key *vault.Key
 	var c *cases.Case
 	err := o.d.View(ctx, func(tx *db.Tx) (err error) {

@@ -38,7 +38,7 @@ CREATE TABLE messages (
 	raw_blob   TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX messages_case ON messages (case_id, at, id);
-CREATE INDEX messages_from ON messages (case_id, contact_id, at) WHERE kind = 'in';
+CREATE INDEX messages_from ON messages (case_id, contact_id, at, id) WHERE kind = 'in';
 CREATE INDEX messages_contact ON messages (contact_id, at) WHERE raw_blob <> '';
 
 CREATE TABLE message_ids (
