@@ -75,6 +75,7 @@ type Lookup struct {
 	d   *db.DB
 	ctx context.Context // of one examination; Lookup does not outlive it
 	err error           // first database error: the examination must not count
+	met []*Contact      // read before in this examination: mostly the one who wrote and signed
 }
 
 // Lookup returns the keys for one examination.
@@ -98,11 +99,21 @@ func (l *Lookup) ByAddress(address string) (out []evidence.Known) {
 	l.view(func(tx *db.Tx) error {
 		c, err := l.b.Find(l.ctx, tx, address)
 		if err == nil {
-			out = c.Known()
+			out, l.met = c.Known(), append(l.met, c)
 		}
 		return err
 	})
 	return out
+}
+
+// get returns a contact, read once in an examination.
+func (l *Lookup) get(tx *db.Tx, id ID) (*Contact, error) {
+	for _, c := range l.met {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return l.b.Get(l.ctx, tx, id)
 }
 
 // ByID returns the keys, whoever's, that could have made a signature.
@@ -121,7 +132,7 @@ func (l *Lookup) ByID(ids []uint64, _ []pgp.Fingerprint) (out []evidence.Known) 
 			return err
 		}
 		for _, id := range owners {
-			c, err := l.b.Get(l.ctx, tx, ID(id))
+			c, err := l.get(tx, ID(id))
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"postern/internal/audit"
@@ -71,7 +72,12 @@ type Intake struct {
 	observe  func(string)
 	worker   *db.Worker
 	cpu      chan struct{} // parsing and crypto: as many at once as cores
+	fresh    sync.Map      // id -> *Spooled: mails just accepted, so that the worker need not read them back
 }
+
+// maxFresh is up to which size a mail is kept in memory until the worker takes
+// it; the worker's places bound how many there are.
+const maxFresh = 64 << 10
 
 // slots is how many mails are worked on at once; most of them wait for a commit.
 const slots = 48
@@ -113,6 +119,7 @@ func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 	}
 	sealedEnv := key.Seal(env, "spool", id)
 	mine := in.worker.Reserve()
+	var came time.Time
 	err = in.d.Update(ctx, func(tx *db.Tx) error {
 		if err := vault.Add(ctx, tx, key); err != nil {
 			return err
@@ -120,6 +127,7 @@ func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 		if err := vault.PutBlob(ctx, tx, id, key, len(e.Raw), sealed); err != nil {
 			return err
 		}
+		came = tx.Now
 		state, owner, lease := in.worker.Claimed(tx, mine)
 		_, err := tx.Exec(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)`,
 			id, state, e.Door, sealedEnv, key.ID, len(e.Raw), db.Micros(tx.Now), owner, lease)
@@ -129,6 +137,9 @@ func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 	case err != nil && mine:
 		in.worker.Release()
 	case err == nil && mine:
+		if len(e.Raw) <= maxFresh {
+			in.fresh.Store(id, &Spooled{ID: id, Size: int64(len(e.Raw)), Came: came, Envelope: *e, key: key, keyID: key.ID})
+		}
 		in.worker.Give(id)
 	case err == nil:
 		in.worker.Wake()
@@ -224,7 +235,7 @@ const maxAttempts = 5
 // handle takes one claimed mail to its end: filed, merged, dropped, quarantined,
 // or back to the spool for later.
 func (in *Intake) handle(ctx context.Context, id string) {
-	s, err := in.Get(ctx, id)
+	s, err := in.take(ctx, id)
 	if err == nil {
 		err = in.process(ctx, s)
 	}
@@ -248,6 +259,14 @@ func (in *Intake) handle(ctx context.Context, id string) {
 	if e != nil {
 		in.log.Error("intake: put back", "mail", id, "err", e) // its lease runs out and it is claimed again
 	}
+}
+
+// take returns a claimed mail: as it was accepted a moment ago, or as stored.
+func (in *Intake) take(ctx context.Context, id string) (*Spooled, error) {
+	if s, ok := in.fresh.LoadAndDelete(id); ok {
+		return s.(*Spooled), nil
+	}
+	return in.Get(ctx, id)
 }
 
 func (in *Intake) quarantine(ctx context.Context, tx *db.Tx, id, reason string) error {

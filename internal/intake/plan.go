@@ -56,9 +56,11 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 			}
 			if len(ids) > 0 {
 				p.bounce = ids[0]
-				p.c, err = in.cases.Get(ctx, tx, ids[0])
+				if p.c, err = in.cases.Get(ctx, tx, ids[0]); err != nil {
+					return err
+				}
 			}
-			return err
+			return in.dataKey(ctx, tx, p)
 		}
 		if p.contact, err = in.book.Find(ctx, tx, m.from()); err != nil && !fail.Is(err, fail.NotFound) {
 			return err
@@ -66,12 +68,27 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 		if candidates, err = in.candidates(ctx, tx, m); err != nil {
 			return err
 		}
-		return in.choose(ctx, tx, m, p, candidates)
+		if err := in.choose(ctx, tx, m, p, candidates); err != nil {
+			return err
+		}
+		return in.dataKey(ctx, tx, p)
 	})
-	if err != nil || p.repeat != "" {
-		return p, err
+	if err == nil && p.repeat == "" && p.c == nil {
+		in.begin(m, p)
 	}
-	return p, in.complete(ctx, m, p)
+	return p, err
+}
+
+// dataKey fetches the key that seals what is filed: the case's, or that of the
+// contact whose new case it will be.
+func (in *Intake) dataKey(ctx context.Context, tx *db.Tx, p *plan) (err error) {
+	switch {
+	case p.c != nil:
+		p.key, err = in.v.Get(ctx, tx, p.c.KeyID)
+	case p.contact != nil:
+		p.key, err = in.v.Get(ctx, tx, p.contact.KeyID)
+	}
+	return err
 }
 
 // candidates lists the cases a mail speaks of: a token with its MAC first, then
@@ -128,17 +145,12 @@ func (in *Intake) choose(ctx context.Context, tx *db.Tx, m *mail, p *plan, candi
 	return nil
 }
 
-// complete makes what is missing: contact, case, and the key that seals it.
-func (in *Intake) complete(ctx context.Context, m *mail, p *plan) error {
+// begin makes the case of a mail that belongs to none, and its contact.
+func (in *Intake) begin(m *mail, p *plan) {
 	now := in.d.Now()
-	if p.c != nil {
-		return in.d.View(ctx, func(tx *db.Tx) (err error) { p.key, err = in.v.Get(ctx, tx, p.c.KeyID); return err })
-	}
 	if p.contact == nil {
 		p.fresh = in.book.New(contactName(m), m.from(), "mail", now)
 		p.key = p.fresh.Key()
-	} else if err := in.d.View(ctx, func(tx *db.Tx) (err error) { p.key, err = in.v.Get(ctx, tx, p.contact.KeyID); return err }); err != nil {
-		return err
 	}
 	p.newCase = true
 	p.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: subject(m), Contact: p.contactID(), KeyID: p.key.ID,
@@ -148,7 +160,6 @@ func (in *Intake) complete(ctx context.Context, m *mail, p *plan) error {
 	} else {
 		p.c.Who = p.fresh.Title()
 	}
-	return nil
 }
 
 // contactName is the name a stranger gave, unless it could pass for an address.
