@@ -3,8 +3,6 @@ package dlp
 // group is digits that touch one another.
 type group struct {
 	start, end   int
-	glued        bool // letters before it make it a part of something else
-	gluedBehind  bool
 	digitsBefore int // in earlier groups of the run
 }
 
@@ -12,12 +10,13 @@ type group struct {
 // ISO/IEC 7812-1. They begin and end where a group of digits does, so that a
 // card is no part of a longer number, but may stand beside a date or a code.
 func (f *folded) cards(out []Finding) []Finding {
+	var run []group
 	for i := 0; i < len(f.s); {
 		if !isDigit(f.s[i]) {
 			i++
 			continue
 		}
-		run := f.run(i)
+		run = f.run(i, run[:0])
 		last := run[len(run)-1]
 		i = last.end
 		total := last.digitsBefore + last.end - last.start
@@ -34,15 +33,14 @@ func (f *folded) cards(out []Finding) []Finding {
 	return out
 }
 
-// run reads the groups of digits that stand together from i on.
-func (f *folded) run(i int) []group {
-	var out []group
+// run appends the groups of digits that stand together from i on.
+func (f *folded) run(i int, out []group) []group {
 	for n := 0; ; {
-		g := group{start: i, digitsBefore: n, glued: f.gluedAt(i)}
+		g := group{start: i, digitsBefore: n}
 		for i < len(f.s) && isDigit(f.s[i]) {
 			i++
 		}
-		g.end, g.gluedBehind = i, f.gluedBehind(i)
+		g.end = i
 		n += g.end - g.start
 		out = append(out, g)
 		gap := i
@@ -88,14 +86,14 @@ func (f *folded) gluedBehind(i int) bool {
 // cardAt looks for the longest card that begins with group g, and returns the
 // group behind it.
 func (f *folded) cardAt(run []group, g, total int) (to int, digits []byte) {
-	if run[g].glued {
+	if f.gluedAt(run[g].start) {
 		return 0, nil
 	}
 	var d [19]byte
 	n := 0
 	for h := g; h < len(run) && n+run[h].end-run[h].start <= len(d); h++ {
 		n += copy(d[n:], f.s[run[h].start:run[h].end])
-		if n < 13 || run[h].gluedBehind || !issuer(d[:n]) || !luhn(d[:n]) || distinct(d[:n]) < 2 {
+		if n < 13 || f.gluedBehind(run[h].end) || !issuer(d[:n]) || !luhn(d[:n]) || distinct(d[:n]) < 2 {
 			continue
 		}
 		if total-n <= 8 || usual(run[g:h+1]) {
