@@ -234,7 +234,7 @@ func (x *desk) tray(to string) (out [][]byte) {
 		}
 		var b *vault.Blob
 		x.view(func(ctx context.Context, tx *db.Tx) (err error) { b, err = x.v.GetBlob(ctx, tx, s.RawBlob); return err })
-		raw, err := b.Key.Open(b.Sealed, "blob", s.RawBlob)
+		raw, err := b.Open()
 		if err != nil {
 			x.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -191,7 +192,7 @@ func (in *Intake) Get(ctx context.Context, id string) (*Spooled, error) {
 	if err := s.openEnvelope(); err != nil {
 		return nil, err
 	}
-	s.Envelope.Raw, err = blob.Key.Open(blob.Sealed, "blob", id)
+	s.Envelope.Raw, err = blob.Open()
 	return s, err
 }
 
@@ -266,8 +267,15 @@ func (in *Intake) take(ctx context.Context, id string) (*Spooled, error) {
 	if s, ok := in.fresh.LoadAndDelete(id); ok {
 		return s.(*Spooled), nil
 	}
-	return in.Get(ctx, id)
+	s, err := in.Get(ctx, id)
+	if err == nil && len(s.Envelope.Raw) > large {
+		debug.FreeOSMemory() // what taking it in left behind is several times its size
+	}
+	return s, err
 }
+
+// large is a mail worth a collection of its own.
+const large = 4 << 20
 
 func (in *Intake) quarantine(ctx context.Context, tx *db.Tx, id, reason string) error {
 	in.observe("quarantined")

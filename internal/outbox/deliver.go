@@ -125,7 +125,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, facts policy.Facts, cert *contacts.Key, thread []cases.Sealed, blobs map[string]*vault.Blob) error {
 	for _, a := range l.m.Doc.Attachments {
 		b := blobs[a.Blob]
-		data, err := b.Key.Open(b.Sealed, "blob", a.Blob)
+		data, err := b.Open()
 		if err != nil {
 			return err
 		}
@@ -275,7 +275,7 @@ func (o *Outbox) again(ctx context.Context, l *letter) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.Key.Open(b.Sealed, "blob", l.d.RawBlob)
+	return b.Open()
 }
 
 // seal builds the mail and checks the finished bytes: what is not signed by

@@ -205,7 +205,22 @@ func PutBlob(ctx context.Context, tx *db.Tx, id string, k *Key, size int, sealed
 // Blob is a stored ciphertext with the key that opens it.
 type Blob struct {
 	Key    *Key
-	Sealed []byte
+	id     string
+	sealed []byte // nil once opened
+	plain  []byte
+}
+
+// Open decrypts the blob in its own memory: large mails are not held twice.
+func (b *Blob) Open() ([]byte, error) {
+	if b.sealed == nil {
+		return b.plain, nil
+	}
+	plain, err := b.Key.aead.Open(b.sealed[:0], nil, b.sealed, b.Key.aad([]string{"blob", b.id}))
+	if err != nil {
+		return nil, fmt.Errorf("open blob %s: the content is damaged or not where it belongs", b.id)
+	}
+	b.sealed, b.plain = nil, plain
+	return plain, nil
 }
 
 // GetBlob fetches a blob and its key; opening it is left to the caller, outside
@@ -225,7 +240,7 @@ func (v *Vault) GetBlob(ctx context.Context, tx *db.Tx, id string) (*Blob, error
 	if err != nil {
 		return nil, err
 	}
-	return &Blob{k, r.sealed}, nil
+	return &Blob{Key: k, id: id, sealed: r.sealed}, nil
 }
 
 const checkName = "vault-check"

@@ -41,7 +41,7 @@ func TestDestroyedKeyOpensNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		v, ctx := newVault(t), t.Context()
 		k := v.NewKey("item")
-		sealed := k.Seal([]byte("statement"), "b1")
+		sealed := k.Seal([]byte("statement"), "blob", "b1")
 		err := d.Update(ctx, func(tx *db.Tx) error {
 			if err := vault.Add(ctx, tx, k); err != nil {
 				return err
@@ -56,7 +56,7 @@ func TestDestroyedKeyOpensNothing(t *testing.T) {
 			if err := d.View(ctx, func(tx *db.Tx) (err error) { b, err = v.GetBlob(ctx, tx, "b1"); return err }); err != nil {
 				return nil, err
 			}
-			return b.Key.Open(b.Sealed, "b1")
+			return b.Open()
 		}
 		if got, err := get(); err != nil || string(got) != "statement" {
 			t.Fatalf("got %q, %v", got, err)

@@ -100,7 +100,7 @@ func (d *Desk) blob(ctx context.Context, id string) ([]byte, error) {
 	if err := d.db.View(ctx, func(tx *db.Tx) (err error) { b, err = d.vault.GetBlob(ctx, tx, id); return err }); err != nil {
 		return nil, err
 	}
-	return b.Key.Open(b.Sealed, "blob", id)
+	return b.Open()
 }
 
 // inbound1 takes one file out of the stored mail again.

@@ -280,7 +280,7 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DB.View(r.Context(), func(tx *db.Tx) (err error) { b, err = s.Vault.GetBlob(r.Context(), tx, a.Blob); return err }); err != nil {
 		return err
 	}
-	data, err := b.Key.Open(b.Sealed, "blob", a.Blob)
+	data, err := b.Open()
 	if err != nil {
 		return err
 	}
