@@ -196,10 +196,21 @@ func Destroy(ctx context.Context, tx *db.Tx, id string) error {
 		id, db.Micros(tx.Now))
 }
 
+// partSize is how much of a blob one row holds: a database makes several copies
+// of a row in memory on its way. The last part of a blob is shorter.
+const partSize = 1 << 20
+
 // PutBlob stores sealed bytes under id. size is the length of the plain bytes.
 func PutBlob(ctx context.Context, tx *db.Tx, id string, k *Key, size int, sealed []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO blobs (id, key_id, size, sealed) VALUES ($1, $2, $3, $4)`, id, k.ID, size, sealed)
-	return err
+	for part := 0; ; part++ {
+		n := min(len(sealed), partSize)
+		if _, err := tx.Exec(ctx, `INSERT INTO blobs (id, part, key_id, size, sealed) VALUES ($1, $2, $3, $4, $5)`, id, part, k.ID, size, sealed[:n]); err != nil {
+			return err
+		}
+		if sealed = sealed[n:]; n < partSize {
+			return nil
+		}
+	}
 }
 
 // Blob is a stored ciphertext with the key that opens it.
@@ -226,21 +237,30 @@ func (b *Blob) Open() ([]byte, error) {
 // GetBlob fetches a blob and its key; opening it is left to the caller, outside
 // the transaction.
 func (v *Vault) GetBlob(ctx context.Context, tx *db.Tx, id string) (*Blob, error) {
-	type row struct {
-		key    string
-		sealed []byte
+	var owner string
+	var sealed []byte
+	for part := 0; ; part++ {
+		type row struct {
+			size  int
+			bytes []byte
+		}
+		r, err := db.One(ctx, tx, func(r *row, scan func(...any) error) error { return scan(&owner, &r.size, &r.bytes) },
+			`SELECT key_id, size, sealed FROM blobs WHERE id = $1 AND part = $2`, id, part)
+		if err != nil {
+			return nil, err // also for a later part: nothing is shown of a blob that is not whole
+		}
+		if part == 0 {
+			sealed = make([]byte, 0, r.size+100) // and what sealing adds
+		}
+		if sealed = append(sealed, r.bytes...); len(r.bytes) < partSize {
+			break
+		}
 	}
-	r, err := db.One(ctx, tx, func(r *row, scan func(...any) error) error {
-		return scan(&r.key, &r.sealed)
-	}, `SELECT key_id, sealed FROM blobs WHERE id = $1`, id)
+	k, err := v.Get(ctx, tx, owner)
 	if err != nil {
 		return nil, err
 	}
-	k, err := v.Get(ctx, tx, r.key)
-	if err != nil {
-		return nil, err
-	}
-	return &Blob{Key: k, id: id, sealed: r.sealed}, nil
+	return &Blob{Key: k, id: id, sealed: sealed}, nil
 }
 
 const checkName = "vault-check"

@@ -70,6 +70,43 @@ func TestDestroyedKeyOpensNothing(t *testing.T) {
 	})
 }
 
+func TestLargeBlobsAreStoredInParts(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		v := newVault(t)
+		k := v.NewKey("case")
+		const overhead = 28
+		if err := d.Update(t.Context(), func(tx *db.Tx) error { return vault.Add(t.Context(), tx, k) }); err != nil {
+			t.Fatal(err)
+		}
+		for name, size := range map[string]int{"empty": 0, "one": 1<<20 - overhead - 1, "edge": 1<<20 - overhead, "two": 1 << 20, "many": 5<<20 + 7} {
+			plain := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+			err := d.Update(t.Context(), func(tx *db.Tx) error {
+				return vault.PutBlob(t.Context(), tx, name, k, size, k.Seal(plain, "blob", name))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b *vault.Blob
+			if err := d.View(t.Context(), func(tx *db.Tx) (err error) { b, err = v.GetBlob(t.Context(), tx, name); return err }); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if got, err := b.Open(); err != nil || !bytes.Equal(got, plain) {
+					t.Errorf("%s: %d bytes, %v", name, len(got), err)
+				}
+			}
+		}
+		d.Update(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), `DELETE FROM blobs WHERE id = 'many' AND part = 5`)
+			return err
+		})
+		err := d.View(t.Context(), func(tx *db.Tx) error { _, err := v.GetBlob(t.Context(), tx, "many"); return err })
+		if !fail.Is(err, fail.NotFound) {
+			t.Errorf("a blob without its end: %v", err)
+		}
+	})
+}
+
 func TestWrongMasterKeyIsRefused(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		if err := newVault(t).Check(t.Context(), d); err != nil {

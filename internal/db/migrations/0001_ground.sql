@@ -9,10 +9,12 @@ CREATE TABLE data_keys (
 CREATE INDEX data_keys_owner ON data_keys (owner);
 
 CREATE TABLE blobs (
-	id     TEXT PRIMARY KEY,
+	id     TEXT NOT NULL,
+	part   BIGINT NOT NULL,
 	key_id TEXT NOT NULL,
 	size   BIGINT NOT NULL,
-	sealed BYTEA NOT NULL
+	sealed BYTEA NOT NULL,
+	PRIMARY KEY (id, part)
 );
 
 CREATE TABLE settings (
