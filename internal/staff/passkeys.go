@@ -67,18 +67,19 @@ type Passkey struct {
 	Used  time.Time
 	owner string
 	cred  webauthn.Credential
+	data  []byte // cred as it is stored, to see whether it changed meanwhile
 }
 
 const passkeyColumns = `id, owner_kind, owner_id, data, name, made_at, used_at`
 
 func (c *Ceremonies) scan(p *Passkey, row func(...any) error) error {
 	var kind, id string
-	var data, name []byte
-	if err := row(&p.ID, &kind, &id, &data, &name, db.Time(&p.Made), db.Time(&p.Used)); err != nil {
+	var name []byte
+	if err := row(&p.ID, &kind, &id, &p.data, &name, db.Time(&p.Made), db.Time(&p.Used)); err != nil {
 		return err
 	}
 	p.owner = kind + ":" + id
-	b, err := c.v.Desk().Open(data, "passkey", p.ID)
+	b, err := c.v.Desk().Open(p.data, "passkey", p.ID)
 	if err != nil {
 		return err
 	}
@@ -251,7 +252,8 @@ func (c *Ceremonies) BeginLogin(ctx context.Context, o Owner) (any, error) {
 }
 
 // FinishLogin checks the browser's answer and returns whose passkey it was. A
-// counter that went back means a copy: refused.
+// counter that went back means a copy: refused. So is an answer that was judged
+// by a counter that another answer has moved meanwhile, or by a removed passkey.
 func (c *Ceremonies) FinishLogin(ctx context.Context, o Owner, answer []byte) (owner string, err error) {
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
 	if err != nil {
@@ -299,9 +301,16 @@ func (c *Ceremonies) FinishLogin(ctx context.Context, o Owner, answer []byte) (o
 		return "", err
 	}
 	data := c.v.Desk().Seal(b, "passkey", p.ID)
-	return id, c.d.Update(ctx, func(tx *db.Tx) error {
-		return db.Change(ctx, tx, `UPDATE passkeys SET data = $2, used_at = $3 WHERE id = $1`, p.ID, data, db.Micros(tx.Now))
+	err = c.d.Update(ctx, func(tx *db.Tx) error {
+		return db.Change(ctx, tx, `UPDATE passkeys SET data = $2, used_at = $3 WHERE id = $1 AND data = $4`, p.ID, data, db.Micros(tx.Now), p.data)
 	})
+	if fail.Is(err, fail.NotFound) {
+		return "", refuse(errors.New("used elsewhere at the same moment, or removed"))
+	}
+	if err != nil {
+		return "", err
+	}
+	return id, nil
 }
 
 // refuse is the one answer to every wrong passkey; why goes to the log.
