@@ -102,10 +102,10 @@ func newGPG(dir string, m *mails) (*gpg, error) {
 	if err := os.Mkdir(g.home, 0o700); err != nil {
 		return nil, err
 	}
-	if err := g.run(m.ring(), "--import"); err != nil {
+	// The desk's key, to open with, and a customer's, to sign with.
+	if err := g.run(m.desk.Bytes(), "--import"); err != nil {
 		return nil, fmt.Errorf("gpg --import: %w", err)
 	}
-	// The customer's secret key, to sign with.
 	return g, g.run(m.people[0].secret.Bytes(), "--import")
 }
 
