@@ -239,13 +239,17 @@ func (m *Sealed) Open(k *vault.Key) (*Message, error) {
 }
 
 // AddMailID remembers a mail's Message-ID, so that answers and repeats are
-// recognised. sum is the hash of what the sender wrote.
+// recognised. sum is the hash of what the sender wrote; a mail that is there
+// already is a Conflict: another copy of it was filed at the same moment.
 func (s *Store) AddMailID(ctx context.Context, tx *db.Tx, mailID string, m *Message, sum string) error {
 	if mailID == "" {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO message_ids (hash, message_id, case_id, sum) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+	n, err := tx.Exec(ctx, `INSERT INTO message_ids (hash, message_id, case_id, sum) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 		s.v.Word("mail-id "+mailID), m.ID, m.Case, sum)
+	if err == nil && n == 0 {
+		err = fail.New(fail.Conflict, "this mail was filed a moment ago")
+	}
 	return err
 }
 

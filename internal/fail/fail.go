@@ -6,6 +6,8 @@ package fail
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 )
 
 // Kind decides the answer: an HTTP status, an SMTP code, an exit code.
@@ -62,4 +64,13 @@ func Text(err error) string {
 		return f.text
 	}
 	return ""
+}
+
+// Panic is what recover returned, as an error for the log. The value may hold
+// what somebody wrote; its type, the stack and the runtime's own words do not.
+func Panic(p any) error {
+	if e, ok := p.(runtime.Error); ok {
+		return fmt.Errorf("panic: %w\n%s", e, debug.Stack())
+	}
+	return fmt.Errorf("panic of type %T\n%s", p, debug.Stack())
 }

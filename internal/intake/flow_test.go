@@ -19,6 +19,7 @@ import (
 	"postern/internal/db/dbtest"
 	"postern/internal/fail"
 	"postern/internal/intake"
+	"postern/internal/mailauth"
 	"postern/internal/mailboxes"
 	"postern/internal/message"
 	"postern/internal/outbox"
@@ -31,16 +32,17 @@ import (
 // Mails out are captured.
 type desk struct {
 	testing.TB
-	d     *db.DB
-	v     *vault.Vault
-	cases *cases.Store
-	book  *contacts.Book
-	boxes *mailboxes.Store
-	out   *outbox.Outbox
-	in    *intake.Intake
-	clock *clock
-	relay outbox.Relay // nil: the tray
-	n     int
+	d        *db.DB
+	v        *vault.Vault
+	cases    *cases.Store
+	book     *contacts.Book
+	boxes    *mailboxes.Store
+	out      *outbox.Outbox
+	in       *intake.Intake
+	clock    *clock
+	relay    outbox.Relay      // nil: the tray
+	resolver mailauth.Resolver // nil: domains are not checked
+	n        int
 }
 
 type clock struct {
@@ -94,7 +96,7 @@ func (x *desk) build() {
 		Words: func() outbox.Words {
 			return outbox.Words{Org: "Northmere Savings", BaseURL: "https://support.northmere.example", Promise: "within one working day"}
 		}})
-	x.in = intake.New(intake.Options{DB: x.d, Vault: x.v, Cases: x.cases, Contacts: x.book, Mailboxes: x.boxes, Outbox: x.out, Node: "node", Log: log})
+	x.in = intake.New(intake.Options{DB: x.d, Vault: x.v, Cases: x.cases, Contacts: x.book, Mailboxes: x.boxes, Outbox: x.out, Resolver: x.resolver, Node: "node", Log: log})
 }
 
 func (x *desk) start() {

@@ -236,10 +236,7 @@ const maxAttempts = 5
 // handle takes one claimed mail to its end: filed, merged, dropped, quarantined,
 // or back to the spool for later.
 func (in *Intake) handle(ctx context.Context, id string) {
-	s, err := in.take(ctx, id)
-	if err == nil {
-		err = in.process(ctx, s)
-	}
+	err := in.attempt(ctx, id)
 	if err == nil {
 		return
 	}
@@ -260,6 +257,21 @@ func (in *Intake) handle(ctx context.Context, id string) {
 	if e != nil {
 		in.log.Error("intake: put back", "mail", id, "err", e) // its lease runs out and it is claimed again
 	}
+}
+
+// attempt takes and processes a mail. A fault of ours, whatever the mail did to
+// bring it about, is an error like others: it ends in a row and not in a crash.
+func (in *Intake) attempt(ctx context.Context, id string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fail.Panic(p)
+		}
+	}()
+	s, err := in.take(ctx, id)
+	if err != nil {
+		return err
+	}
+	return in.process(ctx, s)
 }
 
 // take returns a claimed mail: as it was accepted a moment ago, or as stored.

@@ -28,15 +28,27 @@ import (
 // fakeRelay answers as told, one outcome a mail, then Sent.
 type fakeRelay struct {
 	mu   sync.Mutex
-	say  []smtpc.Outcome // guarded by mu
-	got  [][]byte        // guarded by mu
-	from []string        // guarded by mu
+	say  []smtpc.Outcome  // guarded by mu
+	got  [][]byte         // guarded by mu
+	from []string         // guarded by mu
+	to   []string         // guarded by mu
+	bad  string           // a recipient that holds this is refused
+	text string           // what the relay says beside its code
+	then func(raw []byte) // runs before the relay's answer
 }
 
-func (r *fakeRelay) Send(_ context.Context, from, _ string, raw []byte) smtpc.Result {
+func (r *fakeRelay) refuse(part string) { r.bad = part }
+
+func (r *fakeRelay) Send(_ context.Context, from, to string, raw []byte) smtpc.Result {
+	if r.then != nil {
+		r.then(raw)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.got, r.from = append(r.got, bytes.Clone(raw)), append(r.from, from)
+	r.got, r.from, r.to = append(r.got, bytes.Clone(raw)), append(r.from, from), append(r.to, to)
+	if r.bad != "" && strings.Contains(to, r.bad) {
+		return smtpc.Result{Outcome: smtpc.Refused, Code: 550, Text: r.text}
+	}
 	if len(r.say) == 0 {
 		return smtpc.Result{Outcome: smtpc.Sent, Code: 250}
 	}

@@ -50,15 +50,8 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 			return nil
 		}
 		if m.rep.Bounce != nil {
-			ids, err := in.cases.ByMailIDs(ctx, tx, []string{m.rep.Bounce.MessageID})
-			if err != nil {
+			if err := in.returned(ctx, tx, m, p); err != nil {
 				return err
-			}
-			if len(ids) > 0 {
-				p.bounce = ids[0]
-				if p.c, err = in.cases.Get(ctx, tx, ids[0]); err != nil {
-					return err
-				}
 			}
 			return in.dataKey(ctx, tx, p)
 		}
@@ -77,6 +70,22 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 		in.begin(m, p)
 	}
 	return p, err
+}
+
+// returned finds the case of the mail of ours that a report speaks of. Only a
+// mail that we sent counts: whoever knows the Message-ID of a customer's mail
+// could else write into the case under the guise of a report.
+func (in *Intake) returned(ctx context.Context, tx *db.Tx, m *mail, p *plan) error {
+	d, err := in.out.OfMail(ctx, tx, m.rep.Bounce.MessageID)
+	if fail.Is(err, fail.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.bounce = d.Case
+	p.c, err = in.cases.Get(ctx, tx, d.Case)
+	return err
 }
 
 // dataKey fetches the key that seals what is filed: the case's, or that of the

@@ -81,6 +81,7 @@ func (in *Intake) judge(ctx context.Context, s *Spooled) (*mail, error) {
 	lookup := in.book.Lookup(ctx, in.d)
 	o := evidence.Options{At: s.Came, Secrets: in.boxes.Secrets(), Keys: lookup, ReturnPath: &s.Envelope.From}
 	in.cpu <- struct{}{}
+	defer func() { <-in.cpu }()
 	m.rep = evidence.Examine(s.Envelope.Raw, o)
 	if len(m.rep.Keys) > 0 && m.rep.Signature.Verdict == evidence.Unsigned && m.rep.Signature.Scheme != "none" {
 		// The key came along with the signature it made: it says that somebody
@@ -88,7 +89,6 @@ func (in *Intake) judge(ctx context.Context, s *Spooled) (*mail, error) {
 		o.Keys = withFound{lookup, m.rep}
 		m.rep = evidence.Examine(s.Envelope.Raw, o)
 	}
-	<-in.cpu
 	if err := lookup.Err(); err != nil {
 		return nil, err
 	}

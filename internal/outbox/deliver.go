@@ -3,6 +3,8 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"postern/internal/audit"
@@ -23,16 +25,28 @@ import (
 // database is away, a blob is damaged) defers it; it is never lost.
 func (o *Outbox) deliver(ctx context.Context, row string) {
 	id := ID(row)
-	l, err := o.gather(ctx, id)
-	if err == nil && l.decision.Protection == policy.Blocked || err == nil && !policy.StillHolds(l.d.Shown, l.decision.Protection) {
-		err = o.hold(ctx, l)
-	} else if err == nil {
-		err = o.send(ctx, l)
-	}
-	if err != nil {
+	if err := o.attemptOne(ctx, id); err != nil {
 		o.log.Error("outbox: delivery", "delivery", id, "err", err)
 		o.putBack(ctx, id, err)
 	}
+}
+
+// attemptOne decides again, and holds or sends. A fault of ours is an error like
+// others: it ends in a row and not in a crash.
+func (o *Outbox) attemptOne(ctx context.Context, id ID) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fail.Panic(p)
+		}
+	}()
+	l, err := o.gather(ctx, id)
+	if err != nil {
+		return err
+	}
+	if l.decision.Protection == policy.Blocked || !policy.StillHolds(l.d.Shown, l.decision.Protection) {
+		return o.hold(ctx, l)
+	}
+	return o.send(ctx, l)
 }
 
 // Facts gathers what policy needs to know of one contact. The composer and the
@@ -199,17 +213,33 @@ func (o *Outbox) send(ctx context.Context, l *letter) error {
 	case smtpc.Sent:
 		return o.finish(ctx, l, Sent, "", 0)
 	case smtpc.Refused:
-		return o.finish(ctx, l, Failed, "the relay refused it for good: "+res.Text, 0)
+		return o.finish(ctx, l, Failed, "the relay refused it for good: "+said(res), 0)
 	}
-	reason := "not now: " + res.Text
+	reason := "not now: " + said(res)
 	if res.Outcome == smtpc.InDoubt {
-		reason = "in doubt: the relay did not say whether it took the mail; it goes again under the same Message-ID"
+		reason = inDoubt + ": the relay did not say whether it took the mail; it goes again under the same Message-ID"
 	}
 	wait, again := backoff(l.d.Attempts)
 	if !again {
-		return o.finish(ctx, l, Failed, "given up after five days; last: "+res.Text, 0)
+		return o.finish(ctx, l, Failed, "given up after five days; last: "+said(res), 0)
 	}
 	return o.finish(ctx, l, Deferred, reason, wait)
+}
+
+// said is what the relay answered, in codes: its text may repeat addresses and
+// subjects, and what comes of this is not sealed.
+func said(r smtpc.Result) string {
+	switch {
+	case r.Code == 0 && r.Stage == smtpc.StageMessage:
+		return "the mail cannot be sent by SMTP"
+	case r.Code == 0 && strings.Contains(r.Text, "@"):
+		return "no answer"
+	case r.Code == 0:
+		return r.Text // ours: the connection, TLS, signing in
+	case !statusCode.MatchString(r.Enhanced):
+		return strconv.Itoa(r.Code)
+	}
+	return strconv.Itoa(r.Code) + " " + r.Enhanced + meaning(r.Enhanced)
 }
 
 // finished returns the mail, ready to leave. A mail that was built before for
@@ -254,7 +284,7 @@ func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
 }
 
 func (o *Outbox) attempt(ctx context.Context, tx *db.Tx, l *letter, to, blob string) error {
-	if l.d.Reason == sending {
+	if l.d.Reason == sending || strings.HasPrefix(l.d.Reason, inDoubt) {
 		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.repeated", About: string(l.d.Case),
 			Detail: "delivery " + string(l.d.ID) + ": the last attempt has no outcome; same Message-ID"}); err != nil {
 			return err

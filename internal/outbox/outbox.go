@@ -16,6 +16,7 @@ package outbox
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 
@@ -78,8 +79,12 @@ type Delivery struct {
 	Made, Done time.Time
 }
 
-// sending is the reason of a delivery whose attempt has no outcome yet.
-const sending = "sending"
+// sending is the reason of a delivery whose attempt has no outcome yet; inDoubt
+// begins that of one whose outcome nobody knows.
+const (
+	sending = "sending"
+	inDoubt = "in doubt"
+)
 
 // Final reports whether nothing more will happen by itself.
 func (d *Delivery) Final() bool {
@@ -147,6 +152,11 @@ func (o *Outbox) Get(ctx context.Context, tx *db.Tx, id ID) (*Delivery, error) {
 	return db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE id = $1`, id)
 }
 
+// OfMail returns the delivery that a mail of ours was; none is NotFound.
+func (o *Outbox) OfMail(ctx context.Context, tx *db.Tx, mailID string) (*Delivery, error) {
+	return db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE mail_id = $1`, mailID)
+}
+
 // OfCase lists a case's deliveries, oldest first.
 func (o *Outbox) OfCase(ctx context.Context, tx *db.Tx, c cases.ID) ([]Delivery, error) {
 	return db.List(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE case_id = $1 ORDER BY made_at, id`, c)
@@ -209,17 +219,37 @@ func (o *Outbox) settle(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, st
 	return o.cases.Save(ctx, tx, c)
 }
 
+// statusCode is all that is kept of what the other side says: its text may
+// repeat addresses and subjects, and this column is not sealed.
+var statusCode = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}$`) // RFC 3463, 2
+
+// meaning puts the usual status codes into words.
+func meaning(status string) string {
+	_, rest, _ := strings.Cut(status, ".")
+	for code, text := range map[string]string{"1.1": "there is no such mailbox", "1.2": "there is no such domain", "1.10": "the domain takes no mail",
+		"2.1": "the mailbox is switched off", "2.2": "the mailbox is full", "3.4": "the mail is too large", "4.7": "it waited too long",
+		"7.1": "it was turned away by a rule of theirs", "7.26": "it was turned away by a rule of theirs"} {
+		if rest == code {
+			return ", " + text
+		}
+	}
+	return ""
+}
+
 // Bounced notes that a mail of ours came back, or is delayed. It returns the
 // delivery, or NotFound if no mail of ours has that Message-ID.
 func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, permanent bool) (*Delivery, error) {
-	d, err := db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE mail_id = $1`, mailID)
+	d, err := o.OfMail(ctx, tx, mailID)
 	if err != nil {
 		return nil, err
 	}
 	if !permanent || d.State == Bounced {
 		return d, nil
 	}
-	d.State, d.Reason = Bounced, "returned by the receiving side: "+status
+	if !statusCode.MatchString(status) {
+		status = "no status"
+	}
+	d.State, d.Reason = Bounced, "returned by the receiving side: "+status+meaning(status)
 	if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, reason = $3, done_at = $4 WHERE id = $1`, d.ID, d.State, d.Reason, db.Micros(tx.Now)); err != nil {
 		return nil, err
 	}
