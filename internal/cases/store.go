@@ -238,6 +238,21 @@ func (m *Sealed) Open(k *vault.Key) (*Message, error) {
 	return &m.Message, nil
 }
 
+// MailID decrypts the message for its Message-ID alone.
+func (m *Sealed) MailID(k *vault.Key) (string, error) {
+	b, err := k.Open(m.doc, "message", string(m.ID), "doc")
+	if err != nil {
+		return "", err
+	}
+	var doc struct {
+		MailID string `json:"mail_id"`
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return "", fmt.Errorf("decode message %s: %w", m.ID, err)
+	}
+	return doc.MailID, nil
+}
+
 // AddMailID remembers a mail's Message-ID, so that answers and repeats are
 // recognised. sum is the hash of what the sender wrote; a mail that is there
 // already is a Conflict: another copy of it was filed at the same moment.

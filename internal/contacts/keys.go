@@ -97,23 +97,32 @@ func (l *Lookup) view(f func(*db.Tx) error) {
 // ByAddress returns the keys of whoever owns the address.
 func (l *Lookup) ByAddress(address string) (out []evidence.Known) {
 	l.view(func(tx *db.Tx) error {
-		c, err := l.b.Find(l.ctx, tx, address)
-		if err == nil {
-			out, l.met = c.Known(), append(l.met, c)
+		ids, err := db.Strings(l.ctx, tx, `SELECT contact_id FROM contact_addresses WHERE lookup = $1`, l.b.lookup(address))
+		if err == nil && len(ids) > 0 {
+			out, err = l.known(tx, ID(ids[0]))
 		}
 		return err
 	})
 	return out
 }
 
-// get returns a contact, read once in an examination.
-func (l *Lookup) get(tx *db.Tx, id ID) (*Contact, error) {
+// known returns the keys of a contact, read once in an examination, and of the
+// contact only what a verdict needs.
+func (l *Lookup) known(tx *db.Tx, id ID) ([]evidence.Known, error) {
 	for _, c := range l.met {
 		if c.ID == id {
-			return c, nil
+			return c.Known(), nil
 		}
 	}
-	return l.b.Get(l.ctx, tx, id)
+	c := &Contact{ID: id}
+	if err := l.b.fillAddresses(l.ctx, tx, c); err != nil {
+		return nil, err
+	}
+	if err := l.b.fillKeys(l.ctx, tx, c); err != nil {
+		return nil, err
+	}
+	l.met = append(l.met, c)
+	return c.Known(), nil
 }
 
 // ByID returns the keys, whoever's, that could have made a signature.
@@ -132,11 +141,11 @@ func (l *Lookup) ByID(ids []uint64, _ []pgp.Fingerprint) (out []evidence.Known) 
 			return err
 		}
 		for _, id := range owners {
-			c, err := l.get(tx, ID(id))
+			keys, err := l.known(tx, ID(id))
 			if err != nil {
 				return err
 			}
-			out = append(out, c.Known()...)
+			out = append(out, keys...)
 		}
 		return nil
 	})

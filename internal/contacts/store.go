@@ -201,6 +201,10 @@ func (b *Book) fill(ctx context.Context, tx *db.Tx, c *Contact) (err error) {
 		WHERE contact_id = $1 ORDER BY made_at, id`, c.ID); err != nil {
 		return err
 	}
+	return b.fillKeys(ctx, tx, c)
+}
+
+func (b *Book) fillKeys(ctx context.Context, tx *db.Tx, c *Contact) (err error) {
 	c.Keys, err = db.List(ctx, tx, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = $1 ORDER BY made_at DESC, id`, c.ID)
 	return err
 }

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,25 +147,31 @@ func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, fact
 		l.files = append(l.files, message.Attachment{Name: a.Name, Type: a.Type, Data: data})
 	}
 	for i := len(thread) - 1; i >= 0; i-- {
-		m, err := thread[i].Open(key)
+		mailID, err := thread[i].MailID(key)
 		if err != nil {
 			return err
 		}
-		if m.Doc.MailID != "" {
-			l.answers = append(l.answers, m.Doc.MailID)
+		if mailID != "" {
+			l.answers = append(l.answers, mailID)
 		}
 	}
 	l.name, l.token = contact.Name, o.cases.Tokens.Make(l.c.Ref)
 	l.replyTo = o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
 	facts.Sensitive = false
 	if l.d.Kind != Ack {
-		facts.Sensitive = l.c.Sensitive || l.box.Sensitive || l.m.Doc.Sensitive || len(dlp.Find(l.m.Doc.Text)) > 0 || len(dlp.Find(l.m.Doc.Subject)) > 0
+		facts.Sensitive = l.c.Sensitive || l.box.Sensitive || l.m.Doc.Sensitive || telling(l.m.Doc.Text, l.m.Doc.Subject, l.c.Subject)
 	}
 	l.decision = policy.Decide(facts)
 	if l.decision.Protection == policy.Encrypted {
 		l.to = cert.Cert
 	}
 	return nil
+}
+
+// telling reports whether any of the texts holds something sensitive. The subject
+// of the case is among them: it goes back in every answer.
+func telling(texts ...string) bool {
+	return slices.ContainsFunc(texts, func(s string) bool { return len(dlp.Find(s)) > 0 })
 }
 
 // hold stops a delivery for a person to look at.
@@ -339,8 +346,10 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 		if s == Deferred {
 			done = time.Time{}
 		}
-		if err := db.Change(ctx, tx, `UPDATE deliveries SET state = $2, reason = $3, due_at = $4, done_at = $5, owner = '', lease_until = 0 WHERE id = $1`,
-			l.d.ID, s, reason, db.Micros(due), db.Micros(done)); err != nil {
+		// The other side may have returned it before our relay's answer came.
+		n, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, reason = $3, due_at = $4, done_at = $5, owner = '', lease_until = 0 WHERE id = $1 AND state <> 'bounced'`,
+			l.d.ID, s, reason, db.Micros(due), db.Micros(done))
+		if err != nil || n == 0 {
 			return err
 		}
 		if l.decision.Protection == policy.Portal && (s == Sent || s == Captured) {
