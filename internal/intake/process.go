@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -264,7 +265,7 @@ func (in *Intake) mark(m *mail, p *plan, msg *cases.Message) {
 	case m.rep.Encryption.Decrypted || m.rep.Encryption.Whole:
 		p.c.Raise("the sender encrypted it")
 	default:
-		if found := dlp.Find(m.rep.Text); len(found) > 0 {
+		if found := slices.Concat(dlp.Find(m.rep.Text), dlp.Find(m.rep.Subject)); len(found) > 0 {
 			p.c.Raise("it holds " + string(found[0].Kind))
 		}
 	}

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 	if box, err := o.boxes.Get(c.Mailbox); err == nil {
 		boxSensitive = box.Sensitive
 	}
-	found = a.look()
+	found = slices.Concat(a.look(), dlp.Find(c.Subject)) // the subject goes back in the answer
 	// What is in a file is not looked into yet: it counts as sensitive.
 	sensitive := c.Sensitive || boxSensitive || a.Sensitive || len(found) > 0 || len(a.Files)+len(a.Attached) > 0
 	for _, id := range a.To {
