@@ -42,9 +42,11 @@ type pages struct {
 	tokens      map[string]string // session by role
 }
 
-func openPages(t *testing.T, database string) *pages {
+func openPages(t *testing.T, database string) *pages { return openPagesAt(t, database, nil) }
+
+func openPagesAt(t *testing.T, database string, clock func() time.Time) *pages {
 	t.Helper()
-	d, err := Open(t.Context(), testConfig(t, database), slog.New(slog.DiscardHandler), nil)
+	d, err := Open(t.Context(), testConfig(t, database), slog.New(slog.DiscardHandler), clock)
 	if err != nil {
 		t.Fatal(err)
 	}
