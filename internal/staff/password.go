@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -55,31 +56,6 @@ func checkPassword(password, phc string) bool {
 	return subtle.ConstantTimeCompare(got, key) == 1
 }
 
-// common are passwords that everybody tries first; length alone lets some through.
-var common = []string{"password", "passwort", "123456", "qwerty", "letmein", "welcome", "administrator", "iloveyou", "sunshine", "postern", "abcdef", "111111", "changeme"}
-
-func fitPassword(p string) error {
-	if n := len([]rune(p)); n < 12 || n > 256 {
-		return fail.New(fail.Invalid, "a password needs 12 letters or more; a line of words is fine")
-	}
-	rest := strings.ToLower(p)
-	for _, c := range common {
-		rest = strings.ReplaceAll(rest, c, "")
-	}
-	if distinct(rest) < 5 {
-		return fail.New(fail.Invalid, "this password is among those that are tried first; take a line of words")
-	}
-	return nil
-}
-
-func distinct(s string) int {
-	seen := map[rune]bool{}
-	for _, r := range s {
-		seen[r] = true
-	}
-	return len(seen)
-}
-
 // hashing waits for its turn: one password hash at a time.
 func (s *Service) hashing(ctx context.Context, f func()) error {
 	select {
@@ -101,10 +77,19 @@ type Setup struct {
 
 var plain32 = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// SetPassword sets a new password with a new code secret. Both count only after
-// ConfirmTOTP.
+// setupLife is how long a new password waits for its first code.
+const setupLife = 15 * time.Minute
+
+// pending is a password that waits for its first code, kept among the
+// ceremonies; both parts are sealed as they will stand in staff_passwords.
+type pending struct{ Hash, TOTP []byte }
+
+func pendingHash(id ID) string { return hash("new-password", string(id)) }
+
+// SetPassword begins to set a new password with a new code secret. Until
+// ConfirmTOTP nothing changes: who breaks off keeps the old ones.
 func (s *Service) SetPassword(ctx context.Context, p *Person, password, issuer string) (*Setup, error) {
-	if err := fitPassword(password); err != nil {
+	if err := fitPassword(password, namesOf(p.Name, p.Email, issuer)...); err != nil {
 		return nil, err
 	}
 	var phc string
@@ -116,13 +101,50 @@ func (s *Service) SetPassword(ctx context.Context, p *Person, password, issuer s
 		return nil, fmt.Errorf("make a code secret: %w", err)
 	}
 	id := string(p.ID)
-	hash, secret := s.v.Desk().SealText(phc, "password", id), s.v.Desk().SealText(key.Secret(), "totp", id)
+	data, err := json.Marshal(pending{s.v.Desk().SealText(phc, "password", id), s.v.Desk().SealText(key.Secret(), "totp", id)})
+	if err != nil {
+		return nil, err
+	}
 	err = s.d.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO staff_passwords (staff_id, hash, totp, confirmed, last_step) VALUES ($1, $2, $3, FALSE, 0)
-			ON CONFLICT (staff_id) DO UPDATE SET hash = excluded.hash, totp = excluded.totp, confirmed = FALSE, last_step = 0`, p.ID, hash, secret)
+		_, err := tx.Exec(ctx, `INSERT INTO ceremonies (hash, purpose, owner_kind, owner_id, data, expires_at) VALUES ($1, 'password', 'staff', $2, $3, $4)
+			ON CONFLICT (hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`,
+			pendingHash(p.ID), p.ID, data, db.Micros(tx.Now.Add(setupLife)))
 		return err
 	})
-	return &Setup{key.Secret(), key.URL()}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Setup{key.Secret(), key.URL()}, nil
+}
+
+// ConfirmTOTP makes the new password and code count, after the first right code.
+func (s *Service) ConfirmTOTP(ctx context.Context, tx *db.Tx, id ID, code string) error {
+	data, err := db.One(ctx, tx, func(b *[]byte, row func(...any) error) error { return row(b) },
+		`SELECT data FROM ceremonies WHERE hash = $1 AND purpose = 'password' AND expires_at > $2`, pendingHash(id), db.Micros(tx.Now))
+	if fail.Is(err, fail.NotFound) {
+		return fail.New(fail.Conflict, "there is no new password to confirm, or it waited too long; set it again")
+	}
+	if err != nil {
+		return err
+	}
+	var p pending
+	if err := json.Unmarshal(*data, &p); err != nil {
+		return err
+	}
+	secret, err := s.v.Desk().OpenText(p.TOTP, "totp", string(id))
+	if err != nil {
+		return err
+	}
+	n, ok := matchStep(secret, code, tx.Now)
+	if !ok {
+		return fail.New(fail.Invalid, "this code does not fit; look whether the clock of your phone is right, and type the newest one")
+	}
+	if err := db.Change(ctx, tx, `DELETE FROM ceremonies WHERE hash = $1`, pendingHash(id)); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO staff_passwords (staff_id, hash, totp, confirmed, last_step) VALUES ($1, $2, $3, TRUE, $4)
+		ON CONFLICT (staff_id) DO UPDATE SET hash = excluded.hash, totp = excluded.totp, confirmed = TRUE, last_step = excluded.last_step`, id, p.Hash, p.TOTP, n)
+	return err
 }
 
 type passwordRow struct {
@@ -180,19 +202,6 @@ func (s *Service) useCode(ctx context.Context, tx *db.Tx, id ID, r *passwordRow,
 	return changed == 1, err
 }
 
-// ConfirmTOTP makes password and code count, after the first right code.
-func (s *Service) ConfirmTOTP(ctx context.Context, tx *db.Tx, id ID, code string) error {
-	r, err := s.password(ctx, tx, id)
-	if err != nil {
-		return err
-	}
-	n, ok := matchStep(r.totp, code, tx.Now)
-	if !ok {
-		return fail.New(fail.Invalid, "this code does not fit; look whether the clock of your phone is right, and type the newest one")
-	}
-	return db.Change(ctx, tx, `UPDATE staff_passwords SET confirmed = TRUE, last_step = $2 WHERE staff_id = $1`, id, n)
-}
-
 // NewRecoveryCodes makes ten codes, each good once instead of a code from the
 // app, and ends the earlier ones.
 func (s *Service) NewRecoveryCodes(ctx context.Context, tx *db.Tx, id ID) ([]string, error) {
@@ -235,19 +244,25 @@ func errRefused() error {
 }
 
 // dummy is compared when nobody has the address, so that it costs the same.
-var dummy = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+const dummy = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // CheckPassword signs in by password and code. where is the network the attempt
 // comes from: wrong attempts slow down this account from there, and nobody else.
 func (s *Service) CheckPassword(ctx context.Context, email, password, code, where string) (*Person, error) {
-	who := s.v.Index("throttle", s.lookup(email)+" "+where)
-	if len(password) > 1024 || len(code) > 64 {
+	if len(password) > 4*maxPassword || len(code) > 64 {
 		return nil, errRefused()
 	}
+	leave, err := s.line.enter(where)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	who := s.v.Index("throttle", s.lookup(email)+" "+where)
 	var p *Person
 	var r *passwordRow
-	err := s.d.View(ctx, func(tx *db.Tx) (err error) {
-		if err = s.mayTry(ctx, tx, who); err != nil {
+	err = s.d.Update(ctx, func(tx *db.Tx) (err error) {
+		p, r = nil, nil // the closure may run again
+		if err = startTry(ctx, tx, who); err != nil {
 			return err
 		}
 		if p, err = s.byEmail(ctx, tx, email); err == nil {
@@ -265,57 +280,26 @@ func (s *Service) CheckPassword(ctx context.Context, email, password, code, wher
 	if r != nil {
 		phc = r.hash
 	}
-	good := false
-	if err := s.hashing(ctx, func() { good = checkPassword(password, phc) }); err != nil {
+	right := false
+	if err := s.hashing(ctx, func() { right = checkPassword(password, phc) }); err != nil {
 		return nil, err
 	}
-	good = good && r != nil && r.confirmed && !p.Disabled
-	err = s.d.Update(ctx, func(tx *db.Tx) error {
-		ok := good
-		if ok {
-			var err error
-			if ok, err = s.useCode(ctx, tx, p.ID, r, code); err != nil {
-				return err
-			}
+	right = right && r != nil && r.confirmed && !p.Disabled
+	if !right { // nobody has codes; asking costs as much as with a right password
+		p, r = &Person{}, &passwordRow{}
+	}
+	ok := false
+	err = s.d.Update(ctx, func(tx *db.Tx) (err error) {
+		if ok, err = s.useCode(ctx, tx, p.ID, r, code); err != nil || !ok || !right {
+			return err
 		}
-		good = ok
-		return s.noteTry(ctx, tx, who, ok)
+		return endTry(ctx, tx, who)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if !good {
+	if !ok || !right {
 		return nil, errRefused()
 	}
 	return p, nil
-}
-
-// freeTries is how many wrong attempts cost nothing; each further one doubles
-// the wait, up to a quarter of an hour.
-const freeTries = 5
-
-func (s *Service) mayTry(ctx context.Context, tx *db.Tx, who string) error {
-	until, err := db.Count(ctx, tx, `SELECT COALESCE(MAX(until_at), 0) FROM throttles WHERE who = $1`, who)
-	if err == nil && until > db.Micros(tx.Now) {
-		err = fail.New(fail.TooMany, "too many wrong attempts from here; wait a few minutes, or use your passkey, which always works")
-	}
-	return err
-}
-
-func (s *Service) noteTry(ctx context.Context, tx *db.Tx, who string, good bool) error {
-	if good {
-		_, err := tx.Exec(ctx, `DELETE FROM throttles WHERE who = $1`, who)
-		return err
-	}
-	if _, err := tx.Exec(ctx, `INSERT INTO throttles (who, failures, until_at) VALUES ($1, 1, 0)
-		ON CONFLICT (who) DO UPDATE SET failures = throttles.failures + 1`, who); err != nil {
-		return err
-	}
-	n, err := db.Count(ctx, tx, `SELECT failures FROM throttles WHERE who = $1`, who)
-	if err != nil || n < freeTries {
-		return err
-	}
-	wait := min(15*time.Minute, time.Second<<min(n-freeTries+2, 12))
-	_, err = tx.Exec(ctx, `UPDATE throttles SET until_at = $2 WHERE who = $1`, who, db.Micros(tx.Now.Add(wait)))
-	return err
 }

@@ -127,6 +127,7 @@ type Service struct {
 	v    *vault.Vault
 	keys *Ceremonies
 	gate chan struct{} // one password hash at a time: sign-ins must not starve mail
+	line line          // who waits for it
 }
 
 // New returns the service; base is the desk's address, such as https://host:8443.
@@ -205,7 +206,8 @@ func joinRoles(roles []Role) string {
 }
 
 // Save stores roles and whether the person is disabled. The last admin stays
-// one: without an admin nobody could mend anything. Disabling ends all sessions.
+// one: without an admin nobody could mend anything. Disabling ends all sessions
+// and links.
 func (s *Service) Save(ctx context.Context, tx *db.Tx, p *Person) error {
 	all, err := s.List(ctx, tx)
 	if err != nil {
@@ -227,10 +229,13 @@ func (s *Service) Save(ctx context.Context, tx *db.Tx, p *Person) error {
 	if err := db.Change(ctx, tx, `UPDATE staff SET roles = $2, disabled = $3 WHERE id = $1`, p.ID, joinRoles(p.Roles), p.Disabled); err != nil {
 		return err
 	}
-	if p.Disabled {
-		return s.EndAll(ctx, tx, p.ID, "")
+	if !p.Disabled {
+		return nil
 	}
-	return nil
+	if _, err := tx.Exec(ctx, `UPDATE staff_links SET used_at = $2 WHERE staff_id = $1 AND used_at = 0`, p.ID, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	return s.EndAll(ctx, tx, p.ID, "")
 }
 
 // hash is how a random token is stored; purpose keeps the kinds apart.
