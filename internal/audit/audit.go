@@ -58,9 +58,8 @@ func Contact(id string) string { return "contact:" + id }
 func Append(ctx context.Context, tx *db.Tx, e Entry) error {
 	r := Row{ID: db.NewID(), At: tx.Now, Entry: e}
 	if !tx.Serial() {
-		_, err := tx.Exec(ctx, `INSERT INTO audit (id, at, actor, act, about, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
+		return tx.Put(ctx, `INSERT INTO audit (id, at, actor, act, about, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
 			r.ID, db.Micros(r.At), r.Actor, r.Act, r.About, r.Detail)
-		return err
 	}
 	head, err := Head(ctx, tx)
 	if err != nil {
@@ -68,9 +67,8 @@ func Append(ctx context.Context, tx *db.Tx, e Entry) error {
 	}
 	r.Seq, r.Prev = head.Seq+1, head.Hash
 	r.Hash = r.sum()
-	_, err = tx.Exec(ctx, `INSERT INTO audit (id, seq, at, actor, act, about, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+	return tx.Put(ctx, `INSERT INTO audit (id, seq, at, actor, act, about, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		r.ID, r.Seq, db.Micros(r.At), r.Actor, r.Act, r.About, r.Detail, r.Prev, r.Hash)
-	return err
 }
 
 // sum is the hash over every field, each with its length before it, so that no
@@ -124,7 +122,7 @@ func Seal(ctx context.Context, d *db.DB) (int, error) {
 			r := &loose[i]
 			r.Seq, r.Prev = head.Seq+1, head.Hash
 			r.Hash = r.sum()
-			if _, err := tx.Exec(ctx, `UPDATE audit SET seq = $2, prev = $3, hash = $4 WHERE id = $1`, r.ID, r.Seq, r.Prev, r.Hash); err != nil {
+			if err := tx.Put(ctx, `UPDATE audit SET seq = $2, prev = $3, hash = $4 WHERE id = $1`, r.ID, r.Seq, r.Prev, r.Hash); err != nil {
 				return err
 			}
 			head = Anchor{r.Seq, r.Hash}

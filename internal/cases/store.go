@@ -57,7 +57,7 @@ func (s *Store) one(ctx context.Context, tx *db.Tx, query string, args ...any) (
 
 // Add stores a new case.
 func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
-	_, err := tx.Exec(ctx, `INSERT INTO cases (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)`,
+	err := tx.Put(ctx, `INSERT INTO cases (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)`,
 		c.ID, c.Ref, s.v.Desk().SealText(c.Subject, "case", string(c.ID), "subject"), s.v.Desk().SealText(c.Who, "case", string(c.ID), "who"),
 		c.Contact, c.KeyID, c.Mailbox, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Trust,
 		db.Micros(c.Made), db.Micros(c.Last), db.Micros(c.ClosedAt))
@@ -75,17 +75,13 @@ func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
 
 // Save stores a changed case. A change by somebody else in between is a Conflict.
 func (s *Store) Save(ctx context.Context, tx *db.Tx, c *Case) error {
-	n, err := tx.Exec(ctx, `UPDATE cases SET state = $2, assignee = $3, sensitive = $4, sensitive_why = $5, unread = $6, held = $7,
+	err := tx.Must(ctx, fail.New(fail.Conflict, "somebody else changed this case in the meantime; look at it again"), `UPDATE cases SET state = $2, assignee = $3, sensitive = $4, sensitive_why = $5, unread = $6, held = $7,
 		trust = $8, last_at = $9, closed_at = $10, version = version + 1 WHERE id = $1 AND version = $11`,
 		c.ID, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Trust, db.Micros(c.Last), db.Micros(c.ClosedAt), c.Version)
-	if err != nil {
-		return err
+	if err == nil {
+		c.Version++
 	}
-	if n == 0 {
-		return fail.New(fail.Conflict, "somebody else changed this case in the meantime; look at it again")
-	}
-	c.Version++
-	return nil
+	return err
 }
 
 // Index makes the case findable by the words of text.
@@ -102,14 +98,12 @@ func (s *Store) Index(ctx context.Context, tx *db.Tx, id ID, text string) error 
 		args = append(args, w)
 		query += fmt.Sprintf("($%d, $1)", len(args))
 	}
-	_, err := tx.Exec(ctx, query+` ON CONFLICT DO NOTHING`, args...)
-	return err
+	return tx.Put(ctx, query+` ON CONFLICT DO NOTHING`, args...)
 }
 
 // Join makes a contact part of a case: their mail with its reference is let in.
 func Join(ctx context.Context, tx *db.Tx, id ID, c contacts.ID) error {
-	_, err := tx.Exec(ctx, `INSERT INTO case_contacts (case_id, contact_id, made_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, id, c, db.Micros(tx.Now))
-	return err
+	return tx.Put(ctx, `INSERT INTO case_contacts (case_id, contact_id, made_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, id, c, db.Micros(tx.Now))
 }
 
 // Participants lists who is part of a case, in the order they joined.
@@ -137,7 +131,7 @@ type Link struct {
 // AddLink links two cases, both ways.
 func AddLink(ctx context.Context, tx *db.Tx, a, b ID, why string) error {
 	for _, p := range [][2]ID{{a, b}, {b, a}} {
-		if _, err := tx.Exec(ctx, `INSERT INTO case_links (case_id, other, why, made_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		if err := tx.Put(ctx, `INSERT INTO case_links (case_id, other, why, made_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 			p[0], p[1], why, db.Micros(tx.Now)); err != nil {
 			return err
 		}
@@ -177,10 +171,9 @@ func AddMessage(ctx context.Context, tx *db.Tx, m *Message, doc, evidence []byte
 	if m.Evidence != nil {
 		verdict = m.Evidence.Verdict
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO messages (id, case_id, kind, door, contact_id, author, at, doc, evidence, verdict, raw_blob)
+	return tx.Put(ctx, `INSERT INTO messages (id, case_id, kind, door, contact_id, author, at, doc, evidence, verdict, raw_blob)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		m.ID, m.Case, m.Kind, m.Door, m.Contact, m.Author, db.Micros(m.At), doc, evidence, verdict, m.RawBlob)
-	return err
 }
 
 // SaveMessage replaces what a message holds and proves, after its mail was
@@ -260,12 +253,8 @@ func (s *Store) AddMailID(ctx context.Context, tx *db.Tx, mailID string, m *Mess
 	if mailID == "" {
 		return nil
 	}
-	n, err := tx.Exec(ctx, `INSERT INTO message_ids (hash, message_id, case_id, sum) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-		s.v.Word("mail-id "+mailID), m.ID, m.Case, sum)
-	if err == nil && n == 0 {
-		err = fail.New(fail.Conflict, "this mail was filed a moment ago")
-	}
-	return err
+	return tx.Must(ctx, fail.New(fail.Conflict, "this mail was filed a moment ago"),
+		`INSERT INTO message_ids (hash, message_id, case_id, sum) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, s.v.Word("mail-id "+mailID), m.ID, m.Case, sum)
 }
 
 // Seen returns the message that is the same mail as this one, if it came before.
@@ -310,9 +299,8 @@ type Draft struct {
 
 // SaveDraft stores the agent's draft of the case, sealed with k.
 func SaveDraft(ctx context.Context, tx *db.Tx, id ID, staff string, sealed []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO drafts (case_id, staff_id, doc, saved_at) VALUES ($1, $2, $3, $4)
+	return tx.Put(ctx, `INSERT INTO drafts (case_id, staff_id, doc, saved_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (case_id, staff_id) DO UPDATE SET doc = excluded.doc, saved_at = excluded.saved_at`, id, staff, sealed, db.Micros(tx.Now))
-	return err
 }
 
 // SealDraft and OpenDraft turn a draft into what is stored and back.
@@ -348,8 +336,7 @@ func GetDraft(ctx context.Context, tx *db.Tx, k *vault.Key, id ID, staff string)
 
 // DropDraft forgets the agent's draft.
 func DropDraft(ctx context.Context, tx *db.Tx, id ID, staff string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
-	return err
+	return tx.Put(ctx, `DELETE FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
 }
 
 // LastFrom returns the newest mails of a contact in a case, newest first: what

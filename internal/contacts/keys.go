@@ -47,7 +47,7 @@ func (b *Book) keepKey(ctx context.Context, tx *db.Tx, id string, c ID, cert *pg
 		return err
 	}
 	for _, kid := range cert.KeyIDs() {
-		if _, err := tx.Exec(ctx, `INSERT INTO contact_key_ids (key_id, contact_id, row_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, keyID(kid), c, id); err != nil {
+		if err := tx.Put(ctx, `INSERT INTO contact_key_ids (key_id, contact_id, row_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, keyID(kid), c, id); err != nil {
 			return err
 		}
 	}

@@ -126,7 +126,7 @@ func (b *Book) Add(ctx context.Context, tx *db.Tx, n *New) error {
 	if err := vault.Add(ctx, tx, n.key); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO contacts (id, name, key_id, source, made_at) VALUES ($1, $2, $3, $4, $5)`,
+	err := tx.Put(ctx, `INSERT INTO contacts (id, name, key_id, source, made_at) VALUES ($1, $2, $3, $4, $5)`,
 		n.ID, b.v.Desk().SealText(n.Name, "contact", string(n.ID), "name"), n.KeyID, n.Source, db.Micros(tx.Now))
 	if err != nil {
 		return err
@@ -178,15 +178,14 @@ func CountSigned(ctx context.Context, tx *db.Tx, id ID, proved bool) error {
 	if proved {
 		q = `UPDATE contacts SET signed = signed + 1, unsigned = 0 WHERE id = $1`
 	}
-	_, err := tx.Exec(ctx, q, id)
-	return err
+	return tx.Put(ctx, q, id)
 }
 
 func (b *Book) lookup(address string) string { return b.v.Index("address", Normal(address)) }
 
 func (b *Book) index(ctx context.Context, tx *db.Tx, id ID, text string) error {
 	for _, w := range b.v.Words(text) {
-		if _, err := tx.Exec(ctx, `INSERT INTO contact_words (word, contact_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, w, id); err != nil {
+		if err := tx.Put(ctx, `INSERT INTO contact_words (word, contact_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, w, id); err != nil {
 			return err
 		}
 	}

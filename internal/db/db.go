@@ -4,8 +4,9 @@
 //
 // On SQLite one goroutine owns the one writing connection and commits the
 // closures of all callers that wait in one transaction, each in a savepoint
-// (group commit): the disk's flush is the limit, not the code. On PostgreSQL
-// every Update is its own SERIALIZABLE transaction and runs again on conflict.
+// (group commit): the disk's flush is the limit, not the code. On PostgreSQL it
+// is the same, in a SERIALIZABLE transaction that runs again when another node's
+// met it; what needs no answer (Put) travels in one batch.
 // So a closure given to Update may run more than once, must not start
 // another transaction, and does no network, crypto or parsing.
 package db
@@ -14,7 +15,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -57,16 +57,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		d.now = time.Now
 	}
 	if IsPostgres(o.URL) {
-		p, err := sql.Open("pgx", o.URL)
-		if err != nil {
-			return nil, fmt.Errorf("open postgres: %w", err)
-		}
-		p.SetMaxOpenConns(16)
-		p.SetMaxIdleConns(16)
-		d.read, d.write = p, p
-		if err := p.PingContext(ctx); err != nil {
-			p.Close()
-			return nil, Error(err)
+		if err := d.openPostgres(ctx, o.URL); err != nil {
+			return nil, err
 		}
 		return d, nil
 	}
@@ -91,22 +83,45 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	r.SetMaxIdleConns(4)
 	d.write, d.read = w, r
 	d.kept = map[*sql.DB]*statements{w: newStatements(w), r: newStatements(r)}
+	d.begin()
+	return d, nil
+}
+
+func (d *DB) openPostgres(ctx context.Context, url string) error {
+	var err error
+	if d.write, err = sql.Open("pgx", url); err != nil {
+		return fmt.Errorf("open postgres: %w", err)
+	}
+	if err := d.write.PingContext(ctx); err != nil {
+		d.write.Close()
+		return Error(err)
+	}
+	if d.read, err = sql.Open("pgx", url); err != nil {
+		d.write.Close()
+		return fmt.Errorf("open postgres for reading: %w", err)
+	}
+	d.write.SetMaxOpenConns(8) // one for the writer, the others for jobs
+	d.write.SetMaxIdleConns(8)
+	d.read.SetMaxOpenConns(12)
+	d.read.SetMaxIdleConns(12)
+	d.begin()
+	return nil
+}
+
+func (d *DB) begin() {
 	d.queue, d.done = make(chan *request, 256), make(chan struct{})
 	go d.writer()
-	return d, nil
 }
 
 // Close waits for the writes under way and closes the database. Twice is harmless.
 func (d *DB) Close() error {
 	d.stop.Do(func() {
-		if d.lite {
-			d.mu.Lock()
-			d.shut = true
-			close(d.queue)
-			d.mu.Unlock()
-			<-d.done
-			d.read.Close()
-		}
+		d.mu.Lock()
+		d.shut = true
+		close(d.queue)
+		d.mu.Unlock()
+		<-d.done
+		d.read.Close()
 		d.write.Close()
 	})
 	return nil
@@ -131,65 +146,55 @@ func (d *DB) Pool() *sql.DB { return d.write }
 
 // View runs f in a read transaction.
 func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
-	return d.run(ctx, d.read, &sql.TxOptions{ReadOnly: true}, f)
+	if d.lite {
+		return d.viewLite(ctx, f)
+	}
+	return d.viewPostgres(ctx, f)
 }
 
 // Update runs f in a write transaction and commits if f returns nil. When it
 // returns nil, the change is on disk.
-func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
-	if d.lite {
-		return d.enqueue(ctx, f)
-	}
-	for try := 0; ; try++ {
-		err := d.run(ctx, d.write, &sql.TxOptions{Isolation: sql.LevelSerializable}, f)
-		if !retryable(err) || try == 12 {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Duration(1+rand.IntN(4<<min(try, 6))) * time.Millisecond):
-		}
-	}
-}
-
-func (d *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
-	stx, err := pool.BeginTx(ctx, opts)
-	if err != nil {
-		return Error(err)
-	}
-	kept := d.kept[pool]
-	defer kept.prepare() // once the connection is free again
-	defer stx.Rollback() // no-op after Commit
-	tx := &Tx{Now: d.Now(), tx: stx, kept: kept, serial: d.lite}
-	if err := f(tx); err != nil {
-		return err
-	}
-	if err := stx.Commit(); err != nil {
-		return Error(err)
-	}
-	tx.committed()
-	return nil
-}
+func (d *DB) Update(ctx context.Context, f func(*Tx) error) error { return d.enqueue(ctx, f) }
 
 // Tx is a transaction. Now is the same for the whole of it. Every store
 // function takes a Tx; only flows and doors open one.
 type Tx struct {
 	Now time.Time
 
-	tx     *sql.Tx
-	kept   *statements // nil: none
+	run    runner
+	sql    *sql.Tx // nil in a View on PostgreSQL
 	serial bool
-	keep   bool // statements outlive the caller's context: an interrupt would undo the whole group
+	shared bool // SQL was asked for
 	after  []func()
 }
 
-// Serial reports whether writing transactions run one after another (SQLite),
-// so that a chain may be extended without contention.
+// A runner runs the statements of one transaction on one kind of database.
+type runner interface {
+	exec(ctx context.Context, query string, args []any) (int64, error)
+	put(ctx context.Context, w put) error
+	read(ctx context.Context, queries []Query) error
+}
+
+// put is a statement whose result nobody waits for.
+type put struct {
+	query string
+	args  []any
+	none  error // what it means if no row changed; nil: nothing
+}
+
+func (w put) check(n int64) error {
+	if n == 0 {
+		return w.none
+	}
+	return nil
+}
+
+// Serial reports whether writing transactions run one after another, on all
+// nodes (SQLite), so that a chain may be extended without contention.
 func (tx *Tx) Serial() bool { return tx.serial }
 
 // SQL is the transaction beneath, for the job queue.
-func (tx *Tx) SQL() *sql.Tx { return tx.tx }
+func (tx *Tx) SQL() *sql.Tx { tx.shared = true; return tx.sql }
 
 // AfterCommit runs f once the transaction is on disk, and not at all if it is not.
 func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
@@ -200,38 +205,42 @@ func (tx *Tx) committed() {
 	}
 }
 
-func (tx *Tx) ctx(ctx context.Context) context.Context {
-	if tx.keep {
-		return context.WithoutCancel(ctx)
-	}
-	return ctx
-}
-
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	var res sql.Result
-	var err error
-	if stmt := tx.kept.find(query); stmt != nil {
-		res, err = tx.tx.StmtContext(tx.ctx(ctx), stmt).ExecContext(tx.ctx(ctx), args...)
-	} else {
-		res, err = tx.tx.ExecContext(tx.ctx(ctx), query, args...)
-	}
-	if err != nil {
-		return 0, Error(err)
-	}
-	n, err := res.RowsAffected()
-	return n, Error(err)
+	return tx.run.exec(ctx, query, args)
 }
 
-// query runs a query. Its rows are read to the end before the same query runs
-// again: they share one prepared statement.
-func (tx *Tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if stmt := tx.kept.find(query); stmt != nil {
-		rows, err := tx.tx.StmtContext(tx.ctx(ctx), stmt).QueryContext(tx.ctx(ctx), args...)
-		return rows, Error(err)
-	}
-	rows, err := tx.tx.QueryContext(tx.ctx(ctx), query, args...)
-	return rows, Error(err)
+// Put runs a statement whose result nobody waits for: on PostgreSQL it travels
+// with the next one that is waited for, or with the commit, and so does its error.
+func (tx *Tx) Put(ctx context.Context, query string, args ...any) error {
+	return tx.run.put(ctx, put{query, args, nil})
+}
+
+// Must is Put for a statement that must change a row; none is the error given.
+func (tx *Tx) Must(ctx context.Context, none error, query string, args ...any) error {
+	return tx.run.put(ctx, put{query, args, none})
+}
+
+// A Query is one of several that are asked in one go. Row gets each row's Scan.
+type Query struct {
+	SQL  string
+	Args []any
+	Row  func(scan func(...any) error) error
+}
+
+// Read asks queries that do not depend on each other, in one round trip.
+func (tx *Tx) Read(ctx context.Context, queries ...Query) error { return tx.run.read(ctx, queries) }
+
+// Into is a Query whose rows are gathered in a list.
+func Into[T any](out *[]T, scan func(*T, func(...any) error) error, query string, args ...any) Query {
+	return Query{query, args, func(row func(...any) error) error {
+		var t T
+		if err := scan(&t, row); err != nil {
+			return fmt.Errorf("scan: %w", err)
+		}
+		*out = append(*out, t)
+		return nil
+	}}
 }
 
 // Change runs a statement that must change exactly one row; no row is NotFound.
@@ -245,20 +254,11 @@ func Change(ctx context.Context, tx *Tx, query string, args ...any) error {
 
 // List runs a query and gathers its rows.
 func List[T any](ctx context.Context, tx *Tx, scan func(*T, func(...any) error) error, query string, args ...any) ([]T, error) {
-	rows, err := tx.query(ctx, query, args...)
-	if err != nil {
+	var out []T
+	if err := tx.Read(ctx, Into(&out, scan, query, args...)); err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var out []T
-	for rows.Next() {
-		var t T
-		if err := scan(&t, rows.Scan); err != nil {
-			return nil, fmt.Errorf("scan: %w", err)
-		}
-		out = append(out, t)
-	}
-	return out, Error(rows.Err())
+	return out, nil
 }
 
 // One runs a query for one row; none is NotFound.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"postern/internal/db"
@@ -133,4 +134,136 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 			t.Errorf("got %v, want a refusal", err)
 		}
 	})
+}
+
+// What is put is judged when it is sent: with a later statement or the commit.
+// The error must reach its own caller and nobody else.
+func TestPutFailsWithItsOwnCaller(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		store := func(tx *db.Tx, name string) error {
+			return tx.Put(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)`, name, []byte("x"))
+		}
+		if err := d.Update(ctx, func(tx *db.Tx) error { return store(tx, "taken") }); err != nil {
+			t.Fatal(err)
+		}
+		gone := fail.New(fail.Conflict, "it is gone")
+		var wg sync.WaitGroup
+		for i := range 80 {
+			wg.Go(func() {
+				name := strconv.Itoa(1000 + i)
+				err := d.Update(ctx, func(tx *db.Tx) error {
+					if err := store(tx, name); err != nil {
+						return err
+					}
+					switch i % 4 {
+					case 1:
+						return store(tx, "taken")
+					case 2:
+						return tx.Must(ctx, gone, `UPDATE settings SET value = $2 WHERE name = $1`, "nobody "+name, []byte("y"))
+					case 3:
+						if _, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM settings WHERE name = $1`, name); err != nil {
+							return err
+						}
+						return gone
+					}
+					return nil
+				})
+				if (err == nil) != (i%4 == 0) || err != nil && !fail.Is(err, fail.Conflict) {
+					t.Errorf("%d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := names(t, d); len(got) != 21 {
+			t.Errorf("%d rows, want 21: %v", len(got), got)
+		}
+	})
+}
+
+// A closure sees what it put itself.
+func TestPutIsSeenByTheNextRead(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		var a, b []string
+		text := func(s *string, row func(...any) error) error { return row(s) }
+		err := d.Update(ctx, func(tx *db.Tx) error {
+			if err := tx.Put(ctx, `INSERT INTO settings (name, value) VALUES ('one', $1)`, make([]byte, 300<<10)); err != nil {
+				return err
+			}
+			return tx.Read(ctx, db.Into(&a, text, `SELECT name FROM settings`), db.Into(&b, text, `SELECT name || '!' FROM settings WHERE name = $1`, "one"))
+		})
+		if err != nil || len(a) != 1 || len(b) != 1 || b[0] != "one!" {
+			t.Errorf("%v: %q %q", err, a, b)
+		}
+	})
+}
+
+// Who gives up while his change is in a group takes nobody along.
+func TestAbandonedCallerLeavesTheOthers(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		var wg sync.WaitGroup
+		var kept atomic.Int64
+		for i := range 40 {
+			wg.Go(func() {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				err := d.Update(ctx, func(tx *db.Tx) error {
+					if i%2 == 0 {
+						cancel()
+					}
+					_, err := tx.Exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)`, strconv.Itoa(100+i), []byte("x"))
+					return err
+				})
+				if err != nil {
+					t.Errorf("%d: %v", i, err)
+					return
+				}
+				kept.Add(1)
+			})
+		}
+		wg.Wait()
+		if got := names(t, d); int64(len(got)) != kept.Load() {
+			t.Errorf("%d rows of %d", len(got), kept.Load())
+		}
+	})
+}
+
+// Two nodes that change the same row: neither change is lost.
+func TestTwoNodesOnOneDatabase(t *testing.T) {
+	url := dbtest.Postgres(t)
+	nodes := []*db.DB{dbtest.Open(t, url), dbtest.Open(t, url)}
+	ctx := t.Context()
+	if err := nodes[0].Update(ctx, func(tx *db.Tx) error { return put(ctx, tx, "sum", "0") }); err != nil {
+		t.Fatal(err)
+	}
+	bytes := func(b *[]byte, row func(...any) error) error { return row(b) }
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			if err := nodes[i%2].Update(ctx, func(tx *db.Tx) error {
+				v, err := db.One(ctx, tx, bytes, `SELECT value FROM settings WHERE name = 'sum'`)
+				if err != nil {
+					return err
+				}
+				n, err := strconv.Atoi(string(*v))
+				if err != nil {
+					return err
+				}
+				return tx.Put(ctx, `UPDATE settings SET value = $1 WHERE name = 'sum'`, []byte(strconv.Itoa(n+1)))
+			}); err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := nodes[1].View(ctx, func(tx *db.Tx) error {
+		v, err := db.One(ctx, tx, bytes, `SELECT value FROM settings WHERE name = 'sum'`)
+		if err == nil && string(*v) != "60" {
+			t.Errorf("sum %s, want 60", *v)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -35,7 +35,11 @@ func (d *DB) enqueue(ctx context.Context, f func(*Tx) error) error {
 func (d *DB) writer() {
 	defer close(d.done)
 	for first := range d.queue {
-		d.commit(d.gather(first))
+		if group := d.gather(first); d.lite {
+			d.commitLite(group)
+		} else {
+			d.commitPostgres(group)
+		}
 	}
 }
 
@@ -53,71 +57,6 @@ func (d *DB) gather(first *request) []*request {
 		}
 	}
 	return group
-}
-
-// commit runs the group in one transaction. A closure that fails is undone by
-// itself; if the transaction breaks (disk full, I/O error), all of them fail.
-func (d *DB) commit(group []*request) {
-	ctx := context.Background()
-	stx, err := d.write.BeginTx(ctx, nil)
-	if err != nil {
-		answer(group, Error(err))
-		return
-	}
-	kept := d.kept[d.write]
-	defer kept.prepare()
-	defer stx.Rollback()
-	tx := &Tx{Now: d.Now(), tx: stx, kept: kept, serial: true, keep: true}
-	var good []*request
-	for i, r := range group {
-		err, broken := d.inSavepoint(tx, r)
-		if broken != nil {
-			answer(good, broken)
-			answer(group[i:], broken)
-			return
-		}
-		if err != nil {
-			r.res <- err
-			continue
-		}
-		good = append(good, r)
-	}
-	if len(good) == 0 {
-		return
-	}
-	if err := stx.Commit(); err != nil {
-		answer(good, Error(err))
-		return
-	}
-	tx.committed()
-	answer(good, nil)
-}
-
-// inSavepoint runs one closure. broken is set when the transaction around it
-// can no longer be trusted.
-func (d *DB) inSavepoint(tx *Tx, r *request) (err, broken error) {
-	if err := r.ctx.Err(); err != nil {
-		return err, nil
-	}
-	ctx := context.Background()
-	if _, err := tx.Exec(ctx, `SAVEPOINT one`); err != nil {
-		return nil, err
-	}
-	before := len(tx.after)
-	err = protect(r.f, tx)
-	if err == nil {
-		_, broken = tx.Exec(ctx, `RELEASE one`)
-		return nil, broken
-	}
-	tx.after = tx.after[:before]
-	if _, e := tx.Exec(ctx, `ROLLBACK TO one`); e != nil {
-		if k := fail.KindOf(err); k == fail.Full || k == fail.Unavailable {
-			e = err // SQLite undid the whole transaction by itself, because of this
-		}
-		return nil, e
-	}
-	_, broken = tx.Exec(ctx, `RELEASE one`)
-	return err, broken
 }
 
 // protect turns a panic of one caller's closure into that caller's error: the

@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"postern/internal/contacts"
+	"postern/internal/db/dbtest"
 	"postern/internal/intake"
 	"postern/internal/outbox"
 	"postern/internal/pgp"
@@ -33,18 +35,32 @@ func BenchmarkAnswer(b *testing.B) {
 	x.settle()
 }
 
-// BenchmarkIn is one signed and encrypted mail of 10 KB from a customer who is
-// known, from Accept to its case.
+// BenchmarkIn is one mail of 10 KB from a customer who is known, from Accept to
+// its case: signed and encrypted, or plain.
 func BenchmarkIn(b *testing.B) {
-	x := open(b, filepath.Join(b.TempDir(), "bench.db"))
+	for _, kind := range []string{"se", "plain"} {
+		b.Run(kind, func(b *testing.B) {
+			for name, url := range dbtest.URLs() {
+				b.Run(name, func(b *testing.B) { benchIn(b, url(b), kind) })
+			}
+		})
+	}
+}
+
+func benchIn(b *testing.B, source, kind string) {
+	x := open(b, source)
 	s, err := pgp.Generate("Ada", "ada@brandt.example", x.d.Now().Add(-time.Hour))
 	if err != nil {
 		b.Fatal(err)
 	}
 	x.takeRaw(x.signedMail(s, "Hello", "first", true), &letter{})
 	text := strings.Repeat("A line of a letter to somebody.\n", 220)
-	mails := make(chan []byte, 4000)
-	for range min(b.N, cap(mails)) {
+	mails := make(chan []byte, b.N)
+	for i := range b.N {
+		if kind == "plain" {
+			mails <- x.raw(&letter{from: "Ada Brandt <ada@brandt.example>", id: fmt.Sprintf("plain-%d@brandt.example", i), subject: "Question", text: strings.ReplaceAll(text, "\n", "\r\n")})
+			continue
+		}
 		mails <- x.signedMail(s, "Question", text, true)
 	}
 	close(mails)
@@ -61,4 +77,7 @@ func BenchmarkIn(b *testing.B) {
 	}
 	wg.Wait()
 	x.settle()
+	if n := x.count(`SELECT COUNT(*) FROM messages WHERE kind = 'in'`); n != int64(b.N)+1 {
+		b.Fatalf("%d of %d mails were filed", n-1, b.N)
+	}
 }

@@ -127,7 +127,7 @@ func (x *desk) count(query string, args ...any) (n int64) {
 // settle waits until nothing is under way.
 func (x *desk) settle() {
 	x.Helper()
-	for range 1000 {
+	for range 6000 {
 		if x.count(`SELECT (SELECT COUNT(*) FROM spool WHERE state IN ('spooled', 'working')) + (SELECT COUNT(*) FROM deliveries WHERE state IN ('working', 'sending') OR state = 'waiting' AND due_at <= $1)`,
 			db.Micros(x.d.Now())) == 0 {
 			return

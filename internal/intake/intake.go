@@ -130,9 +130,8 @@ func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 		}
 		came = tx.Now
 		state, owner, lease := in.worker.Claimed(tx, mine)
-		_, err := tx.Exec(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)`,
+		return tx.Put(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)`,
 			id, state, e.Door, sealedEnv, key.ID, len(e.Raw), db.Micros(tx.Now), owner, lease)
-		return err
 	})
 	switch {
 	case err != nil && mine:
@@ -291,7 +290,7 @@ const large = 4 << 20
 
 func (in *Intake) quarantine(ctx context.Context, tx *db.Tx, id, reason string) error {
 	in.observe("quarantined")
-	if _, err := tx.Exec(ctx, `UPDATE spool SET state = 'quarantine', owner = '', reason = $2, done_at = $3 WHERE id = $1`, id, reason, db.Micros(tx.Now)); err != nil {
+	if err := tx.Put(ctx, `UPDATE spool SET state = 'quarantine', owner = '', reason = $2, done_at = $3 WHERE id = $1`, id, reason, db.Micros(tx.Now)); err != nil {
 		return err
 	}
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "mail.quarantined", About: id, Detail: machineWord(reason)})
@@ -309,5 +308,5 @@ func machineWord(reason string) string {
 
 func (in *Intake) done(ctx context.Context, tx *db.Tx, id string, c cases.ID) error {
 	tx.AfterCommit(func() { in.observe("filed") })
-	return db.Change(ctx, tx, `UPDATE spool SET state = 'done', owner = '', case_id = $2, done_at = $3 WHERE id = $1`, id, c, db.Micros(tx.Now))
+	return tx.Must(ctx, fail.New(fail.NotFound, "the spooled mail is gone"), `UPDATE spool SET state = 'done', owner = '', case_id = $2, done_at = $3 WHERE id = $1`, id, c, db.Micros(tx.Now))
 }

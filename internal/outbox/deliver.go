@@ -297,7 +297,7 @@ func (o *Outbox) attempt(ctx context.Context, tx *db.Tx, l *letter, to, blob str
 			return err
 		}
 	}
-	return db.Change(ctx, tx, `UPDATE deliveries SET state = 'sending', reason = '`+sending+`', attempts = $2, protection = $3, sealed_to = $4, raw_blob = $5 WHERE id = $1`,
+	return tx.Must(ctx, fail.New(fail.NotFound, "the delivery is gone"), `UPDATE deliveries SET state = 'sending', reason = '`+sending+`', attempts = $2, protection = $3, sealed_to = $4, raw_blob = $5 WHERE id = $1`,
 		l.d.ID, l.d.Attempts+1, l.decision.Protection, to, blob)
 }
 

@@ -120,7 +120,7 @@ func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
 	if d.Due.IsZero() {
 		d.Due = tx.Now
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO deliveries (id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, state, due_at, made_at)
+	err := tx.Put(ctx, `INSERT INTO deliveries (id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, state, due_at, made_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		d.ID, d.Case, d.Message, d.Contact, d.Kind, d.Mailbox, o.v.Desk().SealText(d.Address, "delivery", string(d.ID)), d.MailID, d.Shown, d.State,
 		db.Micros(d.Due), db.Micros(d.Made))

@@ -110,8 +110,7 @@ func Fetched(ctx context.Context, tx *db.Tx, id ID) error {
 
 // Notified notes that the relay took the notice.
 func Notified(ctx context.Context, tx *db.Tx, delivery string) error {
-	_, err := tx.Exec(ctx, `UPDATE items SET notified_at = $2 WHERE delivery_id = $1 AND notified_at = 0`, delivery, db.Micros(tx.Now))
-	return err
+	return tx.Put(ctx, `UPDATE items SET notified_at = $2 WHERE delivery_id = $1 AND notified_at = 0`, delivery, db.Micros(tx.Now))
 }
 
 // Recall withdraws the item for good and destroys its key.

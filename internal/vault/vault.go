@@ -158,9 +158,8 @@ func (k *Key) aad(place []string) []byte {
 
 // Add stores a data key, wrapped.
 func Add(ctx context.Context, tx *db.Tx, k *Key) error {
-	_, err := tx.Exec(ctx, `INSERT INTO data_keys (id, owner, wrapped, made_at) VALUES ($1, $2, $3, $4)`,
+	return tx.Put(ctx, `INSERT INTO data_keys (id, owner, wrapped, made_at) VALUES ($1, $2, $3, $4)`,
 		k.ID, k.Owner, k.wrapped, db.Micros(tx.Now))
-	return err
 }
 
 type keyRow struct {
@@ -204,7 +203,7 @@ const partSize = 1 << 20
 func PutBlob(ctx context.Context, tx *db.Tx, id string, k *Key, size int, sealed []byte) error {
 	for part := 0; ; part++ {
 		n := min(len(sealed), partSize)
-		if _, err := tx.Exec(ctx, `INSERT INTO blobs (id, part, key_id, size, sealed) VALUES ($1, $2, $3, $4, $5)`, id, part, k.ID, size, sealed[:n]); err != nil {
+		if err := tx.Put(ctx, `INSERT INTO blobs (id, part, key_id, size, sealed) VALUES ($1, $2, $3, $4, $5)`, id, part, k.ID, size, sealed[:n]); err != nil {
 			return err
 		}
 		if sealed = sealed[n:]; n < partSize {
@@ -287,6 +286,5 @@ func (v *Vault) Check(ctx context.Context, d *db.DB) error {
 
 // Own says whose content a key seals, once that is known.
 func Own(ctx context.Context, tx *db.Tx, id, owner string) error {
-	_, err := tx.Exec(ctx, `UPDATE data_keys SET owner = $2 WHERE id = $1`, id, owner)
-	return err
+	return tx.Put(ctx, `UPDATE data_keys SET owner = $2 WHERE id = $1`, id, owner)
 }

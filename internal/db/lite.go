@@ -1,0 +1,152 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+
+	"postern/internal/fail"
+)
+
+// lite runs the statements of one transaction on SQLite.
+type lite struct {
+	tx   *sql.Tx
+	kept *statements
+	keep bool // statements outlive the caller's context: an interrupt would undo the whole group
+}
+
+func (l *lite) ctx(ctx context.Context) context.Context {
+	if l.keep {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
+func (l *lite) exec(ctx context.Context, query string, args []any) (int64, error) {
+	var res sql.Result
+	var err error
+	if stmt := l.kept.find(query); stmt != nil {
+		res, err = l.tx.StmtContext(l.ctx(ctx), stmt).ExecContext(l.ctx(ctx), args...)
+	} else {
+		res, err = l.tx.ExecContext(l.ctx(ctx), query, args...)
+	}
+	if err != nil {
+		return 0, Error(err)
+	}
+	n, err := res.RowsAffected()
+	return n, Error(err)
+}
+
+func (l *lite) put(ctx context.Context, w put) error {
+	n, err := l.exec(ctx, w.query, w.args)
+	if err != nil {
+		return err
+	}
+	return w.check(n)
+}
+
+func (l *lite) read(ctx context.Context, queries []Query) error {
+	for _, q := range queries {
+		if err := l.one(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one reads a query's rows to the end before the same query runs again: they
+// share one prepared statement.
+func (l *lite) one(ctx context.Context, q Query) error {
+	var rows *sql.Rows
+	var err error
+	if stmt := l.kept.find(q.SQL); stmt != nil {
+		rows, err = l.tx.StmtContext(l.ctx(ctx), stmt).QueryContext(l.ctx(ctx), q.Args...)
+	} else {
+		rows, err = l.tx.QueryContext(l.ctx(ctx), q.SQL, q.Args...)
+	}
+	if err != nil {
+		return Error(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := q.Row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return Error(rows.Err())
+}
+
+func (d *DB) viewLite(ctx context.Context, f func(*Tx) error) error {
+	stx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Error(err)
+	}
+	kept := d.kept[d.read]
+	defer kept.prepare() // once the connection is free again
+	defer stx.Rollback()
+	return f(&Tx{Now: d.Now(), run: &lite{tx: stx, kept: kept}, sql: stx})
+}
+
+// commitLite runs the group in one transaction. A closure that fails is undone by
+// itself; if the transaction breaks (disk full, I/O error), all of them fail.
+func (d *DB) commitLite(group []*request) {
+	ctx := context.Background()
+	stx, err := d.write.BeginTx(ctx, nil)
+	if err != nil {
+		answer(group, Error(err))
+		return
+	}
+	kept := d.kept[d.write]
+	defer kept.prepare()
+	defer stx.Rollback()
+	tx := &Tx{Now: d.Now(), run: &lite{tx: stx, kept: kept, keep: true}, sql: stx, serial: true}
+	var good []*request
+	for i, r := range group {
+		err, broken := d.inSavepoint(tx, r)
+		if broken != nil {
+			answer(good, broken)
+			answer(group[i:], broken)
+			return
+		}
+		if err != nil {
+			r.res <- err
+			continue
+		}
+		good = append(good, r)
+	}
+	if len(good) == 0 {
+		return
+	}
+	if err := stx.Commit(); err != nil {
+		answer(good, Error(err))
+		return
+	}
+	tx.committed()
+	answer(good, nil)
+}
+
+// inSavepoint runs one closure. broken is set when the transaction around it
+// can no longer be trusted.
+func (d *DB) inSavepoint(tx *Tx, r *request) (err, broken error) {
+	if err := r.ctx.Err(); err != nil {
+		return err, nil
+	}
+	ctx := context.Background()
+	if _, err := tx.Exec(ctx, `SAVEPOINT one`); err != nil {
+		return nil, err
+	}
+	before := len(tx.after)
+	err = protect(r.f, tx)
+	if err == nil {
+		_, broken = tx.Exec(ctx, `RELEASE one`)
+		return nil, broken
+	}
+	tx.after = tx.after[:before]
+	if _, e := tx.Exec(ctx, `ROLLBACK TO one`); e != nil {
+		if k := fail.KindOf(err); k == fail.Full || k == fail.Unavailable {
+			e = err // SQLite undid the whole transaction by itself, because of this
+		}
+		return nil, e
+	}
+	_, broken = tx.Exec(ctx, `RELEASE one`)
+	return err, broken
+}

@@ -1,0 +1,198 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"postern/internal/fail"
+)
+
+// A pipe runs the statements of one transaction on PostgreSQL. What is put waits
+// and travels with the next statement whose result somebody wants: a round trip
+// costs more than most of our statements do.
+type pipe struct {
+	conn    *pgx.Conn
+	within  context.Context // writing: the group's own, not a caller's: who gives up must not take the others along
+	waiting []put
+	bytes   int // in the arguments of waiting
+	trips   int // batches sent
+}
+
+// pipeBytes is how much may wait: a large mail is not held twice.
+const pipeBytes = 256 << 10
+
+func (p *pipe) ctx(ctx context.Context) context.Context {
+	if p.within != nil {
+		return p.within
+	}
+	return ctx
+}
+
+func (p *pipe) put(ctx context.Context, w put) error {
+	p.waiting = append(p.waiting, w)
+	for _, a := range w.args {
+		if b, ok := a.([]byte); ok {
+			p.bytes += len(b)
+		}
+	}
+	if p.bytes > pipeBytes {
+		return p.send(ctx, nil)
+	}
+	return nil
+}
+
+func (p *pipe) exec(ctx context.Context, query string, args []any) (n int64, err error) {
+	err = p.send(ctx, func(b *pgx.Batch) {
+		b.Queue(query, args...).Fn = func(br pgx.BatchResults) error {
+			tag, err := br.Exec()
+			n = tag.RowsAffected()
+			return err
+		}
+	})
+	return n, err
+}
+
+func (p *pipe) read(ctx context.Context, queries []Query) error {
+	return p.send(ctx, func(b *pgx.Batch) {
+		for _, q := range queries {
+			b.Queue(q.SQL, q.Args...).Query(func(rows pgx.Rows) error {
+				for rows.Next() {
+					if err := q.Row(rows.Scan); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+	})
+}
+
+// send sends what waits, and more behind it, in one go.
+func (p *pipe) send(ctx context.Context, more func(*pgx.Batch)) error {
+	var b pgx.Batch
+	for _, w := range p.waiting {
+		b.Queue(w.query, w.args...).Exec(func(tag pgconn.CommandTag) error { return w.check(tag.RowsAffected()) })
+	}
+	p.waiting, p.bytes = p.waiting[:0], 0
+	if more != nil {
+		more(&b)
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	p.trips++
+	return Error(p.conn.SendBatch(p.ctx(ctx), &b).Close())
+}
+
+// driverConn is the connection beneath c.
+func driverConn(c *sql.Conn) (conn *pgx.Conn, err error) {
+	err = c.Raw(func(dc any) error { conn = dc.(*stdlib.Conn).Conn(); return nil })
+	return conn, err
+}
+
+// viewPostgres runs f on one snapshot; its beginning travels with the first query.
+func (d *DB) viewPostgres(ctx context.Context, f func(*Tx) error) error {
+	c, err := d.read.Conn(ctx)
+	if err != nil {
+		return Error(err)
+	}
+	defer c.Close()
+	conn, err := driverConn(c)
+	if err != nil {
+		return Error(err)
+	}
+	p := &pipe{conn: conn, waiting: []put{{query: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`}}}
+	defer func() {
+		if p.trips > 0 && !conn.IsClosed() {
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+			defer cancel()
+			conn.Exec(end, `ROLLBACK`, pgx.QueryExecModeSimpleProtocol)
+		}
+	}()
+	return f(&Tx{Now: d.Now(), run: p})
+}
+
+// Times on PostgreSQL: a group that hangs must not hold up all writing for ever.
+const (
+	groupWithin = time.Minute
+	endWithin   = 5 * time.Second
+	maxTries    = 12
+)
+
+// commitPostgres runs the group in one transaction without savepoints. When one
+// of the closures spoils it, each runs alone: they may run more than once.
+func (d *DB) commitPostgres(group []*request) {
+	for try := 0; ; try++ {
+		errs, err := d.together(group)
+		switch {
+		case err == nil:
+			for i, r := range group {
+				r.res <- errs[i]
+			}
+			return
+		case retryable(err) && try < maxTries:
+			time.Sleep(time.Duration(1+rand.IntN(4<<min(try, 6))) * time.Millisecond)
+		case len(group) == 1, fail.Is(err, fail.Unavailable), fail.Is(err, fail.Full):
+			answer(group, err)
+			return
+		default:
+			for _, r := range group {
+				d.commitPostgres([]*request{r})
+			}
+			return
+		}
+	}
+}
+
+// together runs the group and commits. errs are those of closures that failed
+// before anything of theirs was sent: they leave no trace. With err nothing at
+// all was done.
+func (d *DB) together(group []*request) (errs []error, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), groupWithin)
+	defer cancel()
+	c, err := d.write.Conn(ctx)
+	if err != nil {
+		return nil, Error(err)
+	}
+	defer c.Close()
+	conn, err := driverConn(c)
+	if err != nil {
+		return nil, Error(err)
+	}
+	stx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	if err != nil {
+		return nil, Error(err)
+	}
+	defer stx.Rollback() // no-op after Commit
+	p := &pipe{conn: conn, within: ctx}
+	tx := &Tx{Now: d.Now(), run: p, sql: stx}
+	errs = make([]error, len(group))
+	for i, r := range group {
+		if errs[i] = r.ctx.Err(); errs[i] != nil {
+			continue
+		}
+		trips, waiting, after := p.trips, len(p.waiting), len(tx.after)
+		tx.shared = false
+		if errs[i] = protect(r.f, tx); errs[i] == nil {
+			continue
+		}
+		if p.trips > trips || tx.shared {
+			return nil, errs[i]
+		}
+		p.waiting, tx.after = p.waiting[:waiting], tx.after[:after]
+	}
+	if err := p.send(ctx, nil); err != nil {
+		return nil, err
+	}
+	if err := stx.Commit(); err != nil {
+		return nil, Error(err)
+	}
+	tx.committed()
+	return errs, nil
+}
