@@ -32,7 +32,7 @@ func (v View) where() (string, error) {
 	case ViewOpen:
 		return `state = 'open' AND $1 = $1`, nil
 	case ViewMine:
-		return `assignee = $1 AND state IN ('open', 'waiting')`, nil
+		return `assignee = $1 AND assignee <> '' AND state IN ('open', 'waiting')`, nil
 	case ViewUnassigned:
 		return `assignee = '' AND state = 'open' AND $1 = $1`, nil
 	case ViewWaiting:
@@ -90,8 +90,8 @@ func (s *Store) OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit i
 	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE contact_id = $1 ORDER BY last_at DESC LIMIT $2`, c, limit)
 }
 
-// Search finds cases by reference, or by the beginnings of words in subject and
-// person.
+// Search finds cases by reference, written in any way, or by the beginnings of
+// words in subject and person.
 func (s *Store) Search(ctx context.Context, tx *db.Tx, query string, limit int) ([]Case, error) {
 	if ref, ok := ParseRef(query); ok {
 		c, err := s.ByRef(ctx, tx, ref)
@@ -114,7 +114,7 @@ func (s *Store) Search(ctx context.Context, tx *db.Tx, query string, limit int) 
 	}
 	var out []Case
 	for _, c := range found {
-		if vault.Matches(query, c.Subject, c.Who, string(c.Ref)) {
+		if vault.Matches(query, c.Subject, c.Who) {
 			if out = append(out, c); len(out) == limit {
 				break
 			}

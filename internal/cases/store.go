@@ -70,7 +70,7 @@ func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
 			return err
 		}
 	}
-	return s.Index(ctx, tx, c.ID, string(c.Ref)+" "+c.Subject+" "+c.Who)
+	return s.Index(ctx, tx, c.ID, c.Subject+" "+c.Who)
 }
 
 // Save stores a changed case. A change by somebody else in between is a Conflict.

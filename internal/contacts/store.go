@@ -110,7 +110,7 @@ type New struct {
 // New prepares a contact. No database is touched.
 func (b *Book) New(name, address, source string, now time.Time) *New {
 	n := &New{Contact: Contact{ID: ID(db.NewID()), Name: name, Source: source, Made: now}}
-	n.key = b.v.NewKey(string(n.ID))
+	n.key = b.v.NewKey()
 	n.KeyID = n.key.ID
 	if address != "" {
 		n.Addresses = []Address{{address, source, now}}

@@ -32,7 +32,10 @@ type DB struct {
 	now         func() time.Time
 	kept        map[*sql.DB]*statements // SQLite: each pool's own
 
-	queue chan *request // SQLite: closures waiting for the writer
+	tidy  *sql.DB       // SQLite: checkpoints beside the writer
+	wrote chan struct{} // SQLite: there is something to check in; capacity 1
+
+	queue chan *request // closures waiting for the writer
 	done  chan struct{} // closed when the writer has stopped
 	stop  sync.Once
 	mu    sync.RWMutex // held for reading while a caller puts into queue
@@ -65,7 +68,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	d.lite = true
 	dsn := "file:" + o.URL + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)" +
 		"&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_pragma=cache_size(-8000)&_pragma=temp_store(2)"
-	w, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
+	w, err := sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma="+fmt.Sprintf("wal_autocheckpoint(%d)", maxWAL))
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
@@ -81,7 +84,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	r.SetMaxOpenConns(4)
 	r.SetMaxIdleConns(4)
-	d.write, d.read = w, r
+	tidy, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		w.Close()
+		r.Close()
+		return nil, fmt.Errorf("open sqlite for checkpoints: %w", err)
+	}
+	tidy.SetMaxOpenConns(1)
+	d.write, d.read, d.tidy = w, r, tidy
 	d.kept = map[*sql.DB]*statements{w: newStatements(w), r: newStatements(r)}
 	d.begin()
 	return d, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"postern/internal/fail"
 )
@@ -34,6 +35,13 @@ func (d *DB) enqueue(ctx context.Context, f func(*Tx) error) error {
 
 func (d *DB) writer() {
 	defer close(d.done)
+	if d.lite {
+		d.wrote = make(chan struct{}, 1)
+		var beside sync.WaitGroup
+		beside.Go(d.checkpoint)
+		defer beside.Wait()
+		defer close(d.wrote)
+	}
 	for first := range d.queue {
 		if group := d.gather(first); d.lite {
 			d.commitLite(group)

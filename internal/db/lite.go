@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"postern/internal/fail"
 )
@@ -75,6 +76,22 @@ func (l *lite) one(ctx context.Context, q Query) error {
 	return Error(rows.Err())
 }
 
+// maxWAL is after how many pages of the log the writer itself checks them in, so
+// that the log stays bounded; usually it was done beside it long before.
+const maxWAL = 16 << 10
+
+// checkpoint moves what was committed from the log into the file, beside the
+// writer, who would else stand still for it. It ends with wrote.
+func (d *DB) checkpoint() {
+	for range d.wrote {
+		d.tidy.Exec(`PRAGMA wal_checkpoint(PASSIVE)`) // one that fails is made up for by the next
+		time.Sleep(checkpointPause)
+	}
+	d.tidy.Close()
+}
+
+const checkpointPause = 50 * time.Millisecond
+
 func (d *DB) viewLite(ctx context.Context, f func(*Tx) error) error {
 	stx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -122,6 +139,10 @@ func (d *DB) commitLite(group []*request) {
 	}
 	tx.committed()
 	answer(good, nil)
+	select {
+	case d.wrote <- struct{}{}:
+	default:
+	}
 }
 
 // inSavepoint runs one closure. broken is set when the transaction around it

@@ -11,7 +11,7 @@ import (
 const Lease = 2 * time.Minute
 
 // Queue is a table whose rows are work: it has the columns id, state, due_at,
-// lease_until and owner. Rows are claimed in batches, kept by heartbeat, and
+// lease_until, owner and done_at, which is 0 until the work is over. Rows are claimed in batches, kept by heartbeat, and
 // fall back when their worker has died.
 type Queue struct {
 	Table string
@@ -25,7 +25,7 @@ func quoted(states []string) string { return "('" + strings.Join(states, "', '")
 // Due reports whether there is anything to claim: a read, so that an idle desk
 // writes nothing.
 func (q Queue) Due(ctx context.Context, tx *Tx) (bool, error) {
-	n, err := Count(ctx, tx, fmt.Sprintf(`SELECT COUNT(*) FROM (SELECT 1 FROM %s WHERE state IN %s AND due_at <= $1 LIMIT 1) t`,
+	n, err := Count(ctx, tx, fmt.Sprintf(`SELECT COUNT(*) FROM (SELECT 1 FROM %s WHERE done_at = 0 AND state IN %s AND due_at <= $1 LIMIT 1) t`,
 		q.Table, quoted(q.Ready)), Micros(tx.Now))
 	return n > 0, err
 }
@@ -37,13 +37,13 @@ func (q Queue) Claim(ctx context.Context, tx *Tx, limit int) ([]string, error) {
 		skip = " FOR UPDATE SKIP LOCKED"
 	}
 	return Strings(ctx, tx, fmt.Sprintf(`UPDATE %[1]s SET state = '%[3]s', owner = $1, lease_until = $2
-		WHERE id IN (SELECT id FROM %[1]s WHERE state IN %[2]s AND due_at <= $3 ORDER BY due_at LIMIT $4%[4]s) RETURNING id`,
+		WHERE id IN (SELECT id FROM %[1]s WHERE done_at = 0 AND state IN %[2]s AND due_at <= $3 ORDER BY due_at LIMIT $4%[4]s) RETURNING id`,
 		q.Table, quoted(q.Ready), q.Busy[0], skip), q.Owner, Micros(tx.Now.Add(Lease)), Micros(tx.Now), limit)
 }
 
 // Beat prolongs the leases of all rows this node works on.
 func (q Queue) Beat(ctx context.Context, tx *Tx) error {
-	_, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET lease_until = $2 WHERE owner = $1 AND state IN %s`, q.Table, quoted(q.Busy)),
+	_, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET lease_until = $2 WHERE owner = $1 AND done_at = 0 AND state IN %s`, q.Table, quoted(q.Busy)),
 		q.Owner, Micros(tx.Now.Add(Lease)))
 	return err
 }
@@ -56,6 +56,6 @@ func (q Queue) Reclaim(ctx context.Context, tx *Tx, own bool) (int64, error) {
 	if own {
 		cond, args = `(lease_until < $1 OR owner = $2)`, append(args, q.Owner)
 	}
-	return tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET state = '%s', owner = '', lease_until = 0, due_at = $1 WHERE state IN %s AND %s`,
+	return tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET state = '%s', owner = '', lease_until = 0, due_at = $1 WHERE done_at = 0 AND state IN %s AND %s`,
 		q.Table, q.Ready[0], quoted(q.Busy), cond), args...)
 }

@@ -16,14 +16,17 @@ type folded struct {
 }
 
 func fold(text string) *folded {
-	ascii := true
-	for i := 0; i < len(text) && ascii; i++ {
-		ascii = text[i] < utf8.RuneSelf
+	low := make([]byte, len(text))
+	var all byte
+	for i := range len(text) {
+		all |= text[i]
+		low[i] = lower[text[i]]
 	}
-	if ascii {
-		return &folded{s: text, low: strings.ToLower(text)}
+	if all < utf8.RuneSelf { // ASCII
+		return &folded{s: text, low: string(low)}
 	}
-	s, low := make([]byte, 0, len(text)), make([]byte, 0, len(text))
+	low = low[:0]
+	s := make([]byte, 0, len(text))
 	off := make([]int32, 0, len(text)+1)
 	for i, r := range text {
 		if r >= utf8.RuneSelf {
@@ -42,6 +45,16 @@ func fold(text string) *folded {
 	}
 	return &folded{string(s), string(low), append(off, int32(len(text)))}
 }
+
+// lower is the lower case of ASCII.
+var lower = func() (t [256]byte) {
+	for c := range t {
+		if t[c] = byte(c); c >= 'A' && c <= 'Z' {
+			t[c] += 'a' - 'A'
+		}
+	}
+	return t
+}()
 
 // foldRune returns what a rune beyond ASCII is read as, or -1 for nothing.
 func foldRune(r rune) rune {
@@ -83,17 +96,42 @@ func (f *folded) at(i int) int {
 	return int(f.off[i])
 }
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+// classes says what each byte is: every byte of every mail is asked.
+var classes = func() (t [256]byte) {
+	for c := range t {
+		switch c := byte(c); {
+		case c >= '0' && c <= '9':
+			t[c] = digit
+		case c|0x20 >= 'a' && c|0x20 <= 'z':
+			t[c] = letter | latin
+		case c >= utf8.RuneSelf:
+			t[c] = letter
+		case strings.IndexByte(" -.\t\r\n", c) >= 0:
+			t[c] = gap
+		}
+	}
+	return t
+}()
 
-func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= utf8.RuneSelf }
+const (
+	digit byte = 1 << iota
+	letter
+	latin
+	gap // may stand between the groups of one number; lines are broken inside numbers too
+)
 
-func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+func isDigit(c byte) bool  { return classes[c]&digit != 0 }
+func isLetter(c byte) bool { return classes[c]&letter != 0 }
+func isAlnum(c byte) bool  { return classes[c]&(digit|letter) != 0 }
+func isGap(c byte) bool    { return classes[c]&gap != 0 }
 
-// isGap reports whether a byte may stand between the groups of one number;
-// lines are broken inside numbers too.
-func isGap(c byte) bool {
-	return c == ' ' || c == '-' || c == '.' || c == '\t' || c == '\r' || c == '\n'
-}
+// A sieve knows the first byte and the length of some words: most words of a
+// text are none of them, and need not be looked up.
+type sieve [256]uint64
+
+func (s *sieve) add(w string) { s[w[0]] |= 1 << min(len(w), 63) }
+
+func (s *sieve) may(w string) bool { return s[w[0]]&(1<<min(len(w), 63)) != 0 }
 
 // maxGap is how many of them may stand together, as in "4111 - 1111".
 const maxGap = 3

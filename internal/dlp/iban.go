@@ -10,10 +10,10 @@ var ibanLengths = map[string]int{"AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 2
 // ibans finds account numbers by country, length and checksum (ISO 13616, mod 97).
 func (f *folded) ibans(out []Finding) []Finding {
 	for i := 0; i+15 <= len(f.s); i++ {
-		a, b := upper(f.s[i]), upper(f.s[i+1])
-		if a < 'A' || a > 'Z' || b < 'A' || b > 'Z' || !isDigit(f.s[i+2]) && !isGap(f.s[i+2]) || i > 0 && isAlnum(f.s[i-1]) {
+		if classes[f.s[i]]&classes[f.s[i+1]]&latin == 0 || classes[f.s[i+2]]&(digit|gap) == 0 || i > 0 && isAlnum(f.s[i-1]) {
 			continue
 		}
+		a, b := upper(f.s[i]), upper(f.s[i+1])
 		want := ibanLengths[string([]byte{a, b})]
 		if want == 0 {
 			continue

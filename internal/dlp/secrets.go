@@ -29,6 +29,13 @@ var shapes = map[string][]string{
 	"xoxb": {"xoxb-"}, "xoxp": {"xoxp-"}, "xoxa": {"xoxa-"}, "hf": {"hf_"}, "npm": {"npm_"}, "pypi": {"pypi-"}, "sg": {"sg."},
 }
 
+var shapeSieve = func() (s sieve) {
+	for first := range shapes {
+		s.add(first)
+	}
+	return s
+}()
+
 // shape reports whether a key begins with the word from start to end.
 func (f *folded) shape(start, end int) (int, bool) {
 	if start > 0 && (f.s[start-1] == '_' || f.s[start-1] == '-' || f.s[start-1] == '.') { // in the midst of a token
@@ -49,7 +56,7 @@ func (f *folded) shape(start, end int) (int, bool) {
 	if len(w) > 6 {
 		return 0, false
 	}
-	for _, p := range shapes[f.low[start:end]] {
+	for _, p := range lookUp(&shapeSieve, shapes, f.low[start:end]) {
 		if strings.HasPrefix(f.low[start:], p) {
 			last, digits := f.token(start + len(p))
 			return last, last-start-len(p) >= 16 && digits >= 2

@@ -37,8 +37,31 @@ var namers = func() map[string][]word {
 	return m
 }()
 
+var namerSieve = func() (s sieve) {
+	for first := range namers {
+		s.add(first)
+	}
+	return s
+}()
+
 // tails are words that others end with: "Benutzerpasswort", "您的密码".
 var tails = []string{"passwort", "kennwort", "password", "密码", "密碼", "パスワード"}
+
+// tailEnds are the last bytes of tails.
+var tailEnds = func() (t [256]bool) {
+	for _, w := range tails {
+		t[w[len(w)-1]] = true
+	}
+	return t
+}()
+
+// lookUp asks the table only for what the sieve lets through.
+func lookUp[T any](s *sieve, table map[string][]T, word string) []T {
+	if !s.may(word) {
+		return nil
+	}
+	return table[word]
+}
 
 // words goes from word to word once, and reads on only behind those it knows.
 func (f *folded) words(out []Finding) []Finding {
@@ -73,7 +96,7 @@ func (f *folded) named(start, end int) (Finding, bool) {
 	if len(first) > 80 {
 		return Finding{}, false
 	}
-	for _, w := range namers[first] {
+	for _, w := range lookUp(&namerSieve, namers, first) {
 		after := start + len(w.text)
 		if !strings.HasPrefix(f.low[start:], w.text) || after < len(f.low) && isAlnum(f.low[after]) {
 			continue
@@ -81,6 +104,9 @@ func (f *folded) named(start, end int) (Finding, bool) {
 		if last, ok := w.is(f, after); ok {
 			return Finding{w.kind, start, last, w.text + " ••••"}, true
 		}
+	}
+	if !tailEnds[first[len(first)-1]] {
+		return Finding{}, false
 	}
 	for _, t := range tails {
 		if len(first) > len(t) && strings.HasSuffix(first, t) {

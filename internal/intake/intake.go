@@ -112,7 +112,7 @@ func (in *Intake) Known(_ context.Context, address string) (bool, error) {
 
 // Accept stores a mail. When it returns nil the bytes are on disk.
 func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
-	id, key := db.NewID(), in.v.NewKey("spool")
+	id, key := db.NewID(), in.v.NewKey()
 	sealed := key.Seal(e.Raw, "blob", id)
 	env, err := json.Marshal(e)
 	if err != nil {
@@ -222,7 +222,7 @@ func (in *Intake) Quarantined(ctx context.Context, tx *db.Tx, limit int) ([]Spoo
 
 // Rerun gives a quarantined mail back to the worker.
 func (in *Intake) Rerun(ctx context.Context, tx *db.Tx, id, staff string) error {
-	if err := db.Change(ctx, tx, `UPDATE spool SET state = 'spooled', attempts = 0, reason = '', due_at = $2 WHERE id = $1 AND state = 'quarantine'`, id, db.Micros(tx.Now)); err != nil {
+	if err := db.Change(ctx, tx, `UPDATE spool SET state = 'spooled', attempts = 0, reason = '', due_at = $2, done_at = 0 WHERE id = $1 AND state = 'quarantine'`, id, db.Micros(tx.Now)); err != nil {
 		return err
 	}
 	tx.AfterCommit(in.worker.Wake)

@@ -344,7 +344,7 @@ func TestCrashWhileSendingRepeatsTheSameBytes(t *testing.T) {
 			x.out.Stop()
 			// As if the node had died after the relay's 250 and before its own mark.
 			if err := x.d.Update(t.Context(), func(tx *db.Tx) error {
-				_, err := tx.Exec(t.Context(), `UPDATE deliveries SET state = 'sending', reason = 'sending', owner = 'node', lease_until = $1 WHERE kind = 'reply'`, db.Micros(tx.Now.Add(db.Lease)))
+				_, err := tx.Exec(t.Context(), `UPDATE deliveries SET state = 'sending', reason = 'sending', owner = 'node', done_at = 0, lease_until = $1 WHERE kind = 'reply'`, db.Micros(tx.Now.Add(db.Lease)))
 				return err
 			}); err != nil {
 				t.Fatal(err)

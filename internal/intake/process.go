@@ -21,7 +21,6 @@ import (
 	"postern/internal/outbox"
 	"postern/internal/pgp"
 	"postern/internal/policy"
-	"postern/internal/vault"
 )
 
 // mail is a spooled mail with everything found out about it.
@@ -214,9 +213,6 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 			return err
 		}
 		if err := in.cases.AddMailID(ctx, tx, m.rep.MessageID, msg, m.sum); err != nil {
-			return err
-		}
-		if err := vault.Own(ctx, tx, m.s.keyID, string(p.contactID())); err != nil {
 			return err
 		}
 		if err := in.fileAck(ctx, tx, m, p, ack, ackDoc); err != nil {

@@ -271,7 +271,7 @@ func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	blob, key := db.NewID(), o.v.NewKey("mail "+string(l.d.ID))
+	blob, key := db.NewID(), o.v.NewKey()
 	sealed := key.Seal(raw, "blob", blob)
 	err = o.d.Update(ctx, func(tx *db.Tx) error {
 		if item != nil {

@@ -198,7 +198,7 @@ func (o *Outbox) Discard(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, s
 
 // Retry lets a held or failed delivery be decided and tried again.
 func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff string) error {
-	if err := db.Change(ctx, tx, `UPDATE deliveries SET state = 'waiting', due_at = $3, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
+	if err := db.Change(ctx, tx, `UPDATE deliveries SET state = 'waiting', due_at = $3, done_at = 0, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
 		id, c.ID, db.Micros(tx.Now)); err != nil {
 		return err
 	}

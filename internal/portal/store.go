@@ -43,7 +43,7 @@ func (n *New) Key() *vault.Key { return n.key }
 // New prepares an item outside any transaction.
 func (s *Store) New(i Item, c Content, now time.Time) (*New, error) {
 	i.ID = ID(db.NewID())
-	n := &New{Item: i, Link: db.NewSecret(), key: s.v.NewKey("item " + string(i.ID))}
+	n := &New{Item: i, Link: db.NewSecret(), key: s.v.NewKey()}
 	n.KeyID, n.Placed, n.Expires = n.key.ID, now, now.Add(ItemLife)
 	b, err := json.Marshal(c)
 	if err != nil {

@@ -113,15 +113,14 @@ func gcm(key []byte) cipher.AEAD {
 // Key is a data key, unwrapped.
 type Key struct {
 	ID      string
-	Owner   string // the contact or item whose content it seals
 	wrapped []byte
 	aead    cipher.AEAD
 }
 
 // NewKey makes a data key; Add stores it. No database is touched.
-func (v *Vault) NewKey(owner string) *Key {
+func (v *Vault) NewKey() *Key {
 	id, raw := db.NewID(), NewMaster()
-	return &Key{ID: id, Owner: owner, wrapped: v.wrap.Seal(nil, nil, raw, []byte(id)), aead: gcm(raw)}
+	return &Key{ID: id, wrapped: v.wrap.Seal(nil, nil, raw, []byte(id)), aead: gcm(raw)}
 }
 
 // Seal encrypts plain. place names where the ciphertext will stand; Open needs
@@ -158,12 +157,11 @@ func (k *Key) aad(place []string) []byte {
 
 // Add stores a data key, wrapped.
 func Add(ctx context.Context, tx *db.Tx, k *Key) error {
-	return tx.Put(ctx, `INSERT INTO data_keys (id, owner, wrapped, made_at) VALUES ($1, $2, $3, $4)`,
-		k.ID, k.Owner, k.wrapped, db.Micros(tx.Now))
+	return tx.Put(ctx, `INSERT INTO data_keys (id, wrapped, made_at) VALUES ($1, $2, $3)`,
+		k.ID, k.wrapped, db.Micros(tx.Now))
 }
 
 type keyRow struct {
-	owner     string
 	wrapped   []byte
 	destroyed time.Time
 }
@@ -174,8 +172,8 @@ func (v *Vault) Get(ctx context.Context, tx *db.Tx, id string) (*Key, error) {
 		return v.desk, nil
 	}
 	r, err := db.One(ctx, tx, func(r *keyRow, row func(...any) error) error {
-		return row(&r.owner, &r.wrapped, db.Time(&r.destroyed))
-	}, `SELECT owner, wrapped, destroyed_at FROM data_keys WHERE id = $1`, id)
+		return row(&r.wrapped, db.Time(&r.destroyed))
+	}, `SELECT wrapped, destroyed_at FROM data_keys WHERE id = $1`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +184,7 @@ func (v *Vault) Get(ctx context.Context, tx *db.Tx, id string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unwrap data key %s: wrong master key or damaged row", id)
 	}
-	return &Key{ID: id, Owner: r.owner, wrapped: r.wrapped, aead: gcm(raw)}, nil
+	return &Key{ID: id, wrapped: r.wrapped, aead: gcm(raw)}, nil
 }
 
 // Destroy makes everything sealed with the key unreadable for ever.
@@ -282,9 +280,4 @@ func (v *Vault) Check(ctx context.Context, d *db.DB) error {
 		}
 		return nil
 	})
-}
-
-// Own says whose content a key seals, once that is known.
-func Own(ctx context.Context, tx *db.Tx, id, owner string) error {
-	return tx.Put(ctx, `UPDATE data_keys SET owner = $2 WHERE id = $1`, id, owner)
 }

@@ -20,7 +20,7 @@ func newVault(t *testing.T) *vault.Vault {
 }
 
 func TestSealedContentKnowsItsPlace(t *testing.T) {
-	k := newVault(t).NewKey("contact")
+	k := newVault(t).NewKey()
 	sealed := k.Seal([]byte("secret"), "case-1", "body")
 	if got, err := k.Open(sealed, "case-1", "body"); err != nil || string(got) != "secret" {
 		t.Errorf("got %q, %v", got, err)
@@ -40,7 +40,7 @@ func TestSealedContentKnowsItsPlace(t *testing.T) {
 func TestDestroyedKeyOpensNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		v, ctx := newVault(t), t.Context()
-		k := v.NewKey("item")
+		k := v.NewKey()
 		sealed := k.Seal([]byte("statement"), "blob", "b1")
 		err := d.Update(ctx, func(tx *db.Tx) error {
 			if err := vault.Add(ctx, tx, k); err != nil {
@@ -73,7 +73,7 @@ func TestDestroyedKeyOpensNothing(t *testing.T) {
 func TestLargeBlobsAreStoredInParts(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		v := newVault(t)
-		k := v.NewKey("case")
+		k := v.NewKey()
 		const overhead = 28
 		if err := d.Update(t.Context(), func(tx *db.Tx) error { return vault.Add(t.Context(), tx, k) }); err != nil {
 			t.Fatal(err)

@@ -1,12 +1,10 @@
 -- +goose Up
 CREATE TABLE data_keys (
 	id           TEXT PRIMARY KEY,
-	owner        TEXT NOT NULL,
 	wrapped      BYTEA,
 	made_at      BIGINT NOT NULL,
 	destroyed_at BIGINT NOT NULL DEFAULT 0
 );
-CREATE INDEX data_keys_owner ON data_keys (owner);
 
 CREATE TABLE blobs (
 	id     TEXT NOT NULL,

@@ -20,7 +20,7 @@ CREATE TABLE cases (
 	version       BIGINT NOT NULL DEFAULT 1
 );
 CREATE INDEX cases_state ON cases (state, last_at, id);
-CREATE INDEX cases_assignee ON cases (assignee, state, last_at, id);
+CREATE INDEX cases_assignee ON cases (assignee, state, last_at, id) WHERE assignee <> '';
 CREATE INDEX cases_contact ON cases (contact_id, last_at);
 CREATE INDEX cases_held ON cases (last_at, id) WHERE held;
 
@@ -38,7 +38,6 @@ CREATE TABLE messages (
 	raw_blob   TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX messages_case ON messages (case_id, at, id);
-CREATE INDEX messages_from ON messages (case_id, contact_id, at, id) WHERE kind = 'in';
 CREATE INDEX messages_contact ON messages (contact_id, at) WHERE raw_blob <> '';
 
 CREATE TABLE message_ids (

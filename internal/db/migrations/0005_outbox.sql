@@ -21,7 +21,7 @@ CREATE TABLE deliveries (
 	made_at     BIGINT NOT NULL,
 	done_at     BIGINT NOT NULL DEFAULT 0
 );
-CREATE INDEX deliveries_due ON deliveries (state, due_at);
+CREATE INDEX deliveries_due ON deliveries (state, due_at) WHERE done_at = 0;
 CREATE INDEX deliveries_case ON deliveries (case_id, made_at);
 CREATE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_tray ON deliveries (done_at, id) WHERE state = 'captured';

@@ -15,7 +15,7 @@ CREATE TABLE spool (
 	came_at     BIGINT NOT NULL,
 	done_at     BIGINT NOT NULL DEFAULT 0
 );
-CREATE INDEX spool_due ON spool (state, due_at);
+CREATE INDEX spool_due ON spool (state, due_at) WHERE done_at = 0;
 CREATE INDEX spool_quarantine ON spool (came_at, id) WHERE state = 'quarantine';
 
 -- +goose Down
