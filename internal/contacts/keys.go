@@ -97,28 +97,25 @@ func (l *Lookup) view(f func(*db.Tx) error) {
 // ByAddress returns the keys of whoever owns the address.
 func (l *Lookup) ByAddress(address string) (out []evidence.Known) {
 	l.view(func(tx *db.Tx) error {
-		ids, err := db.Strings(l.ctx, tx, `SELECT contact_id FROM contact_addresses WHERE lookup = $1`, l.b.lookup(address))
-		if err == nil && len(ids) > 0 {
-			out, err = l.known(tx, ID(ids[0]))
+		c, err := l.b.Find(l.ctx, tx, address)
+		if err == nil {
+			l.met = append(l.met, c)
+			out = c.Known()
 		}
 		return err
 	})
 	return out
 }
 
-// known returns the keys of a contact, read once in an examination, and of the
-// contact only what a verdict needs.
+// known returns the keys of a contact, read once in an examination.
 func (l *Lookup) known(tx *db.Tx, id ID) ([]evidence.Known, error) {
 	for _, c := range l.met {
 		if c.ID == id {
 			return c.Known(), nil
 		}
 	}
-	c := &Contact{ID: id}
-	if err := l.b.fillAddresses(l.ctx, tx, c); err != nil {
-		return nil, err
-	}
-	if err := l.b.fillKeys(l.ctx, tx, c); err != nil {
+	c, err := l.b.Get(l.ctx, tx, id)
+	if err != nil {
 		return nil, err
 	}
 	l.met = append(l.met, c)

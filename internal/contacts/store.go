@@ -34,23 +34,43 @@ func (b *Book) scan(c *Contact, row func(...any) error) error {
 
 // Get returns a contact with addresses, phones and keys; none is NotFound.
 func (b *Book) Get(ctx context.Context, tx *db.Tx, id ID) (*Contact, error) {
-	c, err := db.One(ctx, tx, b.scan, `SELECT `+columns+` FROM contacts WHERE id = $1`, id)
-	if err != nil {
-		return nil, err
-	}
-	return c, b.fill(ctx, tx, c)
+	return b.load(ctx, tx, `$1`, string(id), "there is no such person")
 }
 
 // Find returns the contact who owns an address; none is NotFound.
 func (b *Book) Find(ctx context.Context, tx *db.Tx, address string) (*Contact, error) {
-	ids, err := db.Strings(ctx, tx, `SELECT contact_id FROM contact_addresses WHERE lookup = $1`, b.lookup(address))
+	return b.load(ctx, tx, `(SELECT contact_id FROM contact_addresses WHERE lookup = $1)`, b.lookup(address), "nobody has this address")
+}
+
+// load reads all of a contact in one go. id is SQL for whose, with the one argument.
+func (b *Book) load(ctx context.Context, tx *db.Tx, id, arg, none string) (*Contact, error) {
+	var found []Contact
+	c := &Contact{} // its id is there when its addresses are opened
+	err := tx.Read(ctx,
+		db.Into(&found, func(_ *Contact, row func(...any) error) error { return b.scan(c, row) }, `SELECT `+columns+` FROM contacts WHERE id = `+id, arg),
+		b.addresses(c, id, arg),
+		db.Into(&c.Phones, b.scanPhone, `SELECT id, phone, source, by_staff, made_at FROM contact_phones WHERE contact_id = `+id+` ORDER BY made_at, id`, arg),
+		db.Into(&c.Keys, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = `+id+` ORDER BY made_at DESC, id`, arg))
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) == 0 {
-		return nil, fail.New(fail.NotFound, "nobody has this address")
+	if len(found) == 0 {
+		return nil, fail.New(fail.NotFound, "%s", none)
 	}
-	return b.Get(ctx, tx, ID(ids[0]))
+	return c, nil
+}
+
+// addresses is the query for the addresses of c.
+func (b *Book) addresses(c *Contact, id, arg string) db.Query {
+	return db.Into(&c.Addresses, func(a *Address, row func(...any) error) error {
+		var sealed []byte
+		if err := row(&sealed, &a.Source, db.Time(&a.Made)); err != nil {
+			return err
+		}
+		var err error
+		a.Address, err = b.v.Desk().OpenText(sealed, "contact", string(c.ID), "address")
+		return err
+	}, `SELECT address, source, made_at FROM contact_addresses WHERE contact_id = `+id+` ORDER BY made_at, lookup`, arg)
 }
 
 // List returns contacts by id, newest first, before the given id (""); without
@@ -61,7 +81,7 @@ func (b *Book) List(ctx context.Context, tx *db.Tx, before ID, limit int) ([]Con
 		return nil, err
 	}
 	for i := range list {
-		if err := b.fillAddresses(ctx, tx, &list[i]); err != nil {
+		if err := tx.Read(ctx, b.addresses(&list[i], `$1`, string(list[i].ID))); err != nil {
 			return nil, err
 		}
 	}
@@ -190,34 +210,6 @@ func (b *Book) index(ctx context.Context, tx *db.Tx, id ID, text string) error {
 		}
 	}
 	return nil
-}
-
-func (b *Book) fill(ctx context.Context, tx *db.Tx, c *Contact) (err error) {
-	if err := b.fillAddresses(ctx, tx, c); err != nil {
-		return err
-	}
-	if c.Phones, err = db.List(ctx, tx, b.scanPhone, `SELECT id, phone, source, by_staff, made_at FROM contact_phones
-		WHERE contact_id = $1 ORDER BY made_at, id`, c.ID); err != nil {
-		return err
-	}
-	return b.fillKeys(ctx, tx, c)
-}
-
-func (b *Book) fillKeys(ctx context.Context, tx *db.Tx, c *Contact) (err error) {
-	c.Keys, err = db.List(ctx, tx, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = $1 ORDER BY made_at DESC, id`, c.ID)
-	return err
-}
-
-func (b *Book) fillAddresses(ctx context.Context, tx *db.Tx, c *Contact) (err error) {
-	c.Addresses, err = db.List(ctx, tx, func(a *Address, row func(...any) error) error {
-		var sealed []byte
-		if err := row(&sealed, &a.Source, db.Time(&a.Made)); err != nil {
-			return err
-		}
-		a.Address, err = b.v.Desk().OpenText(sealed, "contact", string(c.ID), "address")
-		return err
-	}, `SELECT address, source, made_at FROM contact_addresses WHERE contact_id = $1 ORDER BY made_at, lookup`, c.ID)
-	return err
 }
 
 func (b *Book) scanPhone(p *Phone, row func(...any) error) error {

@@ -21,6 +21,7 @@ type plan struct {
 	fresh   *contacts.New     // the contact to be added
 	c       *cases.Case
 	newCase bool
+	mayAck  bool        // no automatic mail went to this address today
 	link    *cases.Case // a case the mail spoke of without belonging to it
 	bounce  cases.ID    // the case of the mail that came back
 	key     *vault.Key  // the case's data key
@@ -63,6 +64,11 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 		}
 		if err := in.choose(ctx, tx, m, p, candidates); err != nil {
 			return err
+		}
+		if p.c == nil {
+			if p.mayAck, err = in.out.MayAutoAnswer(ctx, tx, m.from()); err != nil {
+				return err
+			}
 		}
 		return in.dataKey(ctx, tx, p)
 	})

@@ -329,9 +329,9 @@ func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan) err
 }
 
 // ack prepares the acknowledgement of a new case: never to automatic mail,
-// never where the identity does not fit.
+// never where the identity does not fit, never twice a day to one address.
 func (in *Intake) ack(m *mail, p *plan) (*cases.Message, []byte, error) {
-	if !p.newCase || m.rep.Automatic != "" || m.rep.Signature.Verdict == evidence.Mismatch || p.bounce != "" {
+	if !p.newCase || !p.mayAck || m.rep.Automatic != "" || m.rep.Signature.Verdict == evidence.Mismatch || p.bounce != "" {
 		return nil, nil, nil
 	}
 	msg := &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.Out, Door: "auto", Contact: p.contactID(), At: in.d.Now(),
@@ -344,8 +344,7 @@ func (in *Intake) fileAck(ctx context.Context, tx *db.Tx, m *mail, p *plan, ack 
 	if ack == nil {
 		return nil
 	}
-	may, err := in.out.MayAutoAnswer(ctx, tx, m.from())
-	if err != nil || !may {
+	if err := in.out.AutoAnswered(ctx, tx, m.from()); err != nil {
 		return err
 	}
 	if err := cases.AddMessage(ctx, tx, ack, doc, nil); err != nil {

@@ -256,10 +256,22 @@ func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, 
 	return d, audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.bounced", About: string(d.Case), Detail: "delivery " + string(d.ID) + "; status " + status})
 }
 
-// MayAutoAnswer notes an automatic mail to an address and reports whether it is
-// the first of the day; only then may it be sent.
+// MayAutoAnswer reports whether an automatic mail to the address would be the
+// first of the day; only then may it be sent.
 func (o *Outbox) MayAutoAnswer(ctx context.Context, tx *db.Tx, address string) (bool, error) {
-	n, err := tx.Exec(ctx, `INSERT INTO auto_mail (lookup, day) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
-		o.v.Index("address", contacts.Normal(address)), tx.Now.Unix()/86400)
-	return n == 1, err
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM auto_mail WHERE lookup = $1 AND day = $2`, o.autoLookup(address), day(tx))
+	return n == 0, err
 }
+
+// AutoAnswered notes an automatic mail to an address. If another was noted on
+// this day, it is a Conflict.
+func (o *Outbox) AutoAnswered(ctx context.Context, tx *db.Tx, address string) error {
+	return tx.Must(ctx, fail.New(fail.Conflict, "another automatic mail went to this address today"),
+		`INSERT INTO auto_mail (lookup, day) VALUES ($1, $2) ON CONFLICT DO NOTHING`, o.autoLookup(address), day(tx))
+}
+
+func (o *Outbox) autoLookup(address string) string {
+	return o.v.Index("address", contacts.Normal(address))
+}
+
+func day(tx *db.Tx) int64 { return tx.Now.Unix() / 86400 }
