@@ -132,7 +132,7 @@ func checkDisk(c *config.Config) Check {
 }
 
 func checkAudit(ctx context.Context, d *db.DB, anchor audit.Anchor) Check {
-	head, _, err := audit.Verify(ctx, d, anchor)
+	head, err := audit.Verify(ctx, d, anchor)
 	if f := (*audit.Fault)(nil); errors.As(err, &f) {
 		return Check{"Audit log", "bad", f.Error(), "Keep this machine as it is, and compare with a backup."}
 	}

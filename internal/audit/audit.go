@@ -3,9 +3,8 @@
 // the one before it.
 //
 // A row is written in the transaction of the act itself, so neither stands
-// without the other. On SQLite, where writers stand in line, it joins the
-// chain at once. On PostgreSQL, where a chain would make every writer wait for
-// every other, it is written loose and Seal chains it a moment later.
+// without the other. Writing transactions run one after another, so each finds
+// the end of the chain as the one before left it.
 //
 // Rows name people and things by id and never hold content, addresses or
 // secrets, so the log can outlive what it is about.
@@ -33,18 +32,17 @@ type Entry struct {
 
 // A Row is a stored entry.
 type Row struct {
-	ID   string
-	Seq  int64 // 0 while loose
+	Seq  int64
 	At   time.Time
 	Prev string
 	Hash string
 	Entry
 }
 
-const columns = `id, COALESCE(seq, 0), at, actor, act, about, detail, prev, hash`
+const columns = `seq, at, actor, act, about, detail, prev, hash`
 
 func scan(r *Row, row func(...any) error) error {
-	return row(&r.ID, &r.Seq, db.Time(&r.At), &r.Actor, &r.Act, &r.About, &r.Detail, &r.Prev, &r.Hash)
+	return row(&r.Seq, db.Time(&r.At), &r.Actor, &r.Act, &r.About, &r.Detail, &r.Prev, &r.Hash)
 }
 
 // System is the actor of what the desk does by itself.
@@ -54,28 +52,30 @@ const System = "system"
 func Staff(id string) string   { return "staff:" + id }
 func Contact(id string) string { return "contact:" + id }
 
+// headKey is under what a transaction remembers the end of the chain.
+type headKey struct{}
+
 // Append records the act in the transaction of the act.
 func Append(ctx context.Context, tx *db.Tx, e Entry) error {
-	r := Row{ID: db.NewID(), At: tx.Now, Entry: e}
-	if !tx.Serial() {
-		return tx.Put(ctx, `INSERT INTO audit (id, at, actor, act, about, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
-			r.ID, db.Micros(r.At), r.Actor, r.Act, r.About, r.Detail)
+	head, known := tx.Recall(headKey{}).(Anchor)
+	if !known {
+		var err error
+		if head, err = Head(ctx, tx); err != nil {
+			return err
+		}
 	}
-	head, err := Head(ctx, tx)
-	if err != nil {
-		return err
-	}
-	r.Seq, r.Prev = head.Seq+1, head.Hash
+	r := Row{Seq: head.Seq + 1, At: tx.Now, Prev: head.Hash, Entry: e}
 	r.Hash = r.sum()
-	return tx.Put(ctx, `INSERT INTO audit (id, seq, at, actor, act, about, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		r.ID, r.Seq, db.Micros(r.At), r.Actor, r.Act, r.About, r.Detail, r.Prev, r.Hash)
+	tx.Remember(headKey{}, Anchor{r.Seq, r.Hash})
+	return tx.Put(ctx, `INSERT INTO audit (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		r.Seq, db.Micros(r.At), r.Actor, r.Act, r.About, r.Detail, r.Prev, r.Hash)
 }
 
 // sum is the hash over every field, each with its length before it, so that no
 // two rows share one encoding.
 func (r *Row) sum() string {
 	h := sha256.New()
-	for _, s := range []string{r.Prev, fmt.Sprint(r.Seq), r.ID, fmt.Sprint(db.Micros(r.At)), r.Actor, r.Act, r.About, r.Detail} {
+	for _, s := range []string{r.Prev, fmt.Sprint(r.Seq), fmt.Sprint(db.Micros(r.At)), r.Actor, r.Act, r.About, r.Detail} {
 		var n [8]byte
 		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
 		h.Write(n[:])
@@ -93,7 +93,7 @@ type Anchor struct {
 // Head returns the end of the chain; the empty chain ends at 0.
 func Head(ctx context.Context, tx *db.Tx) (Anchor, error) {
 	a, err := db.One(ctx, tx, func(a *Anchor, row func(...any) error) error { return row(&a.Seq, &a.Hash) },
-		`SELECT seq, hash FROM audit WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1`)
+		`SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`)
 	if fail.Is(err, fail.NotFound) {
 		return Anchor{}, nil
 	}
@@ -103,62 +103,27 @@ func Head(ctx context.Context, tx *db.Tx) (Anchor, error) {
 	return *a, nil
 }
 
-const sealBatch = 500
-
-// Seal chains loose rows, oldest first, and reports how many.
-func Seal(ctx context.Context, d *db.DB) (int, error) {
-	n := 0
-	err := d.Update(ctx, func(tx *db.Tx) error {
-		n = 0
-		loose, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1`, sealBatch)
-		if err != nil || len(loose) == 0 {
-			return err
-		}
-		head, err := Head(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for i := range loose {
-			r := &loose[i]
-			r.Seq, r.Prev = head.Seq+1, head.Hash
-			r.Hash = r.sum()
-			if err := tx.Put(ctx, `UPDATE audit SET seq = $2, prev = $3, hash = $4 WHERE id = $1`, r.ID, r.Seq, r.Prev, r.Hash); err != nil {
-				return err
-			}
-			head = Anchor{r.Seq, r.Hash}
-		}
-		n = len(loose)
-		return nil
-	})
-	return n, err
-}
-
 // A Fault is the first row that is not as it was written.
 type Fault struct {
 	Seq int64
-	ID  string
 	Why string
 }
 
 func (f *Fault) Error() string {
-	return fmt.Sprintf("audit row %d (%s): %s", f.Seq, f.ID, f.Why)
+	return fmt.Sprintf("audit row %d: %s", f.Seq, f.Why)
 }
 
-// Verify walks the chain and returns its head and how many rows wait to be
-// chained. A *Fault error names the first bad row. anchor, if not zero, is an
+// Verify walks the chain and returns its head. A *Fault error names the first bad row. anchor, if not zero, is an
 // earlier head kept elsewhere: the chain must still contain it.
-func Verify(ctx context.Context, d *db.DB, anchor Anchor) (head Anchor, loose int64, err error) {
+func Verify(ctx context.Context, d *db.DB, anchor Anchor) (head Anchor, err error) {
 	for {
 		var page []Row
 		err := d.View(ctx, func(tx *db.Tx) (err error) {
-			if loose, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM audit WHERE seq IS NULL`); err != nil {
-				return err
-			}
 			page, err = db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE seq > $1 ORDER BY seq LIMIT 1000`, head.Seq)
 			return err
 		})
 		if err != nil {
-			return head, loose, err
+			return head, err
 		}
 		if len(page) == 0 {
 			break
@@ -167,26 +132,26 @@ func Verify(ctx context.Context, d *db.DB, anchor Anchor) (head Anchor, loose in
 			r := &page[i]
 			switch {
 			case r.Seq != head.Seq+1:
-				return head, loose, &Fault{head.Seq + 1, "", "the row is missing"}
+				return head, &Fault{head.Seq + 1, "the row is missing"}
 			case r.Prev != head.Hash:
-				return head, loose, &Fault{r.Seq, r.ID, "it does not follow the row before it"}
+				return head, &Fault{r.Seq, "it does not follow the row before it"}
 			case r.Hash != r.sum():
-				return head, loose, &Fault{r.Seq, r.ID, "its content was changed"}
+				return head, &Fault{r.Seq, "its content was changed"}
 			case anchor.Seq == r.Seq && anchor.Hash != r.Hash:
-				return head, loose, &Fault{r.Seq, r.ID, "it is not the row that was anchored: the chain was rewritten"}
+				return head, &Fault{r.Seq, "it is not the row that was anchored: the chain was rewritten"}
 			}
 			head = Anchor{r.Seq, r.Hash}
 		}
 	}
 	if head.Seq < anchor.Seq {
-		return head, loose, &Fault{head.Seq + 1, "", fmt.Sprintf("the chain ends here, but row %d was anchored: rows were cut off", anchor.Seq)}
+		return head, &Fault{head.Seq + 1, fmt.Sprintf("the chain ends here, but row %d was anchored: rows were cut off", anchor.Seq)}
 	}
-	return head, loose, nil
+	return head, nil
 }
 
 // About lists the newest rows about one thing.
 func About(ctx context.Context, tx *db.Tx, about string, limit int) ([]Row, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE about = $1 ORDER BY at DESC, id DESC LIMIT $2`, about, limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE about = $1 ORDER BY seq DESC LIMIT $2`, about, limit)
 }
 
 // Filter narrows a list of rows; empty fields do not.
@@ -194,7 +159,7 @@ type Filter struct {
 	Who    []string // actors, any of them; nil: all
 	Act    string
 	About  string
-	Before string // id: rows older than this one
+	Before int64 // rows older than this one
 }
 
 // Find lists rows, newest first.
@@ -210,5 +175,5 @@ func Find(ctx context.Context, tx *db.Tx, f Filter, limit int) ([]Row, error) {
 		who = ` AND actor IN ` + in
 	}
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE ($1 = '' OR act = $1) AND ($2 = '' OR about = $2)
-		AND ($3 = '' OR id < $3)`+who+` ORDER BY id DESC LIMIT $4`, args...)
+		AND ($3 = 0 OR seq < $3)`+who+` ORDER BY seq DESC LIMIT $4`, args...)
 }

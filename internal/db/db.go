@@ -5,16 +5,19 @@
 // On SQLite one goroutine owns the one writing connection and commits the
 // closures of all callers that wait in one transaction, each in a savepoint
 // (group commit): the disk's flush is the limit, not the code. On PostgreSQL it
-// is the same, in a SERIALIZABLE transaction that runs again when another node's
-// met it; what needs no answer (Put) travels in one batch.
-// So a closure given to Update may run more than once, must not start
-// another transaction, and does no network, crypto or parsing.
+// is the same, and a lock lets one node's group in at a time; what needs no
+// answer (Put) travels in one batch. So writing transactions run one after
+// another, everywhere.
+//
+// A closure given to Update may run more than once, must not start another
+// transaction, and does no network, crypto or parsing.
 package db
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -173,9 +176,9 @@ type Tx struct {
 
 	run    runner
 	sql    *sql.Tx // nil in a View on PostgreSQL
-	serial bool
-	shared bool // SQL was asked for
+	shared bool    // SQL was asked for
 	after  []func()
+	memo   map[any]any
 }
 
 // A runner runs the statements of one transaction on one kind of database.
@@ -199,10 +202,6 @@ func (w put) check(n int64) error {
 	return nil
 }
 
-// Serial reports whether writing transactions run one after another, on all
-// nodes (SQLite), so that a chain may be extended without contention.
-func (tx *Tx) Serial() bool { return tx.serial }
-
 // SQL is the transaction beneath, for the job queue.
 func (tx *Tx) SQL() *sql.Tx { tx.shared = true; return tx.sql }
 
@@ -214,6 +213,27 @@ func (tx *Tx) committed() {
 		f()
 	}
 }
+
+// Remember keeps a value for what runs later in this transaction, of other
+// callers too; Recall returns it, or nil. What a failed caller left is forgotten.
+func (tx *Tx) Remember(key, value any) {
+	if tx.memo == nil {
+		tx.memo = map[any]any{}
+	}
+	tx.memo[key] = value
+}
+
+func (tx *Tx) Recall(key any) any { return tx.memo[key] }
+
+// A mark is where a transaction stands before a caller's part of it.
+type mark struct {
+	after int
+	memo  map[any]any
+}
+
+func (tx *Tx) mark() mark { return mark{len(tx.after), maps.Clone(tx.memo)} }
+
+func (tx *Tx) undo(m mark) { tx.after, tx.memo = tx.after[:m.after], m.memo }
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {

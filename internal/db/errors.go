@@ -68,7 +68,8 @@ func pgError(pg *pgconn.PgError, err error) error {
 		return fail.Wrap(fail.Conflict, err, "already exists")
 	case pg.Code == "53100":
 		return full(err)
-	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57P"):
+	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57P"),
+		pg.Code == "25P03", pg.Code == "55P03": // another node holds us up
 		return away(err)
 	}
 	return err

@@ -115,7 +115,7 @@ func (d *DB) commitLite(group []*request) {
 	kept := d.kept[d.write]
 	defer kept.prepare()
 	defer stx.Rollback()
-	tx := &Tx{Now: d.Now(), run: &lite{tx: stx, kept: kept, keep: true}, sql: stx, serial: true}
+	tx := &Tx{Now: d.Now(), run: &lite{tx: stx, kept: kept, keep: true}, sql: stx}
 	var good []*request
 	for i, r := range group {
 		err, broken := d.inSavepoint(tx, r)
@@ -155,13 +155,13 @@ func (d *DB) inSavepoint(tx *Tx, r *request) (err, broken error) {
 	if _, err := tx.Exec(ctx, `SAVEPOINT one`); err != nil {
 		return nil, err
 	}
-	before := len(tx.after)
+	before := tx.mark()
 	err = protect(r.f, tx)
 	if err == nil {
 		_, broken = tx.Exec(ctx, `RELEASE one`)
 		return nil, broken
 	}
-	tx.after = tx.after[:before]
+	tx.undo(before)
 	if _, e := tx.Exec(ctx, `ROLLBACK TO one`); e != nil {
 		if k := fail.KindOf(err); k == fail.Full || k == fail.Unavailable {
 			e = err // SQLite undid the whole transaction by itself, because of this

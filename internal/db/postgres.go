@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -125,6 +126,14 @@ const (
 	maxTries    = 12
 )
 
+// groupLock lets one group in at a time, of all nodes: it is let go with the
+// transaction. In READ COMMITTED each statement sees what the group before left.
+// A node that hangs, or is cut off, holds the others up for so long and no longer.
+var groupLock = []put{
+	{query: `SET LOCAL lock_timeout = '20s'`}, {query: `SET LOCAL idle_in_transaction_session_timeout = '20s'`},
+	{query: `SELECT pg_advisory_xact_lock(1347375956, 1)`}, // "POST"
+}
+
 // commitPostgres runs the group in one transaction without savepoints. When one
 // of the closures spoils it, each runs alone: they may run more than once.
 func (d *DB) commitPostgres(group []*request) {
@@ -136,7 +145,7 @@ func (d *DB) commitPostgres(group []*request) {
 				r.res <- errs[i]
 			}
 			return
-		case retryable(err) && try < maxTries:
+		case retryable(err) && try < maxTries: // jobs, or somebody else in our tables
 			time.Sleep(time.Duration(1+rand.IntN(4<<min(try, 6))) * time.Millisecond)
 		case len(group) == 1, fail.Is(err, fail.Unavailable), fail.Is(err, fail.Full):
 			answer(group, err)
@@ -165,19 +174,19 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 	if err != nil {
 		return nil, Error(err)
 	}
-	stx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	stx, err := c.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, Error(err)
 	}
 	defer stx.Rollback() // no-op after Commit
-	p := &pipe{conn: conn, within: ctx}
+	p := &pipe{conn: conn, within: ctx, waiting: slices.Clone(groupLock)}
 	tx := &Tx{Now: d.Now(), run: p, sql: stx}
 	errs = make([]error, len(group))
 	for i, r := range group {
 		if errs[i] = r.ctx.Err(); errs[i] != nil {
 			continue
 		}
-		trips, waiting, after := p.trips, len(p.waiting), len(tx.after)
+		trips, waiting, before := p.trips, len(p.waiting), tx.mark()
 		tx.shared = false
 		if errs[i] = protect(r.f, tx); errs[i] == nil {
 			continue
@@ -185,7 +194,8 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 		if p.trips > trips || tx.shared {
 			return nil, errs[i]
 		}
-		p.waiting, tx.after = p.waiting[:waiting], tx.after[:after]
+		p.waiting = p.waiting[:waiting]
+		tx.undo(before)
 	}
 	if err := p.send(ctx, nil); err != nil {
 		return nil, err

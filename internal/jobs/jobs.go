@@ -165,9 +165,7 @@ func (r *Runner) Insert(ctx context.Context, tx *db.Tx, args Args) error {
 	if err != nil {
 		return err
 	}
-	if tx.Serial() { // others share this transaction: a statement broken off would undo theirs
-		ctx = context.WithoutCancel(ctx)
-	}
+	ctx = context.WithoutCancel(ctx) // others share this transaction: a statement broken off would undo theirs
 	if _, err := c.InsertTx(ctx, tx.SQL(), args, nil); err != nil {
 		return fmt.Errorf("insert job: %w", db.Error(err))
 	}

@@ -21,18 +21,16 @@ CREATE TABLE settings (
 );
 
 CREATE TABLE audit (
-	id     TEXT PRIMARY KEY,
-	seq    BIGINT UNIQUE,
+	seq    BIGINT PRIMARY KEY,
 	at     BIGINT NOT NULL,
 	actor  TEXT NOT NULL,
 	act    TEXT NOT NULL,
 	about  TEXT NOT NULL,
 	detail TEXT NOT NULL,
-	prev   TEXT NOT NULL DEFAULT '',
-	hash   TEXT NOT NULL DEFAULT ''
+	prev   TEXT NOT NULL,
+	hash   TEXT NOT NULL
 );
-CREATE INDEX audit_about ON audit (about, at);
-CREATE INDEX audit_loose ON audit (id) WHERE seq IS NULL;
+CREATE INDEX audit_about ON audit (about, seq);
 
 -- +goose Down
 DROP TABLE audit;

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"postern/internal/audit"
@@ -272,8 +273,8 @@ func (d *Desk) auditLog(w http.ResponseWriter, r *http.Request, me *visitor) err
 	ctx := r.Context()
 	p := AuditPage{Staff: d.chrome(me, "audit"), Who: r.FormValue("who"), What: r.FormValue("what"), About: strings.TrimSpace(r.FormValue("about"))}
 	if r.Method == http.MethodPost {
-		head, loose, err := audit.Verify(ctx, d.db, d.o.Anchor())
-		p.Entries, p.Head, p.Checked = int(head.Seq+loose), head.Hash, p.When(p.Now)
+		head, err := audit.Verify(ctx, d.db, d.o.Anchor())
+		p.Entries, p.Head, p.Checked = int(head.Seq), head.Hash, p.When(p.Now)
 		if f := (*audit.Fault)(nil); asError(err, &f) {
 			p.Broken = upperFirst(f.Error()) + "."
 		} else if err != nil {
@@ -282,8 +283,9 @@ func (d *Desk) auditLog(w http.ResponseWriter, r *http.Request, me *visitor) err
 	}
 	const limit = 100
 	var rows []audit.Row
+	after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64) // none: from the top
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
-		if rows, err = audit.Find(ctx, tx, audit.Filter{Who: d.actorsNamed(p.Who), Act: p.What, About: p.About, Before: r.FormValue("after")}, limit+1); err != nil {
+		if rows, err = audit.Find(ctx, tx, audit.Filter{Who: d.actorsNamed(p.Who), Act: p.What, About: p.About, Before: after}, limit+1); err != nil {
 			return err
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
@@ -293,7 +295,7 @@ func (d *Desk) auditLog(w http.ResponseWriter, r *http.Request, me *visitor) err
 	}
 	if len(rows) > limit {
 		rows = rows[:limit]
-		p.Older = fmt.Sprintf("/desk/audit?who=%s&what=%s&about=%s&after=%s", escape(p.Who), escape(p.What), escape(p.About), rows[limit-1].ID)
+		p.Older = fmt.Sprintf("/desk/audit?who=%s&what=%s&about=%s&after=%d", escape(p.Who), escape(p.What), escape(p.About), rows[limit-1].Seq)
 	}
 	for _, a := range acts {
 		p.Kinds = append(p.Kinds, Option{a.act, a.words, a.act == p.What})
