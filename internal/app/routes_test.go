@@ -232,7 +232,7 @@ func (p *pages) waiting(text string) (item *portal.New, c *cases.Case) {
 	n := p.d.contacts.New("Emre", "emre@kestrel.example", "staff", p.d.db.Now())
 	c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: "Statement", Who: "Emre", Contact: n.ID, KeyID: n.KeyID, Mailbox: "support@northmere.example", State: cases.Waiting, Made: p.d.db.Now(), Last: p.d.db.Now()}
 	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Out, Door: "desk", At: p.d.db.Now(), Doc: cases.Doc{Text: text}}
-	doc, _, err := cases.Seal(m, n.Key())
+	parts, err := cases.Seal(m, n.Key())
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func (p *pages) waiting(text string) (item *portal.New, c *cases.Case) {
 		if err := p.d.cases.Add(ctx, tx, c); err != nil {
 			return err
 		}
-		if err := cases.AddMessage(ctx, tx, m, doc, nil); err != nil {
+		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
 			return err
 		}
 		return p.d.portal.Place(ctx, tx, item)

@@ -145,16 +145,25 @@ func Links(ctx context.Context, tx *db.Tx, id ID) ([]Link, error) {
 		`SELECT l.other, c.ref, l.why FROM case_links l JOIN cases c ON c.id = l.other WHERE l.case_id = $1 ORDER BY l.made_at, c.ref`, id)
 }
 
-// Seal returns the sealed forms of a message, ready for AddMessage; k is the
-// case's data key. It is done outside the transaction.
-func Seal(m *Message, k *vault.Key) (doc, evidence []byte, err error) {
-	if doc, err = sealJSON(k, m.Doc, "message", string(m.ID), "doc"); err != nil {
-		return nil, nil, err
+// Parts are the sealed forms of a message, ready for AddMessage. The Message-ID
+// is kept apart too: answers need it, and not the rest.
+type Parts struct{ doc, evidence, mailID []byte }
+
+// Seal returns the sealed forms of a message; k is the case's data key. It is
+// done outside the transaction.
+func Seal(m *Message, k *vault.Key) (*Parts, error) {
+	doc, err := sealJSON(k, m.Doc, "message", string(m.ID), "doc")
+	if err != nil {
+		return nil, err
+	}
+	p := &Parts{doc: doc}
+	if m.Doc.MailID != "" {
+		p.mailID = k.SealText(m.Doc.MailID, "message", string(m.ID), "mail-id")
 	}
 	if m.Evidence != nil {
-		evidence, err = sealJSON(k, m.Evidence, "message", string(m.ID), "evidence")
+		p.evidence, err = sealJSON(k, m.Evidence, "message", string(m.ID), "evidence")
 	}
-	return doc, evidence, err
+	return p, err
 }
 
 func sealJSON(k *vault.Key, v any, place ...string) ([]byte, error) {
@@ -166,20 +175,20 @@ func sealJSON(k *vault.Key, v any, place ...string) ([]byte, error) {
 }
 
 // AddMessage stores a message with its sealed forms.
-func AddMessage(ctx context.Context, tx *db.Tx, m *Message, doc, evidence []byte) error {
+func AddMessage(ctx context.Context, tx *db.Tx, m *Message, p *Parts) error {
 	verdict := ""
 	if m.Evidence != nil {
 		verdict = m.Evidence.Verdict
 	}
-	return tx.Put(ctx, `INSERT INTO messages (id, case_id, kind, door, contact_id, author, at, doc, evidence, verdict, raw_blob)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		m.ID, m.Case, m.Kind, m.Door, m.Contact, m.Author, db.Micros(m.At), doc, evidence, verdict, m.RawBlob)
+	return tx.Put(ctx, `INSERT INTO messages (id, case_id, kind, door, contact_id, author, at, verdict, raw_blob, mail_id, doc, evidence)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		m.ID, m.Case, m.Kind, m.Door, m.Contact, m.Author, db.Micros(m.At), verdict, m.RawBlob, p.mailID, p.doc, p.evidence)
 }
 
 // SaveMessage replaces what a message holds and proves, after its mail was
 // looked at again.
-func SaveMessage(ctx context.Context, tx *db.Tx, m *Message, doc, evidence []byte) error {
-	return db.Change(ctx, tx, `UPDATE messages SET doc = $2, evidence = $3, verdict = $4 WHERE id = $1`, m.ID, doc, evidence, m.Evidence.Verdict)
+func SaveMessage(ctx context.Context, tx *db.Tx, m *Message, p *Parts) error {
+	return db.Change(ctx, tx, `UPDATE messages SET verdict = $2, mail_id = $3, doc = $4, evidence = $5 WHERE id = $1`, m.ID, m.Evidence.Verdict, p.mailID, p.doc, p.evidence)
 }
 
 // A Sealed message comes from the table; Open makes it readable, outside the
@@ -229,21 +238,6 @@ func (m *Sealed) Open(k *vault.Key) (*Message, error) {
 		}
 	}
 	return &m.Message, nil
-}
-
-// MailID decrypts the message for its Message-ID alone.
-func (m *Sealed) MailID(k *vault.Key) (string, error) {
-	b, err := k.Open(m.doc, "message", string(m.ID), "doc")
-	if err != nil {
-		return "", err
-	}
-	var doc struct {
-		MailID string `json:"mail_id"`
-	}
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return "", fmt.Errorf("decode message %s: %w", m.ID, err)
-	}
-	return doc.MailID, nil
 }
 
 // AddMailID remembers a mail's Message-ID, so that answers and repeats are
@@ -339,9 +333,20 @@ func DropDraft(ctx context.Context, tx *db.Tx, id ID, staff string) error {
 	return tx.Put(ctx, `DELETE FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
 }
 
+// A SealedID is the Message-ID of a stored mail.
+type SealedID struct {
+	message MessageID
+	sealed  []byte
+}
+
+// Open decrypts it with the case's data key.
+func (s SealedID) Open(k *vault.Key) (string, error) {
+	return k.OpenText(s.sealed, "message", string(s.message), "mail-id")
+}
+
 // LastFrom returns the newest mails of a contact in a case, newest first: what
 // an answer refers to.
-func LastFrom(ctx context.Context, tx *db.Tx, id ID, c contacts.ID, limit int) ([]Sealed, error) {
-	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 AND contact_id = $2 AND kind = 'in'
-		ORDER BY at DESC, id DESC LIMIT $3`, id, c, limit)
+func LastFrom(ctx context.Context, tx *db.Tx, id ID, c contacts.ID, limit int) ([]SealedID, error) {
+	return db.List(ctx, tx, func(s *SealedID, row func(...any) error) error { return row(&s.message, &s.sealed) },
+		`SELECT id, mail_id FROM messages WHERE case_id = $1 AND contact_id = $2 AND kind = 'in' ORDER BY at DESC, id DESC LIMIT $3`, id, c, limit)
 }

@@ -3,7 +3,6 @@ package intake_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +17,13 @@ import (
 
 // BenchmarkAnswer is one encrypted answer, from the agent's word to the tray.
 func BenchmarkAnswer(b *testing.B) {
-	x := open(b, filepath.Join(b.TempDir(), "bench.db"))
+	for name, url := range dbtest.URLs() {
+		b.Run(name, func(b *testing.B) { benchAnswer(b, url(b)) })
+	}
+}
+
+func benchAnswer(b *testing.B, source string) {
+	x := open(b, source)
 	s, err := pgp.Generate("Ada", "ada@brandt.example", x.d.Now().Add(-time.Hour))
 	if err != nil {
 		b.Fatal(err)

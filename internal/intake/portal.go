@@ -54,7 +54,7 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 		Doc:      cases.Doc{Text: r.Text},
 		Evidence: &cases.Evidence{Verdict: "N", Encryption: "none", Portal: string(r.Session.Factor), PortalAt: r.Session.Made, TLS: true, Disposition: "accept", Checked: now}}
 	blobs := m.Doc.Attach(r.Files, key)
-	doc, ev, err := cases.Seal(m, key)
+	parts, err := cases.Seal(m, key)
 	if err != nil {
 		return "", err
 	}
@@ -71,7 +71,7 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 		if err := cases.PutFiles(ctx, tx, blobs, key); err != nil {
 			return err
 		}
-		if err := cases.AddMessage(ctx, tx, m, doc, ev); err != nil {
+		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
 			return err
 		}
 		detail := "by portal, " + string(r.Session.Factor)

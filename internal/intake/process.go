@@ -194,11 +194,11 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 	}
 	msg := in.message(m, p)
 	in.mark(m, p, msg)
-	doc, ev, err := cases.Seal(msg, p.key)
+	parts, err := cases.Seal(msg, p.key)
 	if err != nil {
 		return err
 	}
-	ack, ackDoc, err := in.ack(m, p)
+	ack, ackParts, err := in.ack(m, p)
 	if err != nil {
 		return err
 	}
@@ -209,13 +209,13 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 		if err := in.fileCase(ctx, tx, m, p); err != nil {
 			return err
 		}
-		if err := cases.AddMessage(ctx, tx, msg, doc, ev); err != nil {
+		if err := cases.AddMessage(ctx, tx, msg, parts); err != nil {
 			return err
 		}
 		if err := in.cases.AddMailID(ctx, tx, m.rep.MessageID, msg, m.sum); err != nil {
 			return err
 		}
-		if err := in.fileAck(ctx, tx, m, p, ack, ackDoc); err != nil {
+		if err := in.fileAck(ctx, tx, m, p, ack, ackParts); err != nil {
 			return err
 		}
 		return in.done(ctx, tx, m.s.ID, p.c.ID)
@@ -330,24 +330,24 @@ func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan) err
 
 // ack prepares the acknowledgement of a new case: never to automatic mail,
 // never where the identity does not fit, never twice a day to one address.
-func (in *Intake) ack(m *mail, p *plan) (*cases.Message, []byte, error) {
+func (in *Intake) ack(m *mail, p *plan) (*cases.Message, *cases.Parts, error) {
 	if !p.newCase || !p.mayAck || m.rep.Automatic != "" || m.rep.Signature.Verdict == evidence.Mismatch || p.bounce != "" {
 		return nil, nil, nil
 	}
 	msg := &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.Out, Door: "auto", Contact: p.contactID(), At: in.d.Now(),
 		Doc: cases.Doc{Subject: "We have received your message", Text: in.out.AckText(p.c.Ref)}}
-	doc, _, err := cases.Seal(msg, p.key)
-	return msg, doc, err
+	parts, err := cases.Seal(msg, p.key)
+	return msg, parts, err
 }
 
-func (in *Intake) fileAck(ctx context.Context, tx *db.Tx, m *mail, p *plan, ack *cases.Message, doc []byte) error {
+func (in *Intake) fileAck(ctx context.Context, tx *db.Tx, m *mail, p *plan, ack *cases.Message, parts *cases.Parts) error {
 	if ack == nil {
 		return nil
 	}
 	if err := in.out.AutoAnswered(ctx, tx, m.from()); err != nil {
 		return err
 	}
-	if err := cases.AddMessage(ctx, tx, ack, doc, nil); err != nil {
+	if err := cases.AddMessage(ctx, tx, ack, parts); err != nil {
 		return err
 	}
 	return in.out.Queue(ctx, tx, &outbox.Delivery{Case: p.c.ID, Message: ack.ID, Contact: p.contactID(), Kind: outbox.Ack,

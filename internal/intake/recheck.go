@@ -79,12 +79,12 @@ func (in *Intake) recheckOne(ctx context.Context, sealed *cases.Sealed) error {
 	if m.ev.Decrypted && !old.Decrypted { // a secret key arrived: now there is a text
 		msg.Doc = in.document(m)
 	}
-	doc, ev, err := cases.Seal(msg, key)
+	parts, err := cases.Seal(msg, key)
 	if err != nil {
 		return err
 	}
 	return in.d.Update(ctx, func(tx *db.Tx) error {
-		if err := cases.SaveMessage(ctx, tx, msg, doc, ev); err != nil {
+		if err := cases.SaveMessage(ctx, tx, msg, parts); err != nil {
 			return err
 		}
 		if m.ev.Verdict == "V" && old.Verdict != "V" {

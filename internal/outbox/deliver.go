@@ -85,7 +85,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 	var key *vault.Key
 	var contact *contacts.Contact
 	blobs := map[string]*vault.Blob{}
-	var thread []cases.Sealed
+	var last []cases.SealedID
 	var factor policy.Facts
 	var certKey *contacts.Key
 	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
@@ -107,7 +107,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 		if factor, certKey, err = o.Facts(ctx, tx, contact, false); err != nil {
 			return err
 		}
-		if thread, err = cases.LastFrom(ctx, tx, l.c.ID, l.d.Contact, 5); err != nil {
+		if last, err = cases.LastFrom(ctx, tx, l.c.ID, l.d.Contact, 5); err != nil {
 			return err
 		}
 		return nil
@@ -134,10 +134,10 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 	if l.box, err = o.boxes.Get(l.d.Mailbox); err != nil {
 		return nil, err
 	}
-	return l, o.fill(l, key, contact, factor, certKey, thread, blobs)
+	return l, o.fill(l, key, contact, factor, certKey, last, blobs)
 }
 
-func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, facts policy.Facts, cert *contacts.Key, thread []cases.Sealed, blobs map[string]*vault.Blob) error {
+func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, facts policy.Facts, cert *contacts.Key, last []cases.SealedID, blobs map[string]*vault.Blob) error {
 	for _, a := range l.m.Doc.Attachments {
 		b := blobs[a.Blob]
 		data, err := b.Open()
@@ -146,8 +146,8 @@ func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, fact
 		}
 		l.files = append(l.files, message.Attachment{Name: a.Name, Type: a.Type, Data: data})
 	}
-	for i := len(thread) - 1; i >= 0; i-- {
-		mailID, err := thread[i].MailID(key)
+	for i := len(last) - 1; i >= 0; i-- {
+		mailID, err := last[i].Open(key)
 		if err != nil {
 			return err
 		}

@@ -133,7 +133,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Out, Door: "desk", Author: a.Staff, At: o.d.Now(),
 		Doc: cases.Doc{Text: a.Text, Sensitive: a.Sensitive || len(a.Files)+len(a.Attached) > 0, Attachments: a.Attached}}
 	files := m.Doc.Attach(a.Files, key)
-	doc, _, err := cases.Seal(m, key)
+	parts, err := cases.Seal(m, key)
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +149,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 		if err := cases.PutFiles(ctx, tx, files, key); err != nil {
 			return err
 		}
-		if err := cases.AddMessage(ctx, tx, m, doc, nil); err != nil {
+		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
 			return err
 		}
 		for _, w := range ways {

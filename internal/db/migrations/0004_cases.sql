@@ -32,12 +32,14 @@ CREATE TABLE messages (
 	contact_id TEXT NOT NULL DEFAULT '',
 	author     TEXT NOT NULL DEFAULT '',
 	at         BIGINT NOT NULL,
-	doc        BYTEA NOT NULL,
-	evidence   BYTEA,
 	verdict    TEXT NOT NULL DEFAULT '',
-	raw_blob   TEXT NOT NULL DEFAULT ''
+	raw_blob   TEXT NOT NULL DEFAULT '',
+	mail_id    BYTEA,
+	doc        BYTEA NOT NULL,
+	evidence   BYTEA
 );
 CREATE INDEX messages_case ON messages (case_id, at, id);
+CREATE INDEX messages_from ON messages (case_id, contact_id, at, id) WHERE kind = 'in';
 CREATE INDEX messages_contact ON messages (contact_id, at) WHERE raw_blob <> '';
 
 CREATE TABLE message_ids (

@@ -312,12 +312,12 @@ func (d *Desk) note(w http.ResponseWriter, r *http.Request, me *visitor) error {
 			errors: web.Errors{{Field: "text", Text: "Write the note before you keep it."}}})
 	}
 	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Note, Door: "desk", Author: me.ID(), At: d.db.Now(), Doc: cases.Doc{Text: text}}
-	doc, _, err := cases.Seal(m, key)
+	parts, err := cases.Seal(m, key)
 	if err != nil {
 		return err
 	}
 	err = d.db.Update(ctx, func(tx *db.Tx) error {
-		if err := cases.AddMessage(ctx, tx, m, doc, nil); err != nil {
+		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
 			return err
 		}
 		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: "note.added", About: string(c.ID)})
