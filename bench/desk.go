@@ -213,11 +213,11 @@ func (d *deskUnder) waiter() func(int) error {
 	total := d.filed()
 	return func(n int) error {
 		total += float64(n)
-		for range 6000 {
+		for range 3000 {
 			if d.filed() >= total {
 				return nil
 			}
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // asking costs the desk something too
 		}
 		return fmt.Errorf("only %.0f of %.0f mails were filed", d.filed(), total)
 	}

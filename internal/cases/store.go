@@ -37,6 +37,16 @@ func (s *Store) scan(c *Case, row func(...any) error) error {
 	return err
 }
 
+// AskID is the query for a case by its id.
+func (s *Store) AskID(out *[]Case, id ID) db.Query {
+	return db.Into(out, s.scan, `SELECT `+columns+` FROM cases WHERE id = $1`, id)
+}
+
+// AskKey is the query for the data key that seals a case's messages.
+func (s *Store) AskKey(id ID) (*vault.Asked, db.Query) {
+	return s.v.Ask(`(SELECT key_id FROM cases WHERE id = $1)`, id)
+}
+
 // Get returns a case; none is NotFound.
 func (s *Store) Get(ctx context.Context, tx *db.Tx, id ID) (*Case, error) {
 	return s.one(ctx, tx, `SELECT `+columns+` FROM cases WHERE id = $1`, id)
@@ -209,6 +219,11 @@ func Thread(ctx context.Context, tx *db.Tx, id ID) ([]Sealed, error) {
 	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 ORDER BY at, id`, id)
 }
 
+// AskMessage is the query for one message of the case.
+func AskMessage(out *[]Sealed, id ID, m MessageID) db.Query {
+	return db.Into(out, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = $1 AND case_id = $2`, m, id)
+}
+
 // GetMessage returns one message of the case; another's is NotFound.
 func GetMessage(ctx context.Context, tx *db.Tx, id ID, m MessageID) (*Sealed, error) {
 	return db.One(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = $1 AND case_id = $2`, m, id)
@@ -248,20 +263,18 @@ func (s *Store) AddMailID(ctx context.Context, tx *db.Tx, mailID string, m *Mess
 		return nil
 	}
 	return tx.Must(ctx, fail.New(fail.Conflict, "this mail was filed a moment ago"),
-		`INSERT INTO message_ids (hash, message_id, case_id, sum) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, s.v.Word("mail-id "+mailID), m.ID, m.Case, sum)
+		`INSERT INTO message_ids (hash, message_id, case_id, sum) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, s.MailHash(mailID), m.ID, m.Case, sum)
 }
 
-// Seen returns the message that is the same mail as this one, if it came before.
-func (s *Store) Seen(ctx context.Context, tx *db.Tx, mailID, sum string) (found ID, ok bool, err error) {
-	if mailID == "" {
-		return "", false, nil
-	}
-	ids, err := db.Strings(ctx, tx, `SELECT case_id FROM message_ids WHERE hash = $1 AND sum = $2 LIMIT 1`, s.v.Word("mail-id "+mailID), sum)
-	if err != nil || len(ids) == 0 {
-		return "", false, err
-	}
-	return ID(ids[0]), true, nil
+// AskSeen is the query for the case that holds the same mail as this one, if it
+// came before; a mail without an id never did.
+func (s *Store) AskSeen(out *[]ID, mailID, sum string) db.Query {
+	return db.Into(out, func(id *ID, row func(...any) error) error { return row(id) },
+		`SELECT case_id FROM message_ids WHERE hash = $1 AND sum = $2 AND sum <> '' LIMIT 1`, s.MailHash(mailID), sum)
 }
+
+// MailHash is under what a Message-ID is found in message_ids.
+func (s *Store) MailHash(mailID string) int64 { return s.v.Word("mail-id " + mailID) }
 
 // ByMailIDs returns the cases that hold any of the mails, nearest reference
 // first.
@@ -269,7 +282,7 @@ func (s *Store) ByMailIDs(ctx context.Context, tx *db.Tx, mailIDs []string) ([]I
 	var out []ID
 	for _, m := range mailIDs {
 		ids, err := db.List(ctx, tx, func(id *ID, row func(...any) error) error { return row(id) },
-			`SELECT DISTINCT case_id FROM message_ids WHERE hash = $1 LIMIT 4`, s.v.Word("mail-id "+m))
+			`SELECT DISTINCT case_id FROM message_ids WHERE hash = $1 LIMIT 4`, s.MailHash(m))
 		if err != nil {
 			return nil, err
 		}
@@ -344,9 +357,9 @@ func (s SealedID) Open(k *vault.Key) (string, error) {
 	return k.OpenText(s.sealed, "message", string(s.message), "mail-id")
 }
 
-// LastFrom returns the newest mails of a contact in a case, newest first: what
-// an answer refers to.
-func LastFrom(ctx context.Context, tx *db.Tx, id ID, c contacts.ID, limit int) ([]SealedID, error) {
-	return db.List(ctx, tx, func(s *SealedID, row func(...any) error) error { return row(&s.message, &s.sealed) },
+// AskLastFrom is the query for the newest mails of a contact in a case, newest
+// first: what an answer refers to.
+func AskLastFrom(out *[]SealedID, id ID, c contacts.ID, limit int) db.Query {
+	return db.Into(out, func(s *SealedID, row func(...any) error) error { return row(&s.message, &s.sealed) },
 		`SELECT id, mail_id FROM messages WHERE case_id = $1 AND contact_id = $2 AND kind = 'in' ORDER BY at DESC, id DESC LIMIT $3`, id, c, limit)
 }

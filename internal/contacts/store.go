@@ -34,30 +34,63 @@ func (b *Book) scan(c *Contact, row func(...any) error) error {
 
 // Get returns a contact with addresses, phones and keys; none is NotFound.
 func (b *Book) Get(ctx context.Context, tx *db.Tx, id ID) (*Contact, error) {
-	return b.load(ctx, tx, `$1`, string(id), "there is no such person")
+	return read(ctx, tx, b.AskID(id))
 }
 
 // Find returns the contact who owns an address; none is NotFound.
 func (b *Book) Find(ctx context.Context, tx *db.Tx, address string) (*Contact, error) {
-	return b.load(ctx, tx, `(SELECT contact_id FROM contact_addresses WHERE lookup = $1)`, b.lookup(address), "nobody has this address")
+	return read(ctx, tx, b.Ask(address))
 }
 
-// load reads all of a contact in one go. id is SQL for whose, with the one argument.
-func (b *Book) load(ctx context.Context, tx *db.Tx, id, arg, none string) (*Contact, error) {
-	var found []Contact
-	c := &Contact{} // its id is there when its addresses are opened
-	err := tx.Read(ctx,
-		db.Into(&found, func(_ *Contact, row func(...any) error) error { return b.scan(c, row) }, `SELECT `+columns+` FROM contacts WHERE id = `+id, arg),
-		b.addresses(c, id, arg),
-		db.Into(&c.Phones, b.scanPhone, `SELECT id, phone, source, by_staff, made_at FROM contact_phones WHERE contact_id = `+id+` ORDER BY made_at, id`, arg),
-		db.Into(&c.Keys, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = `+id+` ORDER BY made_at DESC, id`, arg))
-	if err != nil {
+func read(ctx context.Context, tx *db.Tx, a *Asked) (*Contact, error) {
+	if err := tx.Read(ctx, a.Queries...); err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, fail.New(fail.NotFound, "%s", none)
+	return a.Contact()
+}
+
+// Asked is a contact who is read together with other things.
+type Asked struct {
+	Queries []db.Query
+	c       Contact
+	found   []bool
+	none    string
+	id      string // SQL for whose, with the one argument
+	arg     any
+}
+
+// AskID and Ask return the queries for a contact by id and by address.
+func (b *Book) AskID(id ID) *Asked { return b.ask(`$1`, string(id), "there is no such person") }
+
+func (b *Book) Ask(address string) *Asked {
+	return b.ask(`(SELECT contact_id FROM contact_addresses WHERE lookup = $1)`, b.lookup(address), "nobody has this address")
+}
+
+func (b *Book) ask(id, arg, none string) *Asked {
+	a := &Asked{none: none, id: id, arg: arg}
+	c := &a.c // its id is there when its addresses are opened
+	a.Queries = []db.Query{
+		db.Into(&a.found, func(ok *bool, row func(...any) error) error { *ok = true; return b.scan(c, row) }, `SELECT `+columns+` FROM contacts WHERE id = `+id, arg),
+		b.addresses(c, id, arg),
+		db.Into(&c.Phones, b.scanPhone, `SELECT id, phone, source, by_staff, made_at FROM contact_phones WHERE contact_id = `+id+` ORDER BY made_at, id`, arg),
+		db.Into(&c.Keys, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = `+id+` ORDER BY made_at DESC, id`, arg),
 	}
-	return c, nil
+	return a
+}
+
+// AskKey adds the query for the data key of the contact's content.
+func (a *Asked) AskKey(v *vault.Vault) *vault.Asked {
+	key, query := v.Ask(`(SELECT key_id FROM contacts WHERE id = `+a.id+`)`, a.arg)
+	a.Queries = append(a.Queries, query)
+	return key
+}
+
+// Contact returns who was read; none is NotFound.
+func (a *Asked) Contact() (*Contact, error) {
+	if len(a.found) == 0 {
+		return nil, fail.New(fail.NotFound, "%s", a.none)
+	}
+	return &a.c, nil
 }
 
 // addresses is the query for the addresses of c.

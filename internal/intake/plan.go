@@ -40,37 +40,40 @@ func (p *plan) contactID() contacts.ID {
 // match finds out where an examined mail belongs.
 func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 	p := &plan{}
-	var candidates []cases.ID
 	err := in.d.View(ctx, func(tx *db.Tx) (err error) {
-		id, seen, err := in.cases.Seen(ctx, tx, m.rep.MessageID, m.sum)
-		if err != nil {
+		*p = plan{}
+		var seen []cases.ID
+		var answered []string
+		who := in.book.Ask(m.from())
+		key := who.AskKey(in.v)
+		if err := tx.Read(ctx, append(who.Queries, in.cases.AskSeen(&seen, m.rep.MessageID, m.sum), in.out.AskAutoAnswered(tx, &answered, m.from()))...); err != nil {
 			return err
 		}
-		if seen {
-			p.repeat = id
+		if len(seen) > 0 && m.rep.MessageID != "" {
+			p.repeat = seen[0]
 			return nil
 		}
 		if m.rep.Bounce != nil {
-			if err := in.returned(ctx, tx, m, p); err != nil {
-				return err
-			}
-			return in.dataKey(ctx, tx, p)
+			return in.returned(ctx, tx, m, p)
 		}
-		if p.contact, err = in.book.Find(ctx, tx, m.from()); err != nil && !fail.Is(err, fail.NotFound) {
+		p.mayAck = len(answered) == 0
+		if p.contact, err = who.Contact(); err != nil && !fail.Is(err, fail.NotFound) {
 			return err
 		}
-		if candidates, err = in.candidates(ctx, tx, m); err != nil {
+		candidates, err := in.candidates(ctx, tx, m)
+		if err != nil {
 			return err
 		}
 		if err := in.choose(ctx, tx, m, p, candidates); err != nil {
 			return err
 		}
-		if p.c == nil {
-			if p.mayAck, err = in.out.MayAutoAnswer(ctx, tx, m.from()); err != nil {
-				return err
-			}
+		switch {
+		case p.c != nil:
+			p.key, err = in.v.Get(ctx, tx, p.c.KeyID)
+		case p.contact != nil:
+			p.key, err = key.Key()
 		}
-		return in.dataKey(ctx, tx, p)
+		return err
 	})
 	if err == nil && p.repeat == "" && p.c == nil {
 		in.begin(m, p)
@@ -90,19 +93,10 @@ func (in *Intake) returned(ctx context.Context, tx *db.Tx, m *mail, p *plan) err
 		return err
 	}
 	p.bounce = d.Case
-	p.c, err = in.cases.Get(ctx, tx, d.Case)
-	return err
-}
-
-// dataKey fetches the key that seals what is filed: the case's, or that of the
-// contact whose new case it will be.
-func (in *Intake) dataKey(ctx context.Context, tx *db.Tx, p *plan) (err error) {
-	switch {
-	case p.c != nil:
-		p.key, err = in.v.Get(ctx, tx, p.c.KeyID)
-	case p.contact != nil:
-		p.key, err = in.v.Get(ctx, tx, p.contact.KeyID)
+	if p.c, err = in.cases.Get(ctx, tx, d.Case); err != nil {
+		return err
 	}
+	p.key, err = in.v.Get(ctx, tx, p.c.KeyID)
 	return err
 }
 

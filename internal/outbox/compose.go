@@ -11,6 +11,7 @@ import (
 	"postern/internal/message"
 	"postern/internal/pgp"
 	"postern/internal/policy"
+	"postern/internal/vault"
 )
 
 // Words says who we are in the mails we write.
@@ -26,6 +27,7 @@ type letter struct {
 	d        *Delivery
 	c        *cases.Case
 	m        *cases.Message
+	key      *vault.Key // the case's data key
 	box      *mailboxes.Mailbox
 	name     string   // the contact's name, as they gave it
 	to       *pgp.Key // nil: signed only

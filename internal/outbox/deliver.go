@@ -66,7 +66,7 @@ func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, sens
 	if len(c.Phones) > 0 {
 		f.Factor = policy.Call
 	}
-	if o.passkey != nil {
+	if o.passkey != nil && sensitive && key == nil { // else it decides nothing
 		has, err := o.passkey(ctx, tx, c.ID)
 		if err != nil {
 			return f, nil, err
@@ -81,73 +81,70 @@ func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, sens
 // gather reads everything about one delivery and decides how it goes.
 func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 	l := &letter{}
-	var sealed *cases.Sealed
-	var key *vault.Key
-	var contact *contacts.Contact
-	blobs := map[string]*vault.Blob{}
+	var sealed []cases.Sealed
 	var last []cases.SealedID
-	var factor policy.Facts
-	var certKey *contacts.Key
+	var contact *contacts.Contact
+	var facts policy.Facts
+	var cert *contacts.Key
 	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
 		if l.d, err = o.Get(ctx, tx, id); err != nil {
 			return err
 		}
-		if l.c, err = o.cases.Get(ctx, tx, l.d.Case); err != nil {
+		var c []cases.Case
+		sealed, last = nil, nil
+		key, askKey := o.cases.AskKey(l.d.Case)
+		who := o.book.AskID(l.d.Contact)
+		if err := tx.Read(ctx, append(who.Queries, askKey, o.cases.AskID(&c, l.d.Case), cases.AskMessage(&sealed, l.d.Case, l.d.Message),
+			cases.AskLastFrom(&last, l.d.Case, l.d.Contact, 5))...); err != nil {
 			return err
 		}
-		if key, err = o.v.Get(ctx, tx, l.c.KeyID); err != nil {
+		if len(c) == 0 || len(sealed) == 0 {
+			return fail.New(fail.NotFound, "the message of this delivery is gone")
+		}
+		l.c = &c[0]
+		if l.key, err = key.Key(); err != nil {
 			return err
 		}
-		if sealed, err = cases.GetMessage(ctx, tx, l.c.ID, l.d.Message); err != nil {
+		if contact, err = who.Contact(); err != nil {
 			return err
 		}
-		if contact, err = o.book.Get(ctx, tx, l.d.Contact); err != nil {
-			return err
-		}
-		if factor, certKey, err = o.Facts(ctx, tx, contact, false); err != nil {
-			return err
-		}
-		if last, err = cases.LastFrom(ctx, tx, l.c.ID, l.d.Contact, 5); err != nil {
-			return err
-		}
-		return nil
+		facts, cert, err = o.Facts(ctx, tx, contact, true)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if l.m, err = sealed.Open(key); err != nil {
+	if l.m, err = sealed[0].Open(l.key); err != nil {
 		return nil, err
 	}
-	if len(l.m.Doc.Attachments) > 0 {
-		err = o.d.View(ctx, func(tx *db.Tx) (err error) {
-			for _, a := range l.m.Doc.Attachments {
-				if blobs[a.Blob], err = o.v.GetBlob(ctx, tx, a.Blob); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+	if err := o.attach(ctx, l); err != nil {
+		return nil, err
 	}
 	if l.box, err = o.boxes.Get(l.d.Mailbox); err != nil {
 		return nil, err
 	}
-	return l, o.fill(l, key, contact, factor, certKey, last, blobs)
+	return l, o.fill(l, contact, facts, cert, last)
 }
 
-func (o *Outbox) fill(l *letter, key *vault.Key, contact *contacts.Contact, facts policy.Facts, cert *contacts.Key, last []cases.SealedID, blobs map[string]*vault.Blob) error {
+// attach fetches the files of the message.
+func (o *Outbox) attach(ctx context.Context, l *letter) error {
 	for _, a := range l.m.Doc.Attachments {
-		b := blobs[a.Blob]
+		var b *vault.Blob
+		if err := o.d.View(ctx, func(tx *db.Tx) (err error) { b, err = o.v.GetBlob(ctx, tx, a.Blob); return err }); err != nil {
+			return err
+		}
 		data, err := b.Open()
 		if err != nil {
 			return err
 		}
 		l.files = append(l.files, message.Attachment{Name: a.Name, Type: a.Type, Data: data})
 	}
+	return nil
+}
+
+func (o *Outbox) fill(l *letter, contact *contacts.Contact, facts policy.Facts, cert *contacts.Key, last []cases.SealedID) error {
 	for i := len(last) - 1; i >= 0; i-- {
-		mailID, err := last[i].Open(key)
+		mailID, err := last[i].Open(l.key)
 		if err != nil {
 			return err
 		}
@@ -271,18 +268,15 @@ func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	blob, key := db.NewID(), o.v.NewKey()
-	sealed := key.Seal(raw, "blob", blob)
+	blob := db.NewID()
+	sealed := l.key.Seal(raw, "blob", blob)
 	err = o.d.Update(ctx, func(tx *db.Tx) error {
 		if item != nil {
 			if err := o.portal.Place(ctx, tx, item); err != nil {
 				return err
 			}
 		}
-		if err := vault.Add(ctx, tx, key); err != nil {
-			return err
-		}
-		if err := vault.PutBlob(ctx, tx, blob, key, len(raw), sealed); err != nil {
+		if err := vault.PutBlob(ctx, tx, blob, l.key, len(raw), sealed); err != nil {
 			return err
 		}
 		return o.attempt(ctx, tx, l, to, blob)

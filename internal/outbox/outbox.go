@@ -154,7 +154,8 @@ func (o *Outbox) Get(ctx context.Context, tx *db.Tx, id ID) (*Delivery, error) {
 
 // OfMail returns the delivery that a mail of ours was; none is NotFound.
 func (o *Outbox) OfMail(ctx context.Context, tx *db.Tx, mailID string) (*Delivery, error) {
-	return db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE mail_id = $1`, mailID)
+	return db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE mail_id = $2
+		AND id IN (SELECT message_id FROM message_ids WHERE hash = $1)`, o.cases.MailHash(mailID), mailID)
 }
 
 // OfCase lists a case's deliveries, oldest first.
@@ -256,11 +257,11 @@ func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, 
 	return d, audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.bounced", About: string(d.Case), Detail: "delivery " + string(d.ID) + "; status " + status})
 }
 
-// MayAutoAnswer reports whether an automatic mail to the address would be the
-// first of the day; only then may it be sent.
-func (o *Outbox) MayAutoAnswer(ctx context.Context, tx *db.Tx, address string) (bool, error) {
-	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM auto_mail WHERE lookup = $1 AND day = $2`, o.autoLookup(address), day(tx))
-	return n == 0, err
+// AskAutoAnswered is the query for automatic mails that went to the address
+// today: one is all it may get.
+func (o *Outbox) AskAutoAnswered(tx *db.Tx, out *[]string, address string) db.Query {
+	return db.Into(out, func(s *string, row func(...any) error) error { return row(s) },
+		`SELECT lookup FROM auto_mail WHERE lookup = $1 AND day = $2`, o.autoLookup(address), day(tx))
 }
 
 // AutoAnswered notes an automatic mail to an address. If another was noted on

@@ -162,8 +162,31 @@ func Add(ctx context.Context, tx *db.Tx, k *Key) error {
 }
 
 type keyRow struct {
+	id        string
 	wrapped   []byte
 	destroyed time.Time
+}
+
+// Asked is a data key that is read together with other things.
+type Asked struct {
+	v    *Vault
+	rows []keyRow
+}
+
+// Ask returns the query for the key whose id the SQL gives, and where it arrives.
+func (v *Vault) Ask(id string, args ...any) (*Asked, db.Query) {
+	a := &Asked{v: v}
+	return a, db.Into(&a.rows, func(r *keyRow, row func(...any) error) error {
+		return row(&r.id, &r.wrapped, db.Time(&r.destroyed))
+	}, `SELECT id, wrapped, destroyed_at FROM data_keys WHERE id = `+id, args...)
+}
+
+// Key returns what was read; none, or a destroyed one, is NotFound.
+func (a *Asked) Key() (*Key, error) {
+	if len(a.rows) == 0 {
+		return nil, fail.New(fail.NotFound, "there is no such key")
+	}
+	return a.v.unwrap(a.rows[0])
 }
 
 // Get returns a data key; a destroyed one is NotFound.
@@ -171,20 +194,22 @@ func (v *Vault) Get(ctx context.Context, tx *db.Tx, id string) (*Key, error) {
 	if id == v.desk.ID {
 		return v.desk, nil
 	}
-	r, err := db.One(ctx, tx, func(r *keyRow, row func(...any) error) error {
-		return row(&r.wrapped, db.Time(&r.destroyed))
-	}, `SELECT wrapped, destroyed_at FROM data_keys WHERE id = $1`, id)
-	if err != nil {
+	asked, query := v.Ask(`$1`, id)
+	if err := tx.Read(ctx, query); err != nil {
 		return nil, err
 	}
+	return asked.Key()
+}
+
+func (v *Vault) unwrap(r keyRow) (*Key, error) {
 	if !r.destroyed.IsZero() || r.wrapped == nil {
 		return nil, fail.New(fail.NotFound, "the content was destroyed on %s", r.destroyed.Format("2 January 2006, 15:04 MST"))
 	}
-	raw, err := v.wrap.Open(nil, nil, r.wrapped, []byte(id))
+	raw, err := v.wrap.Open(nil, nil, r.wrapped, []byte(r.id))
 	if err != nil {
-		return nil, fmt.Errorf("unwrap data key %s: wrong master key or damaged row", id)
+		return nil, fmt.Errorf("unwrap data key %s: wrong master key or damaged row", r.id)
 	}
-	return &Key{ID: id, wrapped: r.wrapped, aead: gcm(raw)}, nil
+	return &Key{ID: r.id, wrapped: r.wrapped, aead: gcm(raw)}, nil
 }
 
 // Destroy makes everything sealed with the key unreadable for ever.

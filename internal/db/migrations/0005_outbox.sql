@@ -23,9 +23,7 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_due ON deliveries (state, due_at) WHERE done_at = 0;
 CREATE INDEX deliveries_case ON deliveries (case_id, made_at);
-CREATE INDEX deliveries_message ON deliveries (message_id);
 CREATE INDEX deliveries_tray ON deliveries (done_at, id) WHERE state = 'captured';
-CREATE UNIQUE INDEX deliveries_mail_id ON deliveries (mail_id);
 
 CREATE TABLE auto_mail (
 	lookup TEXT NOT NULL,
