@@ -61,9 +61,11 @@ func each(t *testing.T, f func(*desk)) {
 	}
 }
 
-func open(t testing.TB, url string) *desk {
+func open(t testing.TB, url string) *desk { return openWith(t, url, nil) }
+
+func openWith(t testing.TB, url string, relay outbox.Relay) *desk {
 	t.Helper()
-	x := &desk{TB: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}}
+	x := &desk{TB: t, clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, relay: relay}
 	var err error
 	if x.d, err = db.Open(t.Context(), db.Options{URL: url, Clock: x.clock.get}); err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ type Outbox struct {
 }
 
 // senders is how many deliveries are worked on at once.
-const senders = 32
+const senders = 48
 
 // New returns an outbox that does not send yet.
 func New(o Options) *Outbox {

@@ -148,6 +148,9 @@ func (s *Sealed) encrypt(o Outgoing, payload []byte) ([]byte, error) {
 	}
 	cfg, rec := config(o.Now), &recorder{}
 	cfg.Rand = rec
+	if len(payload) < largePayload {
+		cfg.AEADConfig.ChunkSize = smallChunk
+	}
 	out := bytes.NewBuffer(make([]byte, 0, len(payload)+2048))
 	w, err := openpgp.Encrypt(out, to, nil, []*openpgp.Entity{o.Signer.e}, nil, cfg)
 	if err != nil {
@@ -165,6 +168,13 @@ func (s *Sealed) encrypt(o Outgoing, payload []byte) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// The library sets a buffer of one chunk aside on both sides, whatever the mail's
+// size: 256 KiB by itself, which is fit for files and not for letters.
+const (
+	largePayload = 64 << 10
+	smallChunk   = 16 << 10
+)
 
 // recorder is the source of randomness for one message. It keeps what is read
 // first, which is the session key; if the library ever reads something else

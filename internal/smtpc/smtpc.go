@@ -44,7 +44,7 @@ type Relay struct {
 	Password   string
 	Hostname   string        // what we call ourselves; "": localhost
 	Timeout    time.Duration // for one step; 0: five minutes (RFC 5321, 4.5.3.2)
-	PoolSize   int           // connections kept when idle; 0: 4
+	PoolSize   int           // connections at once; they are kept when idle; 0: 4
 }
 
 // Outcome is what became of a message.
@@ -91,6 +91,7 @@ type Result struct {
 // methods may be called concurrently.
 type Client struct {
 	relay Relay
+	slots chan struct{} // one for each connection that works
 
 	mu     sync.Mutex
 	idle   []*conn // guarded by mu; the last one was used last
@@ -115,7 +116,7 @@ func New(r Relay) *Client {
 	if r.PoolSize <= 0 {
 		r.PoolSize = 4
 	}
-	return &Client{relay: r}
+	return &Client{relay: r, slots: make(chan struct{}, r.PoolSize)}
 }
 
 // Send delivers raw from the reverse path ("" is the null path) to one
@@ -124,6 +125,12 @@ func New(r Relay) *Client {
 func (c *Client) Send(ctx context.Context, from, to string, raw []byte) Result {
 	if text := checkMessage(from, to, raw); text != "" {
 		return Result{Outcome: Refused, Stage: StageMessage, Text: text}
+	}
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return Result{Outcome: Deferred, Stage: StageConnect, Text: "stopped by us"}
 	}
 	if k := c.take(); k != nil {
 		res, dead := c.attempt(ctx, k, from, to, raw)
