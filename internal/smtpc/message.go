@@ -5,6 +5,15 @@ import (
 	"strings"
 )
 
+func sevenBit(raw []byte) bool {
+	for _, c := range raw {
+		if c == 0 || c > 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
 // checkMessage says why a message may not leave, or "". A bare CR or LF would
 // let a lenient server see a second message (SMTP smuggling), an 8-bit byte
 // would be re-encoded on the way and break the signature.
@@ -16,7 +25,7 @@ func checkMessage(from, to string, raw []byte) string {
 		return "the recipient address cannot be sent by SMTP"
 	case len(raw) == 0:
 		return "the message is empty"
-	case bytes.ContainsFunc(raw, func(r rune) bool { return r == 0 || r > 0x7f }):
+	case !sevenBit(raw):
 		return "the message holds a NUL or an 8-bit byte; it must be encoded"
 	}
 	lf := bytes.Count(raw, []byte("\n"))
