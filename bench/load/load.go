@@ -97,7 +97,7 @@ func (c *conn) cmd(want int, format string, args ...any) error {
 }
 
 func (c *conn) send(m Mail) error {
-	if err := c.cmd(250, "MAIL FROM:<%s>", m.From); err != nil {
+	if err := c.cmd(250, "MAIL FROM:<%s> SIZE=%d", m.From, len(m.Raw)); err != nil {
 		return err
 	}
 	if err := c.cmd(250, "RCPT TO:<%s>", m.To); err != nil {

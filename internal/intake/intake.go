@@ -110,10 +110,18 @@ func (in *Intake) Known(_ context.Context, address string) (bool, error) {
 	return err == nil && !box.Closed, nil
 }
 
-// Accept stores a mail. When it returns nil the bytes are on disk.
+// Accept stores a mail. When it returns nil the bytes are on disk. Those of a
+// large mail are sealed where they stand: e.Raw is Accept's from then on.
 func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 	id, key := db.NewID(), in.v.NewKey()
-	sealed := key.Seal(e.Raw, "blob", id)
+	size := len(e.Raw)
+	var sealed []byte
+	if size > maxFresh {
+		sealed = key.SealOver(e.Raw, "blob", id)
+		e.Raw = nil
+	} else {
+		sealed = key.Seal(e.Raw, "blob", id)
+	}
 	env, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode envelope: %w", err)
@@ -125,20 +133,20 @@ func (in *Intake) Accept(ctx context.Context, e *Envelope) error {
 		if err := vault.Add(ctx, tx, key); err != nil {
 			return err
 		}
-		if err := vault.PutBlob(ctx, tx, id, key, len(e.Raw), sealed); err != nil {
+		if err := vault.PutBlob(ctx, tx, id, key, size, sealed); err != nil {
 			return err
 		}
 		came = tx.Now
 		state, owner, lease := in.worker.Claimed(tx, mine)
 		return tx.Put(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)`,
-			id, state, e.Door, sealedEnv, key.ID, len(e.Raw), db.Micros(tx.Now), owner, lease)
+			id, state, e.Door, sealedEnv, key.ID, size, db.Micros(tx.Now), owner, lease)
 	})
 	switch {
 	case err != nil && mine:
 		in.worker.Release()
 	case err == nil && mine:
-		if len(e.Raw) <= maxFresh {
-			in.fresh.Store(id, &Spooled{ID: id, Size: int64(len(e.Raw)), Came: came, Envelope: *e, key: key, keyID: key.ID})
+		if size <= maxFresh {
+			in.fresh.Store(id, &Spooled{ID: id, Size: int64(size), Came: came, Envelope: *e, key: key, keyID: key.ID})
 		}
 		in.worker.Give(id)
 	case err == nil:
