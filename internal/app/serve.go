@@ -30,14 +30,20 @@ func (serveCmd) Run(ctx context.Context, e *Env, c *commands) error {
 		return err
 	}
 	d, err := Open(ctx, cfg, logger(cfg, e.Stderr), nil)
+	if ctx.Err() != nil && err != nil { // stopped before it was up: nothing went wrong
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer d.Stop()
-	if err := d.Start(ctx); err != nil {
-		return err
+	var link string
+	if err = d.Start(ctx); err == nil {
+		link, err = d.setupLink(ctx)
 	}
-	link, err := d.setupLink(ctx)
+	if ctx.Err() != nil { // stopped before it was up: nothing went wrong
+		return nil
+	}
 	if err != nil {
 		return err
 	}

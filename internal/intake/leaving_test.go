@@ -355,3 +355,117 @@ func TestUnknownOrUnverifiedKeyIsNeverEncryptedTo(t *testing.T) {
 		}
 	})
 }
+
+// A person who releases a held mail has read how it could go now. It goes so,
+// and not with less.
+func TestReleasedMailGoesAsThePersonWasTold(t *testing.T) {
+	each(t, func(x *desk) {
+		s, err := pgp.Generate("Ada", "ada@brandt.example", x.d.Now().Add(-time.Hour))
+		if err != nil {
+			x.Fatal(err)
+		}
+		c := x.takeRaw(x.signedMail(s, "Hello", "when are you open?", false), &letter{})
+		x.verify(x.ada().Keys[0])
+		x.compose(c, outbox.Answer{Text: "At nine."})
+		k := x.ada().Keys[0]
+		k.Reject("noor", "Noor")
+		if err := x.d.Update(x.Context(), func(tx *db.Tx) error { return x.book.SaveKey(x.Context(), tx, &k) }); err != nil {
+			x.Fatal(err)
+		}
+		x.due()
+		if s := x.last(c); s.State != outbox.Held || s.Shown != policy.Encrypted || s.Protection != policy.Signed || !strings.Contains(s.Reason, "signed") {
+			x.Fatalf("%+v", s)
+		}
+		retry := func(ctx context.Context, tx *db.Tx, c *cases.Case, id outbox.ID) error { return x.out.Retry(ctx, tx, c, id, "noor") }
+		if err := x.onDelivery(c, retry); err != nil {
+			x.Fatal(err)
+		}
+		x.settle()
+		if s := x.last(c); s.State != outbox.Captured || s.Protection != policy.Signed || x.caseOf(c.ID).Held {
+			x.Errorf("%+v", s)
+		}
+		// What became sensitive since is not covered by that.
+		x.compose(c, outbox.Answer{Text: "And on Friday?"})
+		x.take(&letter{from: "ada@brandt.example", subject: "Re", text: "my card is 4111 1111 1111 1111", to: x.cases.Tokens.PlusAddress(box, c.Ref)})
+		x.due()
+		if err := x.onDelivery(c, retry); err != nil {
+			x.Fatal(err)
+		}
+		x.settle()
+		if s := x.last(c); s.State != outbox.Held || len(x.tray("ada@brandt.example")) != 2 {
+			x.Errorf("%+v", s)
+		}
+	})
+}
+
+// The way of a mail may change twice while the relay does not take it: what was
+// placed on the portal first is recalled, and nobody must look at it.
+func TestPortalAgainAfterAnotherWay(t *testing.T) {
+	for name, mk := range dbtest.URLs() {
+		t.Run(name, func(t *testing.T) {
+			x, _ := withRelay(t, mk(t), smtpc.Sent, smtpc.Deferred, smtpc.Deferred, smtpc.Sent)
+			s, err := pgp.Generate("Ada", "ada@brandt.example", x.d.Now().Add(-time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := x.takeRaw(x.signedMail(s, "Hello", "?", true), &letter{})
+			x.phone(c)
+			key := x.ada().Keys[0]
+			save := func() {
+				if err := x.d.Update(t.Context(), func(tx *db.Tx) error { return x.book.SaveKey(t.Context(), tx, &key) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := x.answer(c, outbox.Answer{Text: "Your balance is 12."}); err != nil {
+				t.Fatal(err)
+			}
+			again := func(want policy.Protection, state outbox.State) {
+				t.Helper()
+				x.until(func() bool { return x.last(c).Protection == want && x.last(c).State == state })
+			}
+			again(policy.Portal, outbox.Deferred)
+			if err := key.Verify("call-back", "noor", "Noor", x.d.Now()); err != nil {
+				t.Fatal(err)
+			}
+			save()
+			x.clock.add(2 * time.Minute)
+			again(policy.Encrypted, outbox.Deferred)
+			key.Reject("noor", "Noor")
+			save()
+			x.clock.add(10 * time.Minute)
+			again(policy.Portal, outbox.Sent)
+			if all, gone := x.count(`SELECT COUNT(*) FROM items`), x.count(`SELECT COUNT(*) FROM items WHERE recalled_at > 0`); all != 2 || gone != 1 {
+				t.Errorf("%d items, %d recalled", all, gone)
+			}
+		})
+	}
+}
+
+// The relay took the mail, and what it said could not be kept although we live:
+// the mail goes again, the same bytes, and the record says so.
+func TestOutcomeThatCannotBeKeptIsRepeatedAndRecorded(t *testing.T) {
+	x, r := withRelay(t, dbtest.SQLite(t))
+	c := x.take(&letter{from: "emre@kestrel.example", subject: "Hello", text: "?"})
+	x.compose(c, outbox.Answer{Text: "Yes."})
+	rename := func(from, to string) {
+		if _, err := x.d.Pool().Exec(`ALTER TABLE ` + from + ` RENAME TO ` + to); err != nil {
+			t.Error(err)
+		}
+	}
+	r.then = func([]byte) { rename("audit", "away") }
+	x.clock.add(outbox.Undo + time.Second)
+	x.until(func() bool { return x.last(c).State == outbox.Deferred })
+	r.then = nil
+	rename("away", "audit")
+	if s := x.last(c); !strings.HasPrefix(s.Reason, "in doubt") {
+		t.Errorf("%+v", s)
+	}
+	x.clock.add(10 * time.Minute)
+	x.until(func() bool { return x.last(c).State == outbox.Sent })
+	if got := r.mails(); len(got) != 3 || !bytes.Equal(got[1], got[2]) {
+		t.Errorf("%d mails", len(got))
+	}
+	if n := x.count(`SELECT COUNT(*) FROM audit WHERE act = 'delivery.repeated'`); n != 1 {
+		t.Errorf("%d audit rows say so", n)
+	}
+}

@@ -378,9 +378,12 @@ func (o *Outbox) putBack(ctx context.Context, id ID, cause error) {
 			return o.markHeld(ctx, tx, d, "could not be built")
 		}
 		wait, _ := backoff(d.Attempts + 1)
-		_, err = tx.Exec(ctx, `UPDATE deliveries SET state = 'deferred', reason = 'our own trouble; it is tried again', attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1`,
-			id, db.Micros(tx.Now.Add(wait)))
-		return err
+		reason := "our own trouble; it is tried again"
+		if d.State == Sending { // the relay may have said yes, and we could not write it down
+			reason = inDoubt + ": what the relay said could not be kept; it goes again under the same Message-ID"
+		}
+		return tx.Put(ctx, `UPDATE deliveries SET state = 'deferred', reason = $3, attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1`,
+			id, db.Micros(tx.Now.Add(wait)), reason)
 	})
 	if err != nil {
 		o.log.Error("outbox: put back", "delivery", id, "err", err) // its lease runs out and it is claimed again

@@ -197,9 +197,12 @@ func (o *Outbox) Discard(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, s
 	return o.settle(ctx, tx, c, id, staff, "delivery.discarded")
 }
 
-// Retry lets a held or failed delivery be decided and tried again.
+// Retry lets a held or failed delivery be decided and tried again. Whoever
+// releases a held one has read how it could go now, and agrees to that: it is
+// what they were shown from then on.
 func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff string) error {
-	if err := db.Change(ctx, tx, `UPDATE deliveries SET state = 'waiting', due_at = $3, done_at = 0, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
+	if err := db.Change(ctx, tx, `UPDATE deliveries SET shown = CASE WHEN state = 'held' AND protection IN ('signed', 'portal') THEN protection ELSE shown END,
+		state = 'waiting', due_at = $3, done_at = 0, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
 		id, c.ID, db.Micros(tx.Now)); err != nil {
 		return err
 	}

@@ -53,12 +53,24 @@ func (s *Store) New(i Item, c Content, now time.Time) (*New, error) {
 	return n, nil
 }
 
-// Place stores the item and its key.
+// Place stores the item and its key. An earlier item of the same delivery, made
+// before its way changed and changed back, is recalled: its notice was never
+// known to have left.
 func (s *Store) Place(ctx context.Context, tx *db.Tx, n *New) error {
+	earlier, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM items WHERE delivery_id = $1 AND recalled_at = 0 AND released_at = 0 AND expires_at > $2`,
+		n.Delivery, db.Micros(tx.Now))
+	if err != nil {
+		return err
+	}
+	for i := range earlier {
+		if err := Recall(ctx, tx, &earlier[i], audit.System); err != nil {
+			return err
+		}
+	}
 	if err := vault.Add(ctx, tx, n.key); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO items (id, case_id, message_id, contact_id, delivery_id, key_id, doc, link, placed_at, expires_at)
+	err = tx.Put(ctx, `INSERT INTO items (id, case_id, message_id, contact_id, delivery_id, key_id, doc, link, placed_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		n.ID, n.Case, n.Message, n.Contact, n.Delivery, n.KeyID, n.sealedDoc, linkHash(n.Link), db.Micros(n.Placed), db.Micros(n.Expires))
 	if err != nil {

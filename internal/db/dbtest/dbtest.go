@@ -8,6 +8,7 @@ package dbtest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -97,6 +98,17 @@ func Postgres(t testing.TB) string {
 	return strings.Replace(server.url, "dbname=postgres", "dbname="+name, 1)
 }
 
+// sweep removes the folders of servers whose test was killed before it could.
+func sweep() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), "postern-pg-*"))
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(strings.Split(filepath.Base(dir), "-")[2])
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			os.RemoveAll(dir)
+		}
+	}
+}
+
 // Start starts a private PostgreSQL that ends with this process, and returns
 // its URL ("host=... dbname=postgres ...").
 func Start() (string, error) {
@@ -104,7 +116,8 @@ func Start() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "postern-pg-")
+	sweep()
+	dir, err := os.MkdirTemp("", fmt.Sprintf("postern-pg-%d-", os.Getpid()))
 	if err != nil {
 		return "", err
 	}

@@ -72,6 +72,7 @@ CREATE TABLE ceremonies (
 	data       BYTEA NOT NULL,
 	expires_at BIGINT NOT NULL
 );
+CREATE INDEX ceremonies_expiry ON ceremonies (expires_at);
 
 -- +goose Down
 DROP TABLE ceremonies;

@@ -4,7 +4,7 @@ CREATE TABLE items (
 	case_id     TEXT NOT NULL,
 	message_id  TEXT NOT NULL,
 	contact_id  TEXT NOT NULL,
-	delivery_id TEXT NOT NULL UNIQUE,
+	delivery_id TEXT NOT NULL,
 	key_id      TEXT NOT NULL,
 	doc         BYTEA NOT NULL,
 	link        TEXT NOT NULL UNIQUE,
@@ -20,6 +20,7 @@ CREATE TABLE items (
 	expires_at  BIGINT NOT NULL
 );
 CREATE INDEX items_case ON items (case_id);
+CREATE INDEX items_delivery ON items (delivery_id);
 CREATE INDEX items_contact ON items (contact_id);
 CREATE INDEX items_expiry ON items (expires_at);
 

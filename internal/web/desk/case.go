@@ -274,7 +274,22 @@ func (d *Desk) setSensitive(w http.ResponseWriter, r *http.Request, me *visitor)
 			return "sensitive", nil
 		})
 	}
-	return d.change(w, r, me, "case.lowered", func(_ *db.Tx, c *cases.Case) (string, error) {
-		return "routine, reason: " + reason, c.Lower(reason)
+	// The reason is somebody's own words: it goes into the case, where it is
+	// sealed, and the audit log names the note.
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	_, key, _, err := d.storedDraft(ctx, me, id)
+	if err != nil {
+		return err
+	}
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: id, Kind: cases.Note, Door: "desk", Author: me.ID(), At: d.db.Now(), Doc: cases.Doc{Text: "Not sensitive any more: " + reason}}
+	parts, err := cases.Seal(m, key)
+	if err != nil {
+		return err
+	}
+	return d.change(w, r, me, "case.lowered", func(tx *db.Tx, c *cases.Case) (string, error) {
+		if err := c.Lower(reason); err != nil {
+			return "", err
+		}
+		return "routine; the reason is note " + string(m.ID), cases.AddMessage(ctx, tx, m, parts)
 	})
 }

@@ -112,7 +112,7 @@ func (d *Desk) takeBack(w http.ResponseWriter, r *http.Request, me *visitor, end
 		}
 		draft.To = nil
 		for _, s := range sent {
-			if s.Message == m.ID {
+			if s.Message == m.ID && s.State == outbox.Undone { // the others have it already
 				draft.To = append(draft.To, s.Contact)
 			}
 		}

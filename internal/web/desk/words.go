@@ -59,7 +59,7 @@ func (d *Desk) actWords(r audit.Row) string {
 		}
 	}
 	switch r.Act {
-	case "case.lowered", "key.verified", "message.in":
+	case "key.verified", "message.in":
 		words += ": " + web.Plain(r.Detail)
 	}
 	if strings.HasPrefix(r.Actor, "staff:") {
