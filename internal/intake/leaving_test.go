@@ -469,3 +469,21 @@ func TestOutcomeThatCannotBeKeptIsRepeatedAndRecorded(t *testing.T) {
 		t.Errorf("%d audit rows say so", n)
 	}
 }
+
+// A fault of ours in the midst of sending ends in a row, not in a crash, and the
+// mail goes again: nobody knows whether it went.
+func TestPanicWhileSendingEndsInARow(t *testing.T) {
+	x, r := withRelay(t, dbtest.SQLite(t))
+	c := x.take(&letter{from: "emre@kestrel.example", subject: "Hello", text: "?"})
+	x.compose(c, outbox.Answer{Text: "Yes."})
+	var first []byte
+	r.then = func(raw []byte) { first = raw; panic("boom") }
+	x.clock.add(outbox.Undo + time.Second)
+	x.until(func() bool { return x.last(c).State == outbox.Deferred })
+	r.then = nil
+	x.clock.add(10 * time.Minute)
+	x.until(func() bool { return x.last(c).State == outbox.Sent })
+	if got := r.mails(); !bytes.Equal(got[len(got)-1], first) {
+		t.Error("the repeat is not the same bytes")
+	}
+}
