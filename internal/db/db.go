@@ -193,10 +193,11 @@ type put struct {
 	query string
 	args  []any
 	none  error // what it means if no row changed; nil: nothing
+	rows  int64 // that must change, if none is set; 0: one or more
 }
 
 func (w put) check(n int64) error {
-	if n == 0 {
+	if n < max(w.rows, 1) {
 		return w.none
 	}
 	return nil
@@ -242,13 +243,14 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 
 // Put runs a statement whose result nobody waits for: on PostgreSQL it travels
 // with the next one that is waited for, or with the commit, and so does its error.
+// Puts on different tables may run in another order than they were put.
 func (tx *Tx) Put(ctx context.Context, query string, args ...any) error {
-	return tx.run.put(ctx, put{query, args, nil})
+	return tx.run.put(ctx, put{query: query, args: args})
 }
 
 // Must is Put for a statement that must change a row; none is the error given.
 func (tx *Tx) Must(ctx context.Context, none error, query string, args ...any) error {
-	return tx.run.put(ctx, put{query, args, none})
+	return tx.run.put(ctx, put{query: query, args: args, none: none})
 }
 
 // A Query is one of several that are asked in one go. Row gets each row's Scan.

@@ -77,7 +77,7 @@ func (p *pipe) read(ctx context.Context, queries []Query) error {
 // send sends what waits, and more behind it, in one go.
 func (p *pipe) send(ctx context.Context, more func(*pgx.Batch)) error {
 	var b pgx.Batch
-	for _, w := range p.waiting {
+	for _, w := range merge(p.waiting) {
 		b.Queue(w.query, w.args...).Exec(func(tag pgconn.CommandTag) error { return w.check(tag.RowsAffected()) })
 	}
 	p.waiting, p.bytes = p.waiting[:0], 0
