@@ -138,11 +138,17 @@ func TestAddressBelongsToOne(t *testing.T) {
 			}
 		}
 		var found *contacts.Contact
-		err := b.view(func(ctx context.Context, tx *db.Tx) (err error) { found, err = b.Find(ctx, tx, "Ada@brandt.example"); return err })
+		err := b.view(func(ctx context.Context, tx *db.Tx) (err error) {
+			found, err = b.Find(ctx, tx, "Ada@brandt.example")
+			return err
+		})
 		if err != nil || found.ID != b.c || len(found.Addresses) != 1 {
 			t.Errorf("%v %+v", err, found)
 		}
-		if err := b.view(func(ctx context.Context, tx *db.Tx) error { _, err := b.Find(ctx, tx, "ada@brandt.example.evil"); return err }); !fail.Is(err, fail.NotFound) {
+		if err := b.view(func(ctx context.Context, tx *db.Tx) error {
+			_, err := b.Find(ctx, tx, "ada@brandt.example.evil")
+			return err
+		}); !fail.Is(err, fail.NotFound) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -204,7 +210,9 @@ func TestPhoneNeedsDigits(t *testing.T) {
 		if !fail.Is(err, fail.Invalid) {
 			t.Errorf("%v", err)
 		}
-		b.update(func(ctx context.Context, tx *db.Tx) error { return b.AddPhone(ctx, tx, b.c, "0171 5550142", "staff", "noor") })
+		b.update(func(ctx context.Context, tx *db.Tx) error {
+			return b.AddPhone(ctx, tx, b.c, "0171 5550142", "staff", "noor")
+		})
 		if c := b.get(); len(c.Phones) != 1 || c.Phones[0].Number != "0171 5550142" || c.Phones[0].Last() != "•• 42" {
 			t.Errorf("%+v", c.Phones)
 		}

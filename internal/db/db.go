@@ -165,6 +165,14 @@ func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
 	return d.viewPostgres(ctx, f)
 }
 
+// Read asks queries that do not depend on each other, in one round trip.
+func (d *DB) Read(ctx context.Context, queries ...Query) error {
+	if d.lite {
+		return d.viewLite(ctx, func(tx *Tx) error { return tx.Read(ctx, queries...) })
+	}
+	return d.readPostgres(ctx, queries)
+}
+
 // Update runs f in a write transaction and commits if f returns nil. When it
 // returns nil, the change is on disk.
 func (d *DB) Update(ctx context.Context, f func(*Tx) error) error { return d.enqueue(ctx, f) }

@@ -97,6 +97,20 @@ func driverConn(c *sql.Conn) (conn *pgx.Conn, err error) {
 	return conn, err
 }
 
+// readPostgres needs no transaction of its own: a batch is one.
+func (d *DB) readPostgres(ctx context.Context, queries []Query) error {
+	c, err := d.read.Conn(ctx)
+	if err != nil {
+		return Error(err)
+	}
+	defer c.Close()
+	conn, err := driverConn(c)
+	if err != nil {
+		return Error(err)
+	}
+	return (&pipe{conn: conn}).read(ctx, queries)
+}
+
 // viewPostgres runs f on one snapshot; its beginning travels with the first query.
 func (d *DB) viewPostgres(ctx context.Context, f func(*Tx) error) error {
 	c, err := d.read.Conn(ctx)

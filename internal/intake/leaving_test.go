@@ -376,7 +376,9 @@ func TestReleasedMailGoesAsThePersonWasTold(t *testing.T) {
 		if s := x.last(c); s.State != outbox.Held || s.Shown != policy.Encrypted || s.Protection != policy.Signed || !strings.Contains(s.Reason, "signed") {
 			x.Fatalf("%+v", s)
 		}
-		retry := func(ctx context.Context, tx *db.Tx, c *cases.Case, id outbox.ID) error { return x.out.Retry(ctx, tx, c, id, "noor") }
+		retry := func(ctx context.Context, tx *db.Tx, c *cases.Case, id outbox.ID) error {
+			return x.out.Retry(ctx, tx, c, id, "noor")
+		}
 		if err := x.onDelivery(c, retry); err != nil {
 			x.Fatal(err)
 		}

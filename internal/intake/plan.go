@@ -8,6 +8,7 @@ import (
 	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/evidence"
 	"postern/internal/fail"
 	"postern/internal/vault"
 )
@@ -39,46 +40,38 @@ func (p *plan) contactID() contacts.ID {
 
 // match finds out where an examined mail belongs.
 func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
-	p := &plan{}
-	err := in.d.View(ctx, func(tx *db.Tx) (err error) {
-		*p = plan{}
-		var seen []cases.ID
-		var answered []string
-		who := in.book.Ask(m.from())
-		key := who.AskKey(in.v)
-		if err := tx.Read(ctx, append(who.Queries, in.cases.AskSeen(&seen, m.rep.MessageID, m.sum), in.out.AskAutoAnswered(tx, &answered, m.from()))...); err != nil {
-			return err
+	var seen []cases.ID
+	var answered []string
+	who := in.book.Ask(m.from())
+	key := who.AskKey(in.v)
+	if err := in.d.Read(ctx, append(who.Queries, in.cases.AskSeen(&seen, m.rep.MessageID, m.sum), in.out.AskAutoAnswered(&answered, m.from(), in.d.Now()))...); err != nil {
+		return nil, err
+	}
+	p := &plan{mayAck: len(answered) == 0}
+	if len(seen) > 0 && m.rep.MessageID != "" {
+		p.repeat = seen[0]
+		return p, nil
+	}
+	if m.rep.Bounce != nil {
+		return p, in.d.View(ctx, func(tx *db.Tx) error { return in.returned(ctx, tx, m, p) })
+	}
+	var err error
+	if p.contact, err = who.Contact(); err == nil {
+		if p.key, err = key.Key(); err != nil {
+			return nil, err
 		}
-		if len(seen) > 0 && m.rep.MessageID != "" {
-			p.repeat = seen[0]
-			return nil
+	} else if !fail.Is(err, fail.NotFound) {
+		return nil, err
+	}
+	if refs, mails := in.spokenOf(m); len(refs)+len(mails) > 0 {
+		if err := in.d.View(ctx, func(tx *db.Tx) error { return in.choose(ctx, tx, m, p, refs, mails) }); err != nil {
+			return nil, err
 		}
-		if m.rep.Bounce != nil {
-			return in.returned(ctx, tx, m, p)
-		}
-		p.mayAck = len(answered) == 0
-		if p.contact, err = who.Contact(); err != nil && !fail.Is(err, fail.NotFound) {
-			return err
-		}
-		candidates, err := in.candidates(ctx, tx, m)
-		if err != nil {
-			return err
-		}
-		if err := in.choose(ctx, tx, m, p, candidates); err != nil {
-			return err
-		}
-		switch {
-		case p.c != nil:
-			p.key, err = in.v.Get(ctx, tx, p.c.KeyID)
-		case p.contact != nil:
-			p.key, err = key.Key()
-		}
-		return err
-	})
-	if err == nil && p.repeat == "" && p.c == nil {
+	}
+	if p.c == nil {
 		in.begin(m, p)
 	}
-	return p, err
+	return p, nil
 }
 
 // returned finds the case of the mail of ours that a report speaks of. Only a
@@ -100,51 +93,61 @@ func (in *Intake) returned(ctx context.Context, tx *db.Tx, m *mail, p *plan) err
 	return err
 }
 
-// candidates lists the cases a mail speaks of: a token with its MAC first, then
+// spokenOf lists what a mail speaks of: references whose token has its MAC, and
 // the mails it answers, the nearest first.
-func (in *Intake) candidates(ctx context.Context, tx *db.Tx, m *mail) ([]cases.ID, error) {
-	var out []cases.ID
+func (in *Intake) spokenOf(m *mail) (refs []cases.Ref, mails []string) {
 	texts := []string{m.rep.Subject}
 	for _, to := range m.s.Envelope.To {
 		_, token := cases.SplitPlus(to)
 		texts = append(texts, token)
 	}
 	for _, text := range texts {
-		for _, ref := range in.cases.Tokens.Find(text) {
-			c, err := in.cases.ByRef(ctx, tx, ref)
-			if err == nil {
-				out = append(out, c.ID)
-			} else if !fail.Is(err, fail.NotFound) {
-				return nil, err
-			}
-		}
+		refs = append(refs, in.cases.Tokens.Find(text)...)
 	}
-	refs := append([]string{}, m.rep.InReplyTo...)
+	mails = append(mails, m.rep.InReplyTo...)
 	for _, r := range slices.Backward(m.rep.References) {
-		if len(refs) < 20 {
-			refs = append(refs, r)
+		if len(mails) < 20 {
+			mails = append(mails, r)
 		}
 	}
-	ids, err := in.cases.ByMailIDs(ctx, tx, refs)
-	return append(out, ids...), err
+	return refs, mails
 }
 
-// choose takes the first case the sender belongs to. From is only an address
-// that somebody gave; a message whose identity does not fit joins nothing.
-func (in *Intake) choose(ctx context.Context, tx *db.Tx, m *mail, p *plan, candidates []cases.ID) error {
-	for _, id := range candidates {
+// choose takes the first case the mail speaks of and its sender belongs to, and
+// its key. From is only an address that somebody gave; a message whose identity
+// does not fit joins nothing.
+func (in *Intake) choose(ctx context.Context, tx *db.Tx, m *mail, p *plan, refs []cases.Ref, mails []string) error {
+	var candidates []*cases.Case
+	for _, ref := range refs {
+		c, err := in.cases.ByRef(ctx, tx, ref)
+		if err == nil {
+			candidates = append(candidates, c)
+		} else if !fail.Is(err, fail.NotFound) {
+			return err
+		}
+	}
+	ids, err := in.cases.ByMailIDs(ctx, tx, mails)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
 		c, err := in.cases.Get(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if p.contact != nil && m.rep.Signature.Verdict != "X" {
-			has, err := cases.Has(ctx, tx, id, p.contact.ID)
+		candidates = append(candidates, c)
+	}
+	p.c, p.link = nil, nil
+	for _, c := range candidates {
+		if p.contact != nil && m.rep.Signature.Verdict != evidence.Mismatch {
+			has, err := cases.Has(ctx, tx, c.ID, p.contact.ID)
 			if err != nil {
 				return err
 			}
 			if has {
 				p.c = c
-				return nil
+				p.key, err = in.v.Get(ctx, tx, c.KeyID)
+				return err
 			}
 		}
 		if p.link == nil {

@@ -262,20 +262,20 @@ func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, 
 
 // AskAutoAnswered is the query for automatic mails that went to the address
 // today: one is all it may get.
-func (o *Outbox) AskAutoAnswered(tx *db.Tx, out *[]string, address string) db.Query {
+func (o *Outbox) AskAutoAnswered(out *[]string, address string, now time.Time) db.Query {
 	return db.Into(out, func(s *string, row func(...any) error) error { return row(s) },
-		`SELECT lookup FROM auto_mail WHERE lookup = $1 AND day = $2`, o.autoLookup(address), day(tx))
+		`SELECT lookup FROM auto_mail WHERE lookup = $1 AND day = $2`, o.autoLookup(address), day(now))
 }
 
 // AutoAnswered notes an automatic mail to an address. If another was noted on
 // this day, it is a Conflict.
 func (o *Outbox) AutoAnswered(ctx context.Context, tx *db.Tx, address string) error {
 	return tx.Must(ctx, fail.New(fail.Conflict, "another automatic mail went to this address today"),
-		`INSERT INTO auto_mail (lookup, day) VALUES ($1, $2) ON CONFLICT DO NOTHING`, o.autoLookup(address), day(tx))
+		`INSERT INTO auto_mail (lookup, day) VALUES ($1, $2) ON CONFLICT DO NOTHING`, o.autoLookup(address), day(tx.Now))
 }
 
 func (o *Outbox) autoLookup(address string) string {
 	return o.v.Index("address", contacts.Normal(address))
 }
 
-func day(tx *db.Tx) int64 { return tx.Now.Unix() / 86400 }
+func day(t time.Time) int64 { return t.Unix() / 86400 }

@@ -14,7 +14,6 @@ import (
 	"postern/internal/dlp"
 	"postern/internal/fail"
 	"postern/internal/policy"
-	"postern/internal/vault"
 )
 
 // Answer is what an agent wrote and to whom.
@@ -58,8 +57,17 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 	found = slices.Concat(a.look(), dlp.Find(c.Subject)) // the subject goes back in the answer
 	// What is in a file is not looked into yet: it counts as sensitive.
 	sensitive := c.Sensitive || boxSensitive || a.Sensitive || len(found) > 0 || len(a.Files)+len(a.Attached) > 0
+	var people []*contacts.Asked
+	var queries []db.Query
 	for _, id := range a.To {
-		person, err := o.book.Get(ctx, tx, id)
+		who := o.book.AskID(id)
+		people, queries = append(people, who), append(queries, who.Queries...)
+	}
+	if err := tx.Read(ctx, queries...); err != nil {
+		return nil, nil, err
+	}
+	for _, who := range people {
+		person, err := who.Contact()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -118,19 +126,18 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 		return "", err
 	}
 	a.look()
-	var key *vault.Key
-	var c *cases.Case
-	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
-		if c, err = o.cases.Get(ctx, tx, a.Case); err != nil {
-			return err
-		}
-		key, err = o.v.Get(ctx, tx, c.KeyID)
-		return err
-	})
+	asked, query := o.cases.AskKey(a.Case)
+	if err := o.d.Read(ctx, query); err != nil {
+		return "", err
+	}
+	key, err := asked.Key()
+	if fail.Is(err, fail.NotFound) {
+		return "", fail.New(fail.NotFound, "there is no such case, or its content was destroyed")
+	}
 	if err != nil {
 		return "", err
 	}
-	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Out, Door: "desk", Author: a.Staff, At: o.d.Now(),
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: a.Case, Kind: cases.Out, Door: "desk", Author: a.Staff, At: o.d.Now(),
 		Doc: cases.Doc{Text: a.Text, Sensitive: a.Sensitive || len(a.Files)+len(a.Attached) > 0, Attachments: a.Attached}}
 	files := m.Doc.Attach(a.Files, key)
 	parts, err := cases.Seal(m, key)
