@@ -28,11 +28,7 @@ vuln:
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 fuzz:
-	@for p in $$($(GO) list ./internal/...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
-		done; \
-	done
+	@GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
 bench:
 	$(GO) run ./bench

@@ -22,8 +22,9 @@ import (
 	"sync"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
-	_ "modernc.org/sqlite"             // driver "sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // driver "sqlite"
 
 	"postern/internal/fail"
 )
@@ -101,22 +102,21 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 }
 
 func (d *DB) openPostgres(ctx context.Context, url string) error {
-	var err error
-	if d.write, err = sql.Open("pgx", url); err != nil {
-		return fmt.Errorf("open postgres: %w", err)
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return fmt.Errorf("read the address of postgres: %w", err)
 	}
-	if err := d.write.PingContext(ctx); err != nil {
-		d.write.Close()
-		return Error(err)
-	}
-	if d.read, err = sql.Open("pgx", url); err != nil {
-		d.write.Close()
-		return fmt.Errorf("open postgres for reading: %w", err)
-	}
+	cfg.StatementCacheCapacity = 1024 // merged inserts come in several lengths
+	d.write, d.read = stdlib.OpenDB(*cfg), stdlib.OpenDB(*cfg)
 	d.write.SetMaxOpenConns(8) // one for the writer, the others for jobs
 	d.write.SetMaxIdleConns(8)
 	d.read.SetMaxOpenConns(12)
 	d.read.SetMaxIdleConns(12)
+	if err := d.write.PingContext(ctx); err != nil {
+		d.write.Close()
+		d.read.Close()
+		return Error(err)
+	}
 	d.begin()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"postern/internal/db"
 	"postern/internal/db/dbtest"
@@ -266,4 +267,132 @@ func TestTwoNodesOnOneDatabase(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// together runs closures in one group: they wait behind one that holds the writer.
+func together(t *testing.T, d *db.DB, fs ...func(*db.Tx) error) []error {
+	t.Helper()
+	gate, held := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := d.Update(t.Context(), func(*db.Tx) error { close(held); <-gate; return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	errs := make([]error, len(fs))
+	for i, f := range fs {
+		wg.Go(func() { errs[i] = d.Update(t.Context(), f) })
+		time.Sleep(20 * time.Millisecond) // in this order
+	}
+	close(gate)
+	wg.Wait()
+	return errs
+}
+
+// One caller's failure is not the next one's to swallow.
+func TestFailureIsNotSwallowedByTheNextCaller(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		gone := fail.New(fail.NotFound, "it is gone")
+		careless := func(name string) func(*db.Tx) error {
+			return func(tx *db.Tx) error {
+				if err := put(ctx, tx, name, "x"); err != nil {
+					return err
+				}
+				db.Count(ctx, tx, `SELECT COUNT(*) FROM settings`) // whatever it says
+				return nil
+			}
+		}
+		errs := together(t, d,
+			func(tx *db.Tx) error {
+				return tx.Must(ctx, gone, `UPDATE settings SET value = $1 WHERE name = 'nobody'`, []byte("x"))
+			},
+			careless("one"),
+			func(tx *db.Tx) error {
+				return tx.Put(ctx, `INSERT INTO settings (name, value) VALUES ('one', $1)`, []byte("y"))
+			},
+			careless("two"),
+			func(tx *db.Tx) error { return put(ctx, tx, "three", "x") })
+		if !errors.Is(errs[0], gone) || errs[1] != nil || !fail.Is(errs[2], fail.Conflict) || errs[3] != nil || errs[4] != nil {
+			t.Errorf("%v", errs)
+		}
+		if got := names(t, d); len(got) != 3 {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// A refusal after a read costs its own caller only: the others of the group run once.
+func TestRefusalLeavesTheGroupTogether(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		var ran [3]int
+		errs := together(t, d,
+			func(tx *db.Tx) error { ran[0]++; return put(ctx, tx, "one", "x") },
+			func(tx *db.Tx) error {
+				ran[1]++
+				if err := put(ctx, tx, "refused", "x"); err != nil {
+					return err
+				}
+				if _, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM settings`); err != nil {
+					return err
+				}
+				return fail.New(fail.TooMany, "no")
+			},
+			func(tx *db.Tx) error { ran[2]++; return put(ctx, tx, "two", "x") })
+		if errs[0] != nil || !fail.Is(errs[1], fail.TooMany) || errs[2] != nil || ran != [3]int{1, 1, 1} {
+			t.Errorf("%v, ran %v", errs, ran)
+		}
+		if got := names(t, d); len(got) != 2 || got[0] != "one" || got[1] != "two" {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// The lease of a row that nobody works on runs out while its node lives.
+func TestBeatProlongsOnlyWhatIsWorkedOn(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Second)
+	dbtest.EachAt(t, func() time.Time { return now }, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		q := db.Queue{Table: "spool", Ready: []string{"spooled"}, Busy: []string{"working"}, Owner: "node"}
+		do := func(f func(tx *db.Tx) error) {
+			t.Helper()
+			if err := d.Update(ctx, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		do(func(tx *db.Tx) error {
+			for _, id := range []string{"kept", "left"} {
+				if err := tx.Put(ctx, `INSERT INTO spool (id, state, door, envelope, key_id, size, due_at, came_at) VALUES ($1, 'spooled', 'smtp', $2, '', 0, 0, 0)`, id, []byte("x")); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		do(func(tx *db.Tx) error {
+			ids, err := q.Claim(ctx, tx, 10)
+			if len(ids) != 2 {
+				t.Errorf("claimed %v", ids)
+			}
+			return err
+		})
+		now = now.Add(db.Lease * 3 / 4)
+		do(func(tx *db.Tx) error { return q.Beat(ctx, tx, []string{"kept"}) })
+		now = now.Add(db.Lease / 2)
+		do(func(tx *db.Tx) error {
+			n, err := q.Reclaim(ctx, tx, false)
+			if n != 1 {
+				t.Errorf("%d rows fell back", n)
+			}
+			return err
+		})
+		do(func(tx *db.Tx) error {
+			ids, err := q.Claim(ctx, tx, 10)
+			if len(ids) != 1 || ids[0] != "left" {
+				t.Errorf("claimed again: %v", ids)
+			}
+			return err
+		})
+	})
 }

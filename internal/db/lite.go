@@ -82,15 +82,32 @@ const maxWAL = 16 << 10
 
 // checkpoint moves what was committed from the log into the file, beside the
 // writer, who would else stand still for it. It ends with wrote.
+//
+// Once nothing was written for a while the log is emptied: it holds what was
+// overwritten and destroyed, data keys among them.
 func (d *DB) checkpoint() {
-	for range d.wrote {
-		d.tidy.Exec(`PRAGMA wal_checkpoint(PASSIVE)`) // one that fails is made up for by the next
-		time.Sleep(checkpointPause)
+	defer d.tidy.Close()
+	idle := time.NewTimer(emptyAfter)
+	defer idle.Stop()
+	for {
+		select {
+		case _, more := <-d.wrote:
+			if !more {
+				return
+			}
+			d.tidy.Exec(`PRAGMA wal_checkpoint(PASSIVE)`) // one that fails is made up for by the next
+			time.Sleep(checkpointPause)
+			idle.Reset(emptyAfter)
+		case <-idle.C:
+			d.tidy.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
+		}
 	}
-	d.tidy.Close()
 }
 
-const checkpointPause = 50 * time.Millisecond
+const (
+	checkpointPause = 50 * time.Millisecond
+	emptyAfter      = 5 * time.Second
+)
 
 func (d *DB) viewLite(ctx context.Context, f func(*Tx) error) error {
 	stx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})

@@ -70,6 +70,9 @@ func merge(waiting []put) []put {
 			out = append(out, w)
 			continue
 		}
+		if same := held[w.query]; len(same) > 0 && (same[0].none == nil) != (w.none == nil) {
+			flush(s.table)
+		}
 		if len(held[w.query]) == 0 {
 			flushOthers(order, s.table, w.query, flush)
 			order = append(order, w.query)

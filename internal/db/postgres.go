@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -23,7 +24,14 @@ type pipe struct {
 	waiting []put
 	bytes   int // in the arguments of waiting
 	trips   int // batches sent
+
+	failed  error // of a statement that this caller sent; nothing more is sent for them
+	foreign bool  // it was one that an earlier caller had put
 }
+
+// Each caller of a group has a savepoint. It stands among what waits, and is
+// never sent if the caller sends nothing.
+const savepoint = `SAVEPOINT one`
 
 // pipeBytes is how much may wait: a large mail is not held twice.
 const pipeBytes = 256 << 10
@@ -74,11 +82,25 @@ func (p *pipe) read(ctx context.Context, queries []Query) error {
 	})
 }
 
-// send sends what waits, and more behind it, in one go.
+// send sends what waits, and more behind it, in one go. It notes what failed, and
+// whether an earlier caller of the group had put it.
 func (p *pipe) send(ctx context.Context, more func(*pgx.Batch)) error {
+	if p.failed != nil {
+		return p.failed
+	}
 	var b pgx.Batch
-	for _, w := range merge(p.waiting) {
-		b.Queue(w.query, w.args...).Exec(func(tag pgconn.CommandTag) error { return w.check(tag.RowsAffected()) })
+	puts, mine, done := merge(p.waiting), 0, 0
+	for i, w := range puts {
+		if w.query == savepoint {
+			mine = i
+		}
+		b.Queue(w.query, w.args...).Exec(func(tag pgconn.CommandTag) error {
+			err := w.check(tag.RowsAffected())
+			if err == nil {
+				done++
+			}
+			return err
+		})
 	}
 	p.waiting, p.bytes = p.waiting[:0], 0
 	if more != nil {
@@ -88,7 +110,11 @@ func (p *pipe) send(ctx context.Context, more func(*pgx.Batch)) error {
 		return nil
 	}
 	p.trips++
-	return Error(p.conn.SendBatch(p.ctx(ctx), &b).Close())
+	err := Error(p.conn.SendBatch(p.ctx(ctx), &b).Close())
+	if err != nil {
+		p.failed, p.foreign = err, done < mine
+	}
+	return err
 }
 
 // driverConn is the connection beneath c.
@@ -148,8 +174,8 @@ var groupLock = []put{
 	{query: `SELECT pg_advisory_xact_lock(1347375956, 1)`}, // "POST"
 }
 
-// commitPostgres runs the group in one transaction without savepoints. When one
-// of the closures spoils it, each runs alone: they may run more than once.
+// commitPostgres runs the group in one transaction. If it spoils as a whole, each
+// runs alone: closures may run more than once.
 func (d *DB) commitPostgres(group []*request) {
 	for try := 0; ; try++ {
 		errs, err := d.together(group)
@@ -173,12 +199,17 @@ func (d *DB) commitPostgres(group []*request) {
 	}
 }
 
-// together runs the group and commits. errs are those of closures that failed
-// before anything of theirs was sent: they leave no trace. With err nothing at
-// all was done.
+// together runs the group and commits. errs are those of closures that failed by
+// themselves: they leave no trace. With err nothing at all was done, or, if the
+// database went away, nobody knows: then it is not run again.
 func (d *DB) together(group []*request) (errs []error, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), groupWithin)
 	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = away(err)
+		}
+	}()
 	c, err := d.write.Conn(ctx)
 	if err != nil {
 		return nil, Error(err)
@@ -188,7 +219,7 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 	if err != nil {
 		return nil, Error(err)
 	}
-	stx, err := c.BeginTx(ctx, nil)
+	stx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return nil, Error(err)
 	}
@@ -200,23 +231,51 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 		if errs[i] = r.ctx.Err(); errs[i] != nil {
 			continue
 		}
-		trips, waiting, before := p.trips, len(p.waiting), tx.mark()
-		tx.shared = false
-		if errs[i] = protect(r.f, tx); errs[i] == nil {
-			continue
+		if errs[i], err = p.one(ctx, tx, r.f); err != nil {
+			return nil, err
 		}
-		if p.trips > trips || tx.shared {
-			return nil, errs[i]
-		}
-		p.waiting = p.waiting[:waiting]
-		tx.undo(before)
 	}
 	if err := p.send(ctx, nil); err != nil {
 		return nil, err
 	}
 	if err := stx.Commit(); err != nil {
+		if known := (*pgconn.PgError)(nil); !errors.As(err, &known) && !errors.Is(err, pgx.ErrTxCommitRollback) {
+			err = away(err) // it may be on disk: to run it again would do it twice
+		}
 		return nil, Error(err)
 	}
 	tx.committed()
 	return errs, nil
+}
+
+// one runs one closure of the group. own is its failure, which leaves no trace;
+// with spoilt the transaction cannot be trusted any more.
+func (p *pipe) one(ctx context.Context, tx *Tx, f func(*Tx) error) (own, spoilt error) {
+	trips, before, mark := p.trips, len(p.waiting), tx.mark()
+	tx.shared = false
+	p.waiting = append(p.waiting, put{query: savepoint})
+	own = protect(f, tx)
+	if own == nil {
+		own = p.failed // whatever the closure made of it
+	}
+	switch sent := p.trips > trips; {
+	case tx.shared && own != nil: // what jobs did is not behind the savepoint
+		return nil, own
+	case !sent && own == nil:
+		p.waiting = slices.Delete(p.waiting, before, before+1)
+		return nil, nil
+	case !sent:
+		p.waiting = p.waiting[:before]
+		tx.undo(mark)
+		return own, nil
+	case own == nil:
+		p.waiting = append(p.waiting, put{query: `RELEASE one`})
+		return nil, nil
+	case p.foreign, p.conn.IsClosed():
+		return nil, p.failed
+	}
+	p.failed, p.waiting, p.bytes = nil, p.waiting[:0], 0
+	tx.undo(mark)
+	_, spoilt = p.exec(ctx, `ROLLBACK TO one`, nil)
+	return own, spoilt
 }

@@ -22,6 +22,8 @@ type Worker struct {
 	wake  chan struct{} // capacity 1
 	hand  chan string   // rows given by their inserter; a place is reserved before
 	taken atomic.Int64  // places reserved or filled
+	hands sync.Mutex
+	held  map[string]bool // rows of this node that wait for a slot or are worked on; guarded by hands
 	runs  atomic.Bool
 	more  atomic.Bool // the last look left rows behind
 	once  sync.Once
@@ -36,7 +38,9 @@ const (
 )
 
 func (w *Worker) init() {
-	w.once.Do(func() { w.wake, w.hand = make(chan struct{}, 1), make(chan string, 4*w.Slots) })
+	w.once.Do(func() {
+		w.wake, w.hand, w.held = make(chan struct{}, 1), make(chan string, 4*w.Slots), map[string]bool{}
+	})
 }
 
 // Reserve asks for a place for a row that is about to be inserted as claimed by
@@ -54,7 +58,29 @@ func (w *Worker) Reserve() bool {
 }
 
 // Give hands over a row for which a place was reserved.
-func (w *Worker) Give(id string) { w.hand <- id }
+func (w *Worker) Give(id string) {
+	w.hold(id, true)
+	w.hand <- id
+}
+
+func (w *Worker) hold(id string, on bool) {
+	w.hands.Lock()
+	defer w.hands.Unlock()
+	if on {
+		w.held[id] = true
+	} else {
+		delete(w.held, id)
+	}
+}
+
+func (w *Worker) holds() (ids []string) {
+	w.hands.Lock()
+	defer w.hands.Unlock()
+	for id := range w.held {
+		ids = append(ids, id)
+	}
+	return ids
+}
 
 // Release gives a reserved place back.
 func (w *Worker) Release() { w.taken.Add(-1) }
@@ -115,10 +141,12 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 	defer wg.Wait()
 	slots := make(chan struct{}, w.Slots)
 	work := func(id string) {
+		w.hold(id, true)
 		slots <- struct{}{}
 		wg.Go(func() {
 			// What was claimed is finished, also while stopping.
 			w.Handle(context.WithoutCancel(ctx), id)
+			w.hold(id, false)
 			<-slots
 			if w.more.Load() {
 				w.Wake()
@@ -174,15 +202,19 @@ func (w *Worker) claim(ctx context.Context, n int) (ids []string) {
 	if err == nil && due {
 		err = w.DB.Update(ctx, func(tx *Tx) (err error) { ids, err = w.Queue.Claim(ctx, tx, n); return err })
 	}
-	if err != nil && ctx.Err() == nil {
-		w.Log.Warn("claim", "queue", w.Queue.Table, "err", err)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.Log.Warn("claim", "queue", w.Queue.Table, "err", err)
+		}
+		return nil // what was claimed all the same falls back with its lease
 	}
 	return ids
 }
 
 func (w *Worker) heartbeat(ctx context.Context) {
+	ids := w.holds()
 	err := w.DB.Update(ctx, func(tx *Tx) error {
-		if err := w.Queue.Beat(ctx, tx); err != nil {
+		if err := w.Queue.Beat(ctx, tx, ids); err != nil {
 			return err
 		}
 		_, err := w.Queue.Reclaim(ctx, tx, false)

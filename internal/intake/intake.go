@@ -251,7 +251,7 @@ func (in *Intake) handle(ctx context.Context, id string) {
 	in.log.Error("intake: mail", "mail", id, "err", err)
 	e := in.d.Update(ctx, func(tx *db.Tx) error {
 		row, err2 := db.One(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE id = $1`, id)
-		if err2 != nil {
+		if err2 != nil || row.State == "done" { // the commit that seemed to fail did not
 			return err2
 		}
 		if row.Attempts+1 >= maxAttempts && k != fail.Unavailable && k != fail.Full {
@@ -297,7 +297,7 @@ func (in *Intake) take(ctx context.Context, id string) (*Spooled, error) {
 const large = 4 << 20
 
 func (in *Intake) quarantine(ctx context.Context, tx *db.Tx, id, reason string) error {
-	in.observe("quarantined")
+	tx.AfterCommit(func() { in.observe("quarantined") })
 	if err := tx.Put(ctx, `UPDATE spool SET state = 'quarantine', owner = '', reason = $2, done_at = $3 WHERE id = $1`, id, reason, db.Micros(tx.Now)); err != nil {
 		return err
 	}

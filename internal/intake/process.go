@@ -304,13 +304,13 @@ func (in *Intake) fileSender(ctx context.Context, tx *db.Tx, m *mail, p *plan) e
 }
 
 func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan) error {
-	act := "message.in"
+	act, c := "message.in", *p.c // a copy: this may run again
 	if p.newCase {
-		if err := in.cases.Add(ctx, tx, p.c); err != nil {
+		if err := in.cases.Add(ctx, tx, &c); err != nil {
 			return err
 		}
 		act = "case.opened"
-	} else if err := in.cases.Save(ctx, tx, p.c); err != nil {
+	} else if err := in.cases.Save(ctx, tx, &c); err != nil {
 		return err
 	}
 	if p.link != nil && p.newCase {

@@ -367,12 +367,15 @@ func (o *Outbox) putBack(ctx context.Context, id ID, cause error) {
 		if err != nil {
 			return err
 		}
+		if d.Final() { // the commit that seemed to fail did not
+			return nil
+		}
 		if d.Attempts >= 5 || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
 			text := fail.Text(cause)
 			if text == "" {
 				text = "it could not be built or checked; the log says why"
 			}
-			if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, owner = '' WHERE id = $1`, id, text); err != nil {
+			if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, owner = '' WHERE id = $1 AND done_at = 0`, id, text); err != nil {
 				return err
 			}
 			return o.markHeld(ctx, tx, d, "could not be built")
