@@ -18,6 +18,7 @@ import (
 var (
 	seconds = flag.Float64("seconds", 3, "about how long one measurement takes")
 	only    = flag.String("db", "", "sqlite or postgres; empty: both")
+	many    = flag.Int("cases", 0, "measure a desk with so many cases, and nothing else")
 )
 
 func main() {
@@ -59,11 +60,13 @@ func run() error {
 		return err
 	}
 	fmt.Printf("Bench of %s. 10 KB mails; se = signed and encrypted (Ed25519, Curve25519).\n", time.Now().UTC().Format("2006-01-02"))
-	if err := l.crypto(); err != nil {
-		return err
-	}
-	if err := l.bound(); err != nil {
-		return err
+	if *many == 0 {
+		if err := l.crypto(); err != nil {
+			return err
+		}
+		if err := l.bound(); err != nil {
+			return err
+		}
 	}
 	for _, kind := range []string{"sqlite", "postgres"} {
 		if *only != "" && *only != kind {
@@ -76,7 +79,11 @@ func run() error {
 				return err
 			}
 		}
-		if err := l.postern(kind, url); err != nil {
+		measure := func() error { return l.postern(kind, url) }
+		if *many > 0 {
+			measure = func() error { return l.crowd(kind, url, *many) }
+		}
+		if err := measure(); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 	}
