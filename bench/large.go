@@ -15,6 +15,7 @@ import (
 	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/vault"
 )
 
@@ -207,7 +208,7 @@ func (w *filler) chunk(ctx context.Context, from, n int) error {
 		case 9:
 			state = cases.Waiting
 		}
-		r.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: fmt.Sprintf("Question %d about my account", i), Who: w.who.Title(), Contact: w.who.ID,
+		r.c = &cases.Case{ID: cases.ID(db.NewID()), Subject: fmt.Sprintf("Question %d about my account", i), Who: w.who.Title(), Contact: w.who.ID,
 			KeyID: w.who.KeyID, Mailbox: box, State: state, Made: w.at, Last: w.at, Trust: "none"}
 		messages := 1
 		if i == from && from == 0 {
@@ -229,8 +230,9 @@ func (w *filler) chunk(ctx context.Context, from, n int) error {
 		}
 		rows = append(rows, r)
 	}
-	return w.d.Update(ctx, func(tx *db.Tx) error {
+	add := func(tx *db.Tx) error {
 		for _, r := range rows {
+			r.c.Ref = cases.NewRef()
 			if r.who != nil {
 				if err := w.book.Add(ctx, tx, r.who); err != nil {
 					return err
@@ -249,5 +251,10 @@ func (w *filler) chunk(ctx context.Context, from, n int) error {
 			}
 		}
 		return nil
-	})
+	}
+	for {
+		if err := w.d.Update(ctx, add); !fail.Is(err, fail.Conflict) { // a reference that is taken: intake tries again too
+			return err
+		}
+	}
 }

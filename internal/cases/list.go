@@ -102,13 +102,15 @@ func (s *Store) Search(ctx context.Context, tx *db.Tx, query string, limit int) 
 			return nil, err
 		}
 	}
-	words := s.v.Words(query)
-	if len(words) == 0 {
-		return nil, nil
+	ids, err := vault.Find(ctx, tx, "case_words", "case_id", s.v.Words(query), 500)
+	if err != nil || len(ids) == 0 {
+		return nil, err
 	}
-	in, args := db.In([]any{len(words)}, words)
-	found, err := db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE id IN (SELECT case_id FROM case_words WHERE word IN `+in+`
-		GROUP BY case_id HAVING COUNT(*) = $1 ORDER BY case_id DESC LIMIT 500) ORDER BY last_at DESC`, args...)
+	for len(ids)%50 != 0 { // few query texts, whatever the number
+		ids = append(ids, ids[0])
+	}
+	in, args := db.In(nil, ids)
+	found, err := db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE id IN `+in+` ORDER BY last_at DESC`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -124,13 +124,7 @@ func (b *Book) List(ctx context.Context, tx *db.Tx, before ID, limit int) ([]Con
 // Search finds contacts by whole address or by the beginnings of words of name
 // and address.
 func (b *Book) Search(ctx context.Context, tx *db.Tx, query string, limit int) ([]Contact, error) {
-	words := b.v.Words(query)
-	if len(words) == 0 {
-		return nil, nil
-	}
-	in, args := db.In([]any{len(words)}, words)
-	ids, err := db.Strings(ctx, tx, `SELECT contact_id FROM contact_words WHERE word IN `+in+`
-		GROUP BY contact_id HAVING COUNT(*) = $1 ORDER BY contact_id DESC LIMIT 500`, args...)
+	ids, err := vault.Find(ctx, tx, "contact_words", "contact_id", b.v.Words(query), 500)
 	if err != nil {
 		return nil, err
 	}
