@@ -239,7 +239,7 @@ func requote(s string) string {
 	if plainLocal(s) {
 		return s
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return `"` + escaper.Replace(s) + `"`
 }
 
 func validLocal(s string) bool {

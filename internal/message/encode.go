@@ -14,6 +14,9 @@ import (
 
 const lineLen = 76 // RFC 2045, 6.7 and 6.8
 
+// escaper fits a text into a quoted string (RFC 5322, 3.2.4).
+var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // WriteFields writes header fields, folded.
 func WriteFields(out *bytes.Buffer, fields []Field) {
 	for _, f := range fields {
@@ -106,7 +109,7 @@ func formatAddresses(list []Address) (string, error) {
 			out = append(out, addr)
 		case printable(name) && !strings.Contains(name, "=?") && len(name) < 200:
 			if strings.ContainsAny(name, `()<>[]:;@\,."`) {
-				name = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
+				name = `"` + escaper.Replace(name) + `"`
 			}
 			out = append(out, name+" <"+addr+">")
 		default:
@@ -154,7 +157,7 @@ func withParams(value string, params [][2]string) string {
 		name, v := p[0], p[1]
 		switch {
 		case printable(v) && !strings.Contains(v, "=?") && len(v) <= 60:
-			value += "; " + name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
+			value += "; " + name + `="` + escaper.Replace(v) + `"`
 		default:
 			enc := percent(v)
 			for i := 0; enc != ""; i++ {
