@@ -186,75 +186,94 @@ type filler struct {
 	who   *contacts.New
 }
 
+// entry is a case with what belongs to it.
+type entry struct {
+	who      *contacts.New // to be added first; nil: known
+	c        *cases.Case
+	messages []*cases.Message
+	parts    []*cases.Parts
+}
+
+// chunk makes n cases and stores them.
 func (w *filler) chunk(ctx context.Context, from, n int) error {
-	type row struct {
-		who   *contacts.New // to be added first; nil: known
-		c     *cases.Case
-		m     []*cases.Message
-		parts []*cases.Parts
-	}
-	var rows []row
+	var list []*entry
 	for i := from; i < from+n; i++ {
-		var r row
-		if i%casesEach == 0 {
-			w.who = w.book.New(fmt.Sprintf("Customer %d", i/casesEach), fmt.Sprintf("crowd%d@home.example", i/casesEach), "mail", w.at)
-			r.who = w.who
+		e, err := w.entry(i)
+		if err != nil {
+			return err
 		}
-		w.at = w.at.Add(20 * time.Second)
-		state := cases.Closed
-		switch i % 20 {
-		case 3:
-			state = cases.Open
-		case 9:
-			state = cases.Waiting
-		}
-		r.c = &cases.Case{ID: cases.ID(db.NewID()), Subject: fmt.Sprintf("Question %d about my account", i), Who: w.who.Title(), Contact: w.who.ID,
-			KeyID: w.who.KeyID, Mailbox: box, State: state, Made: w.at, Last: w.at, Trust: "none"}
-		messages := 1
-		if i == from && from == 0 {
-			messages, w.out.long = 20, r.c.ID
-		}
-		for range messages {
-			m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: r.c.ID, Kind: cases.In, Door: "mail", Contact: w.who.ID, At: w.at,
-				Doc:      cases.Doc{From: &cases.Person{Address: "crowd@home.example"}, Subject: r.c.Subject, MailID: db.NewSecret() + "@home.example", Text: strings.Repeat("Please look at my account again. ", 10)},
-				Evidence: &cases.Evidence{Verdict: "N", Scheme: "none", Covers: "none", Encryption: "none", Disposition: "accept"}}
-			p, err := cases.Seal(m, w.who.Key())
-			if err != nil {
-				return err
-			}
-			r.m, r.parts = append(r.m, m), append(r.parts, p)
-		}
-		if rand.IntN(2000) == 0 {
-			w.out.marks = append(w.out.marks, fmt.Sprintf("/desk/inbox/closed?after=%d.%s", db.Micros(w.at), r.c.ID))
-			w.out.some = append(w.out.some, "/desk/cases/"+string(r.c.ID))
-		}
-		rows = append(rows, r)
-	}
-	add := func(tx *db.Tx) error {
-		for _, r := range rows {
-			r.c.Ref = cases.NewRef()
-			if r.who != nil {
-				if err := w.book.Add(ctx, tx, r.who); err != nil {
-					return err
-				}
-			}
-			if err := w.store.Add(ctx, tx, r.c); err != nil {
-				return err
-			}
-			for i, m := range r.m {
-				if err := cases.AddMessage(ctx, tx, m, r.parts[i]); err != nil {
-					return err
-				}
-				if err := w.store.AddMailID(ctx, tx, m.Doc.MailID, m, db.NewSecret()); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		list = append(list, e)
 	}
 	for {
-		if err := w.d.Update(ctx, add); !fail.Is(err, fail.Conflict) { // a reference that is taken: intake tries again too
+		err := w.d.Update(ctx, func(tx *db.Tx) error {
+			for _, e := range list {
+				e.c.Ref = cases.NewRef()
+				if err := w.add(ctx, tx, e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if !fail.Is(err, fail.Conflict) { // a reference that is taken: intake tries again too
 			return err
 		}
 	}
+}
+
+// entry makes the case with that number, and its contact if it is their first.
+func (w *filler) entry(i int) (*entry, error) {
+	e := &entry{}
+	if i%casesEach == 0 {
+		w.who = w.book.New(fmt.Sprintf("Customer %d", i/casesEach), fmt.Sprintf("crowd%d@home.example", i/casesEach), "mail", w.at)
+		e.who = w.who
+	}
+	w.at = w.at.Add(20 * time.Second)
+	state := cases.Closed
+	switch i % 20 {
+	case 3:
+		state = cases.Open
+	case 9:
+		state = cases.Waiting
+	}
+	e.c = &cases.Case{ID: cases.ID(db.NewID()), Subject: fmt.Sprintf("Question %d about my account", i), Who: w.who.Title(), Contact: w.who.ID,
+		KeyID: w.who.KeyID, Mailbox: box, State: state, Made: w.at, Last: w.at, Trust: "none"}
+	n := 1
+	if i == 0 {
+		n, w.out.long = 20, e.c.ID
+	}
+	for range n {
+		m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: e.c.ID, Kind: cases.In, Door: "mail", Contact: w.who.ID, At: w.at,
+			Doc:      cases.Doc{From: &cases.Person{Address: "crowd@home.example"}, Subject: e.c.Subject, MailID: db.NewSecret() + "@home.example", Text: strings.Repeat("Please look at my account again. ", 10)},
+			Evidence: &cases.Evidence{Verdict: "N", Scheme: "none", Covers: "none", Encryption: "none", Disposition: "accept"}}
+		p, err := cases.Seal(m, w.who.Key())
+		if err != nil {
+			return nil, err
+		}
+		e.messages, e.parts = append(e.messages, m), append(e.parts, p)
+	}
+	if rand.IntN(2000) == 0 {
+		w.out.marks = append(w.out.marks, fmt.Sprintf("/desk/inbox/closed?after=%d.%s", db.Micros(w.at), e.c.ID))
+		w.out.some = append(w.out.some, "/desk/cases/"+string(e.c.ID))
+	}
+	return e, nil
+}
+
+func (w *filler) add(ctx context.Context, tx *db.Tx, e *entry) error {
+	if e.who != nil {
+		if err := w.book.Add(ctx, tx, e.who); err != nil {
+			return err
+		}
+	}
+	if err := w.store.Add(ctx, tx, e.c); err != nil {
+		return err
+	}
+	for i, m := range e.messages {
+		if err := cases.AddMessage(ctx, tx, m, e.parts[i]); err != nil {
+			return err
+		}
+		if err := w.store.AddMailID(ctx, tx, m.Doc.MailID, m, db.NewSecret()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -273,7 +273,8 @@ func readAnchor(c *config.Config) audit.Anchor {
 	return audit.Anchor{Seq: n, Hash: hash}
 }
 
-// tick runs what happens every moment: keeping the head of the audit chain in a file, reading mailboxes that another node made.
+// tick runs what happens every moment: keeping the head of the audit chain in a
+// file, reading mailboxes that another node made.
 func (d *Desk) tick(ctx context.Context) {
 	var last int64
 	d.every(ctx, 5*time.Second, func() error {

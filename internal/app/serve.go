@@ -37,21 +37,23 @@ func (serveCmd) Run(ctx context.Context, e *Env, c *commands) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	d, err := Open(ctx, cfg, logger(cfg, e.Stderr), nil)
-	if ctx.Err() != nil && err != nil { // stopped before it was up: nothing went wrong
-		return nil
+	if err := runDesk(ctx, e, cfg); ctx.Err() == nil { // else it was stopped, perhaps before it was up: nothing went wrong
+		return err
 	}
+	return nil
+}
+
+// runDesk opens the desk and runs it until ctx ends.
+func runDesk(ctx context.Context, e *Env, cfg *config.Config) error {
+	d, err := Open(ctx, cfg, logger(cfg, e.Stderr), nil)
 	if err != nil {
 		return err
 	}
 	defer d.Stop()
-	var link string
-	if err = d.Start(ctx); err == nil {
-		link, err = d.setupLink(ctx)
+	if err := d.Start(ctx); err != nil {
+		return err
 	}
-	if ctx.Err() != nil { // stopped before it was up: nothing went wrong
-		return nil
-	}
+	link, err := d.setupLink(ctx)
 	if err != nil {
 		return err
 	}

@@ -106,9 +106,6 @@ func (s *Store) Search(ctx context.Context, tx *db.Tx, query string, limit int) 
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	for len(ids)%50 != 0 { // few query texts, whatever the number
-		ids = append(ids, ids[0])
-	}
 	in, args := db.In(nil, ids)
 	found, err := db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE id IN `+in+` ORDER BY last_at DESC`, args...)
 	if err != nil {

@@ -80,7 +80,7 @@ func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
 			return err
 		}
 	}
-	return s.Index(ctx, tx, c.ID, c.Subject+" "+c.Who)
+	return s.index(ctx, tx, c.ID, c.Subject+" "+c.Who)
 }
 
 // Save stores a changed case. A change by somebody else in between is a Conflict.
@@ -94,8 +94,8 @@ func (s *Store) Save(ctx context.Context, tx *db.Tx, c *Case) error {
 	return err
 }
 
-// Index makes the case findable by the words of text.
-func (s *Store) Index(ctx context.Context, tx *db.Tx, id ID, text string) error {
+// index makes the case findable by the words of text.
+func (s *Store) index(ctx context.Context, tx *db.Tx, id ID, text string) error {
 	words := s.v.Words(text)
 	if len(words) == 0 {
 		return nil
@@ -226,7 +226,14 @@ func AskMessage(out *[]Sealed, id ID, m MessageID) db.Query {
 
 // GetMessage returns one message of the case; another's is NotFound.
 func GetMessage(ctx context.Context, tx *db.Tx, id ID, m MessageID) (*Sealed, error) {
-	return db.One(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = $1 AND case_id = $2`, m, id)
+	var found []Sealed
+	if err := tx.Read(ctx, AskMessage(&found, id, m)); err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fail.New(fail.NotFound, "not found")
+	}
+	return &found[0], nil
 }
 
 // MailsOf returns the stored mails of a contact, newest first.

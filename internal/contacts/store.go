@@ -53,7 +53,7 @@ func read(ctx context.Context, tx *db.Tx, a *Asked) (*Contact, error) {
 type Asked struct {
 	Queries []db.Query
 	c       Contact
-	found   []bool
+	found   bool
 	none    string
 	id      string // SQL for whose, with the one argument
 	arg     any
@@ -70,7 +70,7 @@ func (b *Book) ask(id, arg, none string) *Asked {
 	a := &Asked{none: none, id: id, arg: arg}
 	c := &a.c // its id is there when its addresses are opened
 	a.Queries = []db.Query{
-		db.Into(&a.found, func(ok *bool, row func(...any) error) error { *ok = true; return b.scan(c, row) }, `SELECT `+columns+` FROM contacts WHERE id = `+id, arg),
+		{SQL: `SELECT ` + columns + ` FROM contacts WHERE id = ` + id, Args: []any{arg}, Row: func(row func(...any) error) error { a.found = true; return b.scan(c, row) }},
 		b.addresses(c, id, arg),
 		db.Into(&c.Phones, b.scanPhone, `SELECT id, phone, source, by_staff, made_at FROM contact_phones WHERE contact_id = `+id+` ORDER BY made_at, id`, arg),
 		db.Into(&c.Keys, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = `+id+` ORDER BY made_at DESC, id`, arg),
@@ -87,7 +87,7 @@ func (a *Asked) AskKey(v *vault.Vault) *vault.Asked {
 
 // Contact returns who was read; none is NotFound.
 func (a *Asked) Contact() (*Contact, error) {
-	if len(a.found) == 0 {
+	if !a.found {
 		return nil, fail.New(fail.NotFound, "%s", a.none)
 	}
 	return &a.c, nil

@@ -2,8 +2,6 @@ package db
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync"
 
 	"postern/internal/fail"
@@ -72,7 +70,7 @@ func (d *DB) gather(first *request) []*request {
 func protect(f func(*Tx) error, tx *Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in transaction: %v\n%s", p, debug.Stack())
+			err = fail.Panic(p)
 		}
 	}()
 	return f(tx)

@@ -2,6 +2,7 @@ package db
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,19 +50,17 @@ func merge(waiting []put) []put {
 		return waiting
 	}
 	var out []put
-	var order []string // queries in the order they were first met
-	held := map[string][]put{}
+	var tables []string        // that hold something, in the order they began to
+	held := map[string][]put{} // of one query for each table
 	flush := func(table string) {
-		rest := order[:0]
-		for _, q := range order {
-			if table != "" && shapeOf(q).table != table {
-				rest = append(rest, q)
-				continue
+		tables = slices.DeleteFunc(tables, func(t string) bool {
+			if table != "" && t != table {
+				return false
 			}
-			out = appendMerged(out, held[q])
-			delete(held, q)
-		}
-		order = rest
+			out = appendMerged(out, held[t])
+			delete(held, t)
+			return true
+		})
 	}
 	for _, w := range waiting {
 		s := shapeOf(w.query)
@@ -70,27 +69,16 @@ func merge(waiting []put) []put {
 			out = append(out, w)
 			continue
 		}
-		if same := held[w.query]; len(same) > 0 && (same[0].none == nil) != (w.none == nil) {
+		if same := held[s.table]; len(same) > 0 && (same[0].query != w.query || (same[0].none == nil) != (w.none == nil)) {
 			flush(s.table)
 		}
-		if len(held[w.query]) == 0 {
-			flushOthers(order, s.table, w.query, flush)
-			order = append(order, w.query)
+		if len(held[s.table]) == 0 {
+			tables = append(tables, s.table)
 		}
-		held[w.query] = append(held[w.query], w)
+		held[s.table] = append(held[s.table], w)
 	}
 	flush("")
 	return out
-}
-
-// flushOthers lets another insert into the same table go first.
-func flushOthers(order []string, table, query string, flush func(string)) {
-	for _, q := range order {
-		if q != query && shapeOf(q).table == table {
-			flush(table)
-			return
-		}
-	}
 }
 
 // appendMerged appends puts of one query as few statements.

@@ -117,37 +117,36 @@ func (p *pipe) send(ctx context.Context, more func(*pgx.Batch)) error {
 	return err
 }
 
-// driverConn is the connection beneath c.
-func driverConn(c *sql.Conn) (conn *pgx.Conn, err error) {
-	err = c.Raw(func(dc any) error { conn = dc.(*stdlib.Conn).Conn(); return nil })
-	return conn, err
+// borrow takes a connection of the pool; closing c gives it back. conn is the
+// driver's beneath it.
+func borrow(ctx context.Context, pool *sql.DB) (c *sql.Conn, conn *pgx.Conn, err error) {
+	if c, err = pool.Conn(ctx); err != nil {
+		return nil, nil, Error(err)
+	}
+	if err := c.Raw(func(dc any) error { conn = dc.(*stdlib.Conn).Conn(); return nil }); err != nil {
+		c.Close()
+		return nil, nil, Error(err)
+	}
+	return c, conn, nil
 }
 
 // readPostgres needs no transaction of its own: a batch is one.
 func (d *DB) readPostgres(ctx context.Context, queries []Query) error {
-	c, err := d.read.Conn(ctx)
+	c, conn, err := borrow(ctx, d.read)
 	if err != nil {
-		return Error(err)
+		return err
 	}
 	defer c.Close()
-	conn, err := driverConn(c)
-	if err != nil {
-		return Error(err)
-	}
 	return (&pipe{conn: conn}).read(ctx, queries)
 }
 
 // viewPostgres runs f on one snapshot; its beginning travels with the first query.
 func (d *DB) viewPostgres(ctx context.Context, f func(*Tx) error) error {
-	c, err := d.read.Conn(ctx)
+	c, conn, err := borrow(ctx, d.read)
 	if err != nil {
-		return Error(err)
+		return err
 	}
 	defer c.Close()
-	conn, err := driverConn(c)
-	if err != nil {
-		return Error(err)
-	}
 	p := &pipe{conn: conn, waiting: []put{{query: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`}}}
 	defer func() {
 		if p.trips > 0 && !conn.IsClosed() {
@@ -210,15 +209,11 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 			err = away(err)
 		}
 	}()
-	c, err := d.write.Conn(ctx)
+	c, conn, err := borrow(ctx, d.write)
 	if err != nil {
-		return nil, Error(err)
+		return nil, err
 	}
 	defer c.Close()
-	conn, err := driverConn(c)
-	if err != nil {
-		return nil, Error(err)
-	}
 	stx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return nil, Error(err)

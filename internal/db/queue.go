@@ -40,9 +40,6 @@ func (q Queue) Claim(ctx context.Context, tx *Tx, limit int) ([]string, error) {
 // Beat prolongs the leases of the rows this node works on, and of no others: a
 // row that nobody works on falls back.
 func (q Queue) Beat(ctx context.Context, tx *Tx, ids []string) error {
-	for len(ids)%beatStep != 0 { // few query texts, whatever the number
-		ids = append(ids, ids[0])
-	}
 	if len(ids) == 0 {
 		return nil
 	}
@@ -50,8 +47,6 @@ func (q Queue) Beat(ctx context.Context, tx *Tx, ids []string) error {
 	_, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET lease_until = $2 WHERE owner = $1 AND done_at = 0 AND state IN %s AND id IN %s`, q.Table, quoted(q.Busy), in), args...)
 	return err
 }
-
-const beatStep = 32
 
 // Reclaim gives rows back whose lease has run out and, at a node's start, those
 // it held when it died.

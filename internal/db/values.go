@@ -54,16 +54,23 @@ func (s timeScanner) Scan(v any) error {
 	return nil
 }
 
+const inStep = 16
+
 // In returns "($n, $n+1, ...)" for the values, and the arguments with them
-// appended; the portable stand-in for = ANY.
+// appended; the portable stand-in for = ANY. Above a handful the last value stands
+// there several times, so that lists of all lengths have few query texts.
 func In[T any](args []any, values []T) (string, []any) {
+	n := len(values)
+	if n > inStep {
+		n = (n + inStep - 1) / inStep * inStep
+	}
 	var b strings.Builder
 	b.WriteByte('(')
-	for i, v := range values {
+	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		args = append(args, v)
+		args = append(args, values[min(i, len(values)-1)])
 		fmt.Fprintf(&b, "$%d", len(args))
 	}
 	b.WriteByte(')')

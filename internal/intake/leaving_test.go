@@ -230,12 +230,7 @@ func TestInDoubtIsRepeatedAndRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.until(func() bool { x.clock.add(time.Minute); return x.last(c).State == outbox.Sent })
-	if got := r.mails(); len(got) != 3 || !bytes.Equal(got[1], got[2]) {
-		t.Errorf("%d mails", len(got))
-	}
-	if n := x.count(`SELECT COUNT(*) FROM audit WHERE act = 'delivery.repeated'`); n != 1 {
-		t.Errorf("%d audit rows say that it went again", n)
-	}
+	x.repeatedOnce(r, 3)
 }
 
 func TestSilentRelayIsGivenUpAtLast(t *testing.T) {
@@ -334,13 +329,7 @@ func TestDatabaseAwayAfterTheRelaysYes(t *testing.T) {
 	x.build()
 	x.start()
 	x.until(func() bool { return x.last(c).State == outbox.Sent })
-	got := r.mails()
-	if n := len(got); n != 3 || !bytes.Equal(got[1], got[2]) {
-		t.Errorf("%d mails", n)
-	}
-	if n := x.count(`SELECT COUNT(*) FROM audit WHERE act = 'delivery.repeated'`); n != 1 {
-		t.Errorf("%d audit rows say so", n)
-	}
+	x.repeatedOnce(r, 3)
 }
 
 func TestUnknownOrUnverifiedKeyIsNeverEncryptedTo(t *testing.T) {
@@ -464,12 +453,7 @@ func TestOutcomeThatCannotBeKeptIsRepeatedAndRecorded(t *testing.T) {
 	}
 	x.clock.add(10 * time.Minute)
 	x.until(func() bool { return x.last(c).State == outbox.Sent })
-	if got := r.mails(); len(got) != 3 || !bytes.Equal(got[1], got[2]) {
-		t.Errorf("%d mails", len(got))
-	}
-	if n := x.count(`SELECT COUNT(*) FROM audit WHERE act = 'delivery.repeated'`); n != 1 {
-		t.Errorf("%d audit rows say so", n)
-	}
+	x.repeatedOnce(r, 3)
 }
 
 // A fault of ours in the midst of sending ends in a row, not in a crash, and the

@@ -332,6 +332,19 @@ func (x *desk) until(f func() bool) {
 	x.Fatal("it never happened")
 }
 
+// repeatedOnce makes sure that the last of so many mails is the one before it,
+// byte for byte, and that the record says that it went again.
+func (x *desk) repeatedOnce(r *fakeRelay, mails int) {
+	x.Helper()
+	got := r.mails()
+	if n := len(got); n != mails || !bytes.Equal(got[n-2], got[n-1]) {
+		x.Errorf("%d mails; the repeat must be the same bytes", n)
+	}
+	if n := x.count(`SELECT COUNT(*) FROM audit WHERE act = 'delivery.repeated'`); n != 1 {
+		x.Errorf("%d audit rows say so", n)
+	}
+}
+
 func TestCrashWhileSendingRepeatsTheSameBytes(t *testing.T) {
 	for url, mk := range dbtest.URLs() {
 		t.Run(url, func(t *testing.T) {
@@ -352,13 +365,7 @@ func TestCrashWhileSendingRepeatsTheSameBytes(t *testing.T) {
 			x.build()
 			x.start()
 			x.until(func() bool { return x.last(c).State == outbox.Sent })
-			got := r.mails()
-			if n := len(got); n != 3 || !bytes.Equal(got[1], got[2]) {
-				t.Errorf("%d mails; the repeat must be the same bytes", n)
-			}
-			if n := x.count(`SELECT COUNT(*) FROM audit WHERE act = 'delivery.repeated'`); n != 1 {
-				t.Errorf("%d audit rows say so", n)
-			}
+			x.repeatedOnce(r, 3)
 		})
 	}
 }

@@ -26,15 +26,15 @@ import (
 // database is away, a blob is damaged) defers it; it is never lost.
 func (o *Outbox) deliver(ctx context.Context, row string) {
 	id := ID(row)
-	if err := o.attemptOne(ctx, id); err != nil {
+	if err := o.attempt(ctx, id); err != nil {
 		o.log.Error("outbox: delivery", "delivery", id, "err", err)
 		o.putBack(ctx, id, err)
 	}
 }
 
-// attemptOne decides again, and holds or sends. A fault of ours is an error like
+// attempt decides again, and holds or sends. A fault of ours is an error like
 // others: it ends in a row and not in a crash.
-func (o *Outbox) attemptOne(ctx context.Context, id ID) (err error) {
+func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fail.Panic(p)
@@ -279,12 +279,12 @@ func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
 		if err := vault.PutBlob(ctx, tx, blob, l.key, len(raw), sealed); err != nil {
 			return err
 		}
-		return o.attempt(ctx, tx, l, to, blob)
+		return o.recordAttempt(ctx, tx, l, to, blob)
 	})
 	return raw, err
 }
 
-func (o *Outbox) attempt(ctx context.Context, tx *db.Tx, l *letter, to, blob string) error {
+func (o *Outbox) recordAttempt(ctx context.Context, tx *db.Tx, l *letter, to, blob string) error {
 	if l.d.Reason == sending || strings.HasPrefix(l.d.Reason, inDoubt) {
 		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.repeated", About: string(l.d.Case),
 			Detail: "delivery " + string(l.d.ID) + ": the last attempt has no outcome; same Message-ID"}); err != nil {
@@ -301,7 +301,7 @@ func (o *Outbox) again(ctx context.Context, l *letter) ([]byte, error) {
 		if b, err = o.v.GetBlob(ctx, tx, l.d.RawBlob); err != nil {
 			return err
 		}
-		return o.attempt(ctx, tx, l, l.d.SealedTo, l.d.RawBlob)
+		return o.recordAttempt(ctx, tx, l, l.d.SealedTo, l.d.RawBlob)
 	})
 	if err != nil {
 		return nil, err

@@ -227,17 +227,14 @@ func (o *Outbox) settle(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, st
 // repeat addresses and subjects, and this column is not sealed.
 var statusCode = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}$`) // RFC 3463, 2
 
-// meaning puts the usual status codes into words.
+// meanings are the usual status codes in words, by what follows their class.
+var meanings = map[string]string{"1.1": ", there is no such mailbox", "1.2": ", there is no such domain", "1.10": ", the domain takes no mail",
+	"2.1": ", the mailbox is switched off", "2.2": ", the mailbox is full", "3.4": ", the mail is too large", "4.7": ", it waited too long",
+	"7.1": ", it was turned away by a rule of theirs", "7.26": ", it was turned away by a rule of theirs"}
+
 func meaning(status string) string {
 	_, rest, _ := strings.Cut(status, ".")
-	for code, text := range map[string]string{"1.1": "there is no such mailbox", "1.2": "there is no such domain", "1.10": "the domain takes no mail",
-		"2.1": "the mailbox is switched off", "2.2": "the mailbox is full", "3.4": "the mail is too large", "4.7": "it waited too long",
-		"7.1": "it was turned away by a rule of theirs", "7.26": "it was turned away by a rule of theirs"} {
-		if rest == code {
-			return ", " + text
-		}
-	}
-	return ""
+	return meanings[rest]
 }
 
 // Bounced notes that a mail of ours came back, or is delayed. It returns the

@@ -281,8 +281,7 @@ func (d *Desk) setSensitive(w http.ResponseWriter, r *http.Request, me *visitor)
 	if err != nil {
 		return err
 	}
-	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: id, Kind: cases.Note, Door: "desk", Author: me.ID(), At: d.db.Now(), Doc: cases.Doc{Text: "Not sensitive any more: " + reason}}
-	parts, err := cases.Seal(m, key)
+	m, parts, err := d.newNote(me, id, key, "Not sensitive any more: "+reason)
 	if err != nil {
 		return err
 	}

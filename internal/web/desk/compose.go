@@ -311,8 +311,7 @@ func (d *Desk) note(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: &cases.Draft{Text: text, Note: true}, note: true,
 			errors: web.Errors{{Field: "text", Text: "Write the note before you keep it."}}})
 	}
-	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Note, Door: "desk", Author: me.ID(), At: d.db.Now(), Doc: cases.Doc{Text: text}}
-	parts, err := cases.Seal(m, key)
+	m, parts, err := d.newNote(me, c.ID, key, text)
 	if err != nil {
 		return err
 	}
@@ -326,4 +325,11 @@ func (d *Desk) note(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		return err
 	}
 	return back(w, r, "/desk/cases/"+string(c.ID)+"#m-"+string(m.ID))
+}
+
+// newNote is an internal note of the visitor's, ready to be added to the case.
+func (d *Desk) newNote(me *visitor, id cases.ID, key *vault.Key, text string) (*cases.Message, *cases.Parts, error) {
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: id, Kind: cases.Note, Door: "desk", Author: me.ID(), At: d.db.Now(), Doc: cases.Doc{Text: text}}
+	parts, err := cases.Seal(m, key)
+	return m, parts, err
 }
