@@ -261,8 +261,13 @@ func TestMailBecomesACaseAndIsAcknowledgedOnce(t *testing.T) {
 		if m.Root.Type != "multipart/signed" || m.Header().Get("Auto-Submitted") != "auto-replied" {
 			x.Errorf("%s %q", m.Root.Type, m.Header().Get("Auto-Submitted"))
 		}
+		// What it says, and the fields that are no key: base64 holds any three letters by chance.
+		seen := m.Root.Display().Text
+		for _, field := range []string{"From", "To", "Subject", "Reply-To", "In-Reply-To", "References"} {
+			seen += "\n" + m.Header().Text(field)
+		}
 		for _, word := range []string{"canary-subject", "canary-body", "Ada"} {
-			if bytes.Contains(acks[0], []byte(word)) {
+			if strings.Contains(seen, word) || len(word) > 5 && bytes.Contains(acks[0], []byte(word)) {
 				x.Errorf("the receipt quotes %q of an unverified sender", word)
 			}
 		}
