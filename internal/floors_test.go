@@ -10,13 +10,13 @@ import (
 // floors lists the packages from the ground up. A package may import only
 // what stands before it.
 var floors = strings.Fields(`
-	fail db db/dbtest jobs vault safehttp
+	fail db db/dbtest jobs vault safehttp jws
 	message pgp mailauth evidence smtpc dlp links
 	gpgtest browsertest
-	audit staff contacts mailboxes
-	policy cases portal
-	outbox intake
-	smtpd web web/public web/desk
+	audit staff contacts mailboxes apikeys hooks
+	policy consent cases portal instructions
+	outbox authorise intake
+	smtpd web web/public web/desk web/api
 	config app
 `)
 
@@ -26,7 +26,7 @@ var fences = map[string][]string{
 	"github.com/ProtonMail/go-crypto":     {"pgp"},
 	"github.com/jackc/pgx/v5":             {"db", "db/dbtest"},
 	"modernc.org/sqlite":                  {"db", "db/dbtest"},
-	"net/http":                            {"web", "web/public", "web/desk", "safehttp", "app", "staff"},
+	"net/http":                            {"web", "web/public", "web/desk", "web/api", "safehttp", "hooks", "app", "staff"},
 	"postern/internal/smtpc":              {"outbox", "app"},
 	"github.com/prometheus/client_golang": {"app"},
 	"github.com/emersion/go-smtp":         {"smtpd", "smtpc"},
