@@ -24,7 +24,7 @@ import (
 
 // An Entry is one act.
 type Entry struct {
-	Actor  string // "staff:<id>", "contact:<id>", "system"
+	Actor  string // "staff:<id>", "contact:<id>", "api:<id of the key>", "system"
 	Act    string // "case.opened", "key.verified", ...
 	About  string // the id of the case, contact, item or setting
 	Detail string // few plain words; no content, no addresses
@@ -48,9 +48,10 @@ func scan(r *Row, row func(...any) error) error {
 // System is the actor of what the desk does by itself.
 const System = "system"
 
-// Staff, Contact name an actor.
+// Staff, Contact, APIKey name an actor.
 func Staff(id string) string   { return "staff:" + id }
 func Contact(id string) string { return "contact:" + id }
+func APIKey(id string) string  { return "api:" + id }
 
 // headKey is under what a transaction remembers the end of the chain.
 type headKey struct{}
