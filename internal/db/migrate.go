@@ -2,9 +2,11 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 
@@ -13,6 +15,30 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+//go:embed guards/*.sql
+var guards embed.FS
+
+// guardsVersion is the migration that sets the guards up: triggers, the one thing
+// that the two databases have no common text for.
+const guardsVersion = 13
+
+func (d *DB) guard(ctx context.Context, tx *sql.Tx) error {
+	name := "guards/postgres.sql"
+	if d.lite {
+		name = "guards/sqlite.sql"
+	}
+	text, err := guards.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	for _, statement := range strings.Split(string(text), "-- +statement\n") {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Migrate brings the tables up to this program's version. A database written
 // by a newer program is refused.
@@ -25,7 +51,8 @@ func (d *DB) Migrate(ctx context.Context) error {
 	if d.lite {
 		dialect = goose.DialectSQLite3
 	}
-	p, err := goose.NewProvider(dialect, d.write, dir, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, d.write, dir, goose.WithDisableGlobalRegistry(true),
+		goose.WithGoMigrations(goose.NewGoMigration(guardsVersion, &goose.GoFunc{RunTx: d.guard}, nil)))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

@@ -1,0 +1,45 @@
+-- What no program, and nobody at the database's own prompt, may do by a plain
+-- statement: approve an instruction that nobody proved.
+CREATE FUNCTION instructions_begin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.state <> 'proposed' OR NEW.need < 1 OR NEW.need < COALESCE((SELECT level FROM instruction_types WHERE id = NEW.type_id), 99) THEN
+		RAISE EXCEPTION 'instructions: begins as proposed, with the assurance that its type demands';
+	END IF;
+	RETURN NEW;
+END $$;
+-- +statement
+CREATE TRIGGER instructions_begin BEFORE INSERT ON instructions FOR EACH ROW EXECUTE FUNCTION instructions_begin();
+-- +statement
+CREATE FUNCTION instructions_step() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF (NEW.id, NEW.ref_hash, NEW.bind, NEW.type_id, NEW.contact_id, NEW.key_id, NEW.doc, NEW.need, NEW.approvals, NEW.proposer, NEW.made_at, NEW.expires_at)
+		IS DISTINCT FROM (OLD.id, OLD.ref_hash, OLD.bind, OLD.type_id, OLD.contact_id, OLD.key_id, OLD.doc, OLD.need, OLD.approvals, OLD.proposer, OLD.made_at, OLD.expires_at) THEN
+		RAISE EXCEPTION 'instructions: what was shown never changes; make a new one';
+	END IF;
+	IF NEW.state IN ('proved', 'approved', 'executed') AND NOT EXISTS (SELECT 1 FROM instruction_proofs p
+		WHERE p.instruction_id = NEW.id AND p.contact_id = NEW.contact_id AND p.bind = NEW.bind AND p.level >= NEW.need) THEN
+		RAISE EXCEPTION 'instructions: no proof that satisfies the type';
+	END IF;
+	IF NEW.state IN ('approved', 'executed') AND NEW.approvals > (SELECT COUNT(*) FROM instruction_approvals a
+		WHERE a.instruction_id = NEW.id AND 'staff:' || a.staff_id <> NEW.proposer) THEN
+		RAISE EXCEPTION 'instructions: too few people approved';
+	END IF;
+	IF OLD.state <> NEW.state AND NOT (
+		(OLD.state = 'proposed' AND NEW.state IN ('proved', 'refused', 'frozen', 'expired', 'cancelled'))
+		OR (OLD.state = 'proved' AND NEW.state IN ('approved', 'refused', 'frozen', 'expired', 'cancelled'))
+		OR (OLD.state = 'approved' AND NEW.state IN ('executed', 'refused', 'frozen', 'cancelled'))) THEN
+		RAISE EXCEPTION 'instructions: no such step';
+	END IF;
+	RETURN NEW;
+END $$;
+-- +statement
+CREATE TRIGGER instructions_step BEFORE UPDATE ON instructions FOR EACH ROW EXECUTE FUNCTION instructions_step();
+-- +statement
+CREATE FUNCTION records_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION '%: records stay as they are', TG_TABLE_NAME;
+END $$;
+-- +statement
+CREATE TRIGGER instructions_stay BEFORE DELETE ON instructions FOR EACH ROW EXECUTE FUNCTION records_stay();
+-- +statement
+CREATE TRIGGER instruction_proofs_stay BEFORE UPDATE OR DELETE ON instruction_proofs FOR EACH ROW EXECUTE FUNCTION records_stay();

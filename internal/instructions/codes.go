@@ -1,0 +1,136 @@
+package instructions
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+)
+
+// A call-back code crosses from the call to the portal, or the other way round.
+// It is made for one instruction: its hash covers what the instruction is bound
+// to, so read out for one it never fits another.
+type Way string
+
+const (
+	ToPortal Way = "to portal" // the agent reads it out, the customer types it on the page
+	ToAgent  Way = "to agent"  // the page shows it, the customer reads it out
+)
+
+// Limits of call-back codes, and of the number that is called.
+const (
+	CodeLife  = 10 * time.Minute
+	PhoneRest = 30 * 24 * time.Hour // a number changed later than that may be a thief's
+)
+
+// A Code is one issued call-back code.
+type Code struct {
+	ID, Nonce, Phone, By string
+	Way                  Way
+	hash                 string
+	Expires, Used        time.Time
+}
+
+func digitsOf(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func (s *Store) codeHash(i *Instruction, way Way, nonce, code string) string {
+	return hex.EncodeToString(s.v.MAC("call-code", string(i.ID), i.Bind, string(way), nonce, digitsOf(code)))
+}
+
+// MayCall says why this number cannot serve, or nil.
+func MayCall(p *contacts.Phone, now time.Time) error {
+	if now.Sub(p.Made) < PhoneRest {
+		return fail.New(fail.Conflict, "this number was put on file on %s, and a number counts only after 30 days. Use another way, or an older number", p.Made.UTC().Format("2 January 2006"))
+	}
+	return nil
+}
+
+// IssueCode stores a new code and ends any earlier one. For ToPortal, staff is
+// who reads it out over the phone, never the one who proposed the instruction.
+func (s *Store) IssueCode(ctx context.Context, tx *db.Tx, i *Instruction, way Way, code, phone, staff string) error {
+	switch {
+	case i.State != Proposed || !tx.Now.Before(i.Expires):
+		return fail.New(fail.Conflict, "it is not open for a proof any more")
+	case i.Tries >= MaxTries:
+		return fail.New(fail.Conflict, "five wrong tries were made; it cannot be proved any more")
+	case i.Need > Call:
+		return fail.New(fail.Conflict, "this instruction needs %s; a call does not prove it", Words(i.Need))
+	case staff != "" && "staff:"+staff == i.Proposer:
+		return fail.New(fail.Denied, "you proposed it, so somebody else must make the call")
+	}
+	if _, err := tx.Exec(ctx, `UPDATE instruction_codes SET expires_at = $3 WHERE instruction_id = $1 AND way = $2 AND used_at = 0 AND expires_at > $3`, i.ID, way, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	nonce := db.NewSecret()
+	_, err := tx.Exec(ctx, `INSERT INTO instruction_codes (id, instruction_id, way, hash, nonce, phone_id, by_staff, made_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		db.NewID(), i.ID, way, s.codeHash(i, way, nonce, code), nonce, phone, staff, db.Micros(tx.Now), db.Micros(tx.Now.Add(CodeLife)))
+	if err != nil {
+		return err
+	}
+	actor := audit.Contact(string(i.Contact))
+	if staff != "" {
+		actor = audit.Staff(staff)
+	}
+	return s.note(ctx, tx, i, actor, "code-issued", string(way))
+}
+
+// Redeem tries a code and uses it up. ok is false for every kind of wrong, which
+// is counted; blocked tells that it was the last try.
+func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Instruction, way Way, code string) (c *Code, blocked bool, err error) {
+	list, err := db.List(ctx, tx, func(c *Code, row func(...any) error) error {
+		return row(&c.ID, &c.Way, &c.hash, &c.Nonce, &c.Phone, &c.By, db.Time(&c.Expires), db.Time(&c.Used))
+	}, `SELECT id, way, hash, nonce, phone_id, by_staff, expires_at, used_at FROM instruction_codes WHERE instruction_id = $1 AND way = $2 ORDER BY made_at DESC, id DESC LIMIT 1`, i.ID, way)
+	if err != nil {
+		return nil, false, err
+	}
+	var last Code // a made-up one takes the same time to compare
+	if len(list) > 0 {
+		last = list[0]
+	}
+	fits := hmac.Equal([]byte(last.hash), []byte(s.codeHash(i, way, last.Nonce, code)))
+	if !fits || !last.Used.IsZero() || !tx.Now.Before(last.Expires) || i.State != Proposed || !tx.Now.Before(i.Expires) {
+		blocked, err = s.Miss(ctx, tx, i, "call")
+		return nil, blocked, err
+	}
+	n, err := tx.Exec(ctx, `UPDATE instruction_codes SET used_at = $2 WHERE id = $1 AND used_at = 0 AND EXISTS (SELECT 1 FROM instructions WHERE id = $3 AND tries < $4)`,
+		last.ID, db.Micros(tx.Now), i.ID, MaxTries)
+	if err != nil {
+		return nil, false, err
+	}
+	if n == 0 {
+		blocked, err = s.Miss(ctx, tx, i, "call")
+		return nil, blocked, err
+	}
+	return &last, false, nil
+}
+
+// Miss counts a wrong try. The fifth ends the instruction: blocked is true once.
+func (s *Store) Miss(ctx context.Context, tx *db.Tx, i *Instruction, kind string) (blocked bool, err error) {
+	if err := s.note(ctx, tx, i, audit.Contact(string(i.Contact)), "proof-refused", kind+", wrong"); err != nil {
+		return false, err
+	}
+	if i.State != Proposed {
+		return false, nil
+	}
+	n, err := tx.Exec(ctx, `UPDATE instructions SET tries = tries + 1 WHERE id = $1 AND tries < $2`, i.ID, MaxTries)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if i.Tries++; i.Tries < MaxTries {
+		return false, nil
+	}
+	return true, s.End(ctx, tx, i, Refused, "five wrong tries", audit.System)
+}
