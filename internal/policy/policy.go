@@ -15,6 +15,7 @@ const (
 	Encrypted Protection = "encrypted" // signed and encrypted mail
 	Portal    Protection = "portal"    // signed notice; the content waits behind a second factor
 	Signed    Protection = "signed"    // signed mail, readable on the way; routine content only
+	OptedOut  Protection = "opted-out" // signed mail, readable on the way; sensitive, and their own choice
 	Blocked   Protection = "blocked"   // it does not go, and Why says what would help
 )
 
@@ -38,6 +39,7 @@ const (
 	NoFactor Factor = "none"
 	Call     Factor = "call"    // a number on file, for an access code by telephone
 	Passkey  Factor = "passkey" // enrolled
+	Link     Factor = "link"    // they gave the second proof up: the notice's link is enough
 )
 
 // Facts is everything the decision depends on.
@@ -46,6 +48,8 @@ type Facts struct {
 	Address   bool // the contact has a mail address
 	Key       KeyState
 	Factor    Factor
+	OptedOut  bool   // their own consent to unencrypted mail stands
+	Protected string // why this content stays protected whatever they chose (Stays); empty: it need not
 }
 
 // Verdict is the decision and its reason, in the second person, for the agent.
@@ -56,19 +60,34 @@ type Verdict struct {
 
 // Decide says how a message goes. What is not known refuses.
 func Decide(f Facts) Verdict {
+	chose := f.OptedOut && f.Protected == ""
 	switch {
 	case !f.Address:
 		return Verdict{Blocked, "no mail address is on file"}
+	case f.Sensitive && chose:
+		return Verdict{OptedOut, "it is sensitive, and they chose to get such mail readable"}
+	case f.Key == Verified && chose:
+		return Verdict{Signed, "nothing in it is sensitive, and they chose to get mail readable"}
 	case f.Key == Verified:
-		return Verdict{Encrypted, "their key was compared with them and works"}
+		return Verdict{Encrypted, "their key was compared with them and works" + choiceRemark(f)}
 	case !f.Sensitive:
 		return Verdict{Signed, "nothing in it is sensitive" + keyRemark(f.Key)}
+	case f.Factor == Link && f.Protected == "":
+		return Verdict{Portal, "it is sensitive" + keyRemark(f.Key) + "; a signed notice goes out, and its link alone opens it, as they chose"}
 	case f.Factor == Passkey:
-		return Verdict{Portal, "it is sensitive" + keyRemark(f.Key) + "; a signed notice goes out, and their passkey opens it"}
+		return Verdict{Portal, "it is sensitive" + keyRemark(f.Key) + "; a signed notice goes out, and their passkey opens it" + choiceRemark(f)}
 	case f.Factor == Call:
-		return Verdict{Portal, "it is sensitive" + keyRemark(f.Key) + "; a signed notice goes out, and a code that you give by telephone opens it"}
+		return Verdict{Portal, "it is sensitive" + keyRemark(f.Key) + "; a signed notice goes out, and a code that you give by telephone opens it" + choiceRemark(f)}
 	}
-	return Verdict{Blocked, "it is sensitive" + keyRemark(f.Key) + ", and no second factor is known: put a phone number on file, or compare a key with them"}
+	return Verdict{Blocked, "it is sensitive" + keyRemark(f.Key) + ", and no second factor is known: put a phone number on file, or compare a key with them" + choiceRemark(f)}
+}
+
+// choiceRemark says why what they chose does not count here.
+func choiceRemark(f Facts) string {
+	if f.OptedOut && f.Protected != "" {
+		return "; they gave up encryption, but " + f.Protected
+	}
+	return ""
 }
 
 func keyRemark(k KeyState) string {
@@ -85,7 +104,7 @@ func keyRemark(k KeyState) string {
 
 // Weakest is the protection that names the Send button: the weakest of all.
 func Weakest(all []Verdict) Protection {
-	order := map[Protection]int{Blocked: 0, Signed: 1, Portal: 2, Encrypted: 3}
+	order := map[Protection]int{Blocked: 0, OptedOut: 1, Signed: 2, Portal: 3, Encrypted: 4}
 	weakest := Encrypted
 	for _, v := range all {
 		if order[v.Protection] < order[weakest] {
@@ -99,18 +118,30 @@ func Weakest(all []Verdict) Protection {
 }
 
 // StillHolds reports whether a message promised as shown may go as decided now:
-// never with less protection than the agent saw.
+// never with less protection than the agent saw. What was shown as routine does
+// not go as sensitive and readable: somebody marked it in between.
 func StillHolds(shown, now Protection) bool {
 	switch now {
 	case Encrypted, Portal:
 		return true
 	case Signed:
-		return shown == Signed
+		return shown == Signed || shown == OptedOut
+	case OptedOut:
+		return shown == OptedOut
 	}
 	return false
 }
 
 // String is one line of the decision table.
 func (f Facts) String() string {
-	return fmt.Sprintf("sensitive=%-5v address=%-5v key=%-10s factor=%-7s", f.Sensitive, f.Address, f.Key, f.Factor)
+	s := fmt.Sprintf("sensitive=%-5v address=%-5v key=%-10s factor=%-7s", f.Sensitive, f.Address, f.Key, f.Factor)
+	switch {
+	case f.OptedOut && f.Protected != "":
+		s += " opted-out, protected"
+	case f.OptedOut:
+		s += " opted-out"
+	case f.Protected != "":
+		s += " protected"
+	}
+	return s
 }

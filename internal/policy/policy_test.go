@@ -11,11 +11,13 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden file")
 
 func table(f func(Facts)) {
-	for _, sensitive := range []bool{true, false} {
-		for _, address := range []bool{true, false} {
-			for _, key := range []KeyState{Verified, Unverified, Unusable, NoKey} {
-				for _, factor := range []Factor{Passkey, Call, NoFactor} {
-					f(Facts{sensitive, address, key, factor})
+	for _, choice := range []Facts{{}, {OptedOut: true}, {OptedOut: true, Protected: "somebody else's data is in it"}} {
+		for _, sensitive := range []bool{true, false} {
+			for _, address := range []bool{true, false} {
+				for _, key := range []KeyState{Verified, Unverified, Unusable, NoKey} {
+					for _, factor := range []Factor{Passkey, Call, Link, NoFactor} {
+						f(Facts{sensitive, address, key, factor, choice.OptedOut, choice.Protected})
+					}
 				}
 			}
 		}
@@ -50,6 +52,9 @@ func TestP2SensitiveContentNeverTravelsInClear(t *testing.T) {
 		if f.Sensitive && v.Protection == Signed {
 			t.Errorf("%s goes in clear", f)
 		}
+		if v.Protection == OptedOut && (!f.Sensitive || !f.OptedOut || f.Protected != "") {
+			t.Errorf("%s goes in clear, and nobody chose that", f)
+		}
 		if v.Protection == Encrypted && f.Key != Verified {
 			t.Errorf("%s is encrypted to a key nobody verified", f)
 		}
@@ -77,6 +82,8 @@ func TestProtectionNeverFallsAfterItWasShown(t *testing.T) {
 	}{
 		{Encrypted, Encrypted, true}, {Encrypted, Portal, true}, {Encrypted, Signed, false}, {Encrypted, Blocked, false},
 		{Portal, Encrypted, true}, {Portal, Signed, false}, {Signed, Signed, true}, {Signed, Encrypted, true}, {Signed, Blocked, false}, {Blocked, Signed, false},
+		{OptedOut, OptedOut, true}, {OptedOut, Encrypted, true}, {OptedOut, Portal, true}, {OptedOut, Signed, true}, {OptedOut, Blocked, false},
+		{Encrypted, OptedOut, false}, {Portal, OptedOut, false}, {Signed, OptedOut, false}, {Blocked, OptedOut, false}, {"", OptedOut, false},
 	} {
 		if got := StillHolds(c.shown, c.now); got != c.want {
 			t.Errorf("shown %s, now %s: %v", c.shown, c.now, got)
@@ -92,7 +99,8 @@ func TestWeakestNamesTheButton(t *testing.T) {
 		return out
 	}
 	for want, in := range map[Protection][]Verdict{
-		Encrypted: v(Encrypted, Encrypted), Portal: v(Encrypted, Portal), Signed: v(Portal, Signed, Encrypted), Blocked: v(Encrypted, Blocked, Signed),
+		Encrypted: v(Encrypted, Encrypted), Portal: v(Encrypted, Portal), Signed: v(Portal, Signed, Encrypted), Blocked: v(Encrypted, Blocked, OptedOut, Signed),
+		OptedOut: v(Encrypted, OptedOut, Signed, Portal),
 	} {
 		if got := Weakest(in); got != want {
 			t.Errorf("%v: %s, want %s", in, got, want)
@@ -100,5 +108,66 @@ func TestWeakestNamesTheButton(t *testing.T) {
 	}
 	if Weakest(nil) != Blocked {
 		t.Error("nobody to send to must block")
+	}
+}
+
+// TestP5AChoiceChangesNothingElse: to whoever chose nothing, and to what stays
+// protected, a message goes as ever; a choice never blocks and never needs more.
+func TestP5AChoiceChangesNothingElse(t *testing.T) {
+	table(func(f Facts) {
+		plain := f
+		plain.OptedOut, plain.Protected = false, ""
+		was, now := Decide(plain), Decide(f)
+		switch {
+		case f.Protected != "" && f.Factor != Link && now.Protection != was.Protection:
+			t.Errorf("%s: %s, and %s without the choice", f, now.Protection, was.Protection)
+		case f.OptedOut && f.Protected == "" && f.Sensitive && f.Address && now.Protection != OptedOut:
+			t.Errorf("%s: the choice does not count: %s", f, now.Protection)
+		case !f.Address && now.Protection != Blocked:
+			t.Errorf("%s goes nowhere as %s", f, now.Protection)
+		}
+		if f.Protected != "" {
+			f.OptedOut = false
+			if got := Decide(f).Protection; got != was.Protection && f.Factor != Link {
+				t.Errorf("%s: %s, and %s where nothing is protected", f, got, was.Protection)
+			}
+		}
+	})
+}
+
+// TestP5ALinkAloneOpensNothingProtected: where other people's data may be, the
+// second proof is asked for, or nothing goes.
+func TestP5ALinkAloneOpensNothingProtected(t *testing.T) {
+	f := Facts{Sensitive: true, Address: true, Key: NoKey, Factor: Link}
+	if got := Decide(f).Protection; got != Portal {
+		t.Errorf("their own: %s", got)
+	}
+	f.Protected = "somebody else's data is in it"
+	if got := Decide(f).Protection; got != Blocked {
+		t.Errorf("protected: %s", got)
+	}
+}
+
+func TestP5OtherPeoplesDataAndListedTopicsStayProtected(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		owner  string
+		others []string
+		listed bool
+		stays  bool
+	}{
+		{"their own case", "ada", []string{"ada"}, false, false},
+		{"nobody has joined yet", "ada", nil, false, false},
+		{"another's case", "ben", []string{"ada"}, false, true},
+		{"nobody's case", "", nil, false, true},
+		{"somebody else is part of it", "ada", []string{"ada", "ben"}, false, true},
+		{"a listed topic", "ada", []string{"ada"}, true, true},
+	} {
+		if got := Stays("ada", c.owner, c.others, c.listed); (got != "") != c.stays {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+	if Stays("", "", nil, false) == "" {
+		t.Error("nobody chose anything")
 	}
 }
