@@ -165,7 +165,7 @@ func (s *Store) Read(ctx context.Context, tx *db.Tx, ses *Session, id ID) (*Item
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if i.Contact != ses.Contact || ses.Item != id {
+	if i.Contact != ses.Contact || ses.Item != "" && ses.Item != id {
 		return nil, nil, nil, fail.New(fail.NotFound, "not found")
 	}
 	if err := i.Gone(tx.Now); err != nil {

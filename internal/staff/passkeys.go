@@ -230,11 +230,23 @@ func credentialHash(id []byte) string {
 // BeginLogin starts signing in. With an owner only their passkeys fit; with the
 // kind alone the passkey itself says whose it is.
 func (c *Ceremonies) BeginLogin(ctx context.Context, o Owner) (any, error) {
+	return c.begin(ctx, "login", o, "")
+}
+
+// BeginProof starts a proof of something that is more than being there: the
+// challenge is the hash of what is shown, and kept stands beside it until the
+// answer comes. purpose separates it from signing in and from other proofs.
+func (c *Ceremonies) BeginProof(ctx context.Context, purpose string, o Owner, challenge []byte, kept string) (any, error) {
+	return c.begin(ctx, "prove:"+purpose, o, kept, webauthn.WithChallenge(challenge))
+}
+
+func (c *Ceremonies) begin(ctx context.Context, purpose string, o Owner, label string, opts ...webauthn.LoginOption) (any, error) {
+	opts = append(opts, webauthn.WithUserVerification(protocol.VerificationRequired))
 	var options *protocol.CredentialAssertion
 	var session *webauthn.SessionData
 	var err error
 	if o.ID == "" {
-		options, session, err = c.wa.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
+		options, session, err = c.wa.BeginDiscoverableLogin(opts...)
 	} else {
 		var u *user
 		if u, err = c.user(ctx, o); err != nil {
@@ -243,25 +255,44 @@ func (c *Ceremonies) BeginLogin(ctx context.Context, o Owner) (any, error) {
 		if len(u.creds) == 0 {
 			return nil, fail.New(fail.Denied, "no passkey is enrolled; use the other way")
 		}
-		options, session, err = c.wa.BeginLogin(u, webauthn.WithUserVerification(protocol.VerificationRequired))
+		options, session, err = c.wa.BeginLogin(u, opts...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("begin sign-in: %w", err)
 	}
-	return options, c.keep(ctx, "login", o, kept{Session: *session})
+	return options, c.keep(ctx, purpose, o, kept{*session, label})
 }
 
 // FinishLogin checks the browser's answer and returns whose passkey it was. A
 // counter that went back means a copy: refused. So is an answer that was judged
 // by a counter that another answer has moved meanwhile, or by a removed passkey.
 func (c *Ceremonies) FinishLogin(ctx context.Context, o Owner, answer []byte) (owner string, err error) {
+	owner, _, err = c.finish(ctx, "login", o, answer)
+	return owner, err
+}
+
+// Proved is what a passkey signed: which one it was, how long it has been
+// enrolled, and what was kept since the challenge.
+type Proved struct {
+	Passkey string
+	Made    time.Time
+	Kept    string
+}
+
+// FinishProof checks the answer to BeginProof, as FinishLogin does.
+func (c *Ceremonies) FinishProof(ctx context.Context, purpose string, o Owner, answer []byte) (*Proved, error) {
+	_, p, err := c.finish(ctx, "prove:"+purpose, o, answer)
+	return p, err
+}
+
+func (c *Ceremonies) finish(ctx context.Context, purpose string, o Owner, answer []byte) (owner string, proved *Proved, err error) {
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
 	if err != nil {
-		return "", refuse(err)
+		return "", nil, refuse(err)
 	}
-	k, err := c.take(ctx, "login", o, parsed.Response.CollectedClientData.Challenge)
+	k, err := c.take(ctx, purpose, o, parsed.Response.CollectedClientData.Challenge)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	var p *Passkey
 	err = c.d.View(ctx, func(tx *db.Tx) (err error) {
@@ -269,14 +300,14 @@ func (c *Ceremonies) FinishLogin(ctx context.Context, o Owner, answer []byte) (o
 		return err
 	})
 	if fail.Is(err, fail.NotFound) {
-		return "", refuse(errors.New("unknown credential"))
+		return "", nil, refuse(errors.New("unknown credential"))
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	id := strings.TrimPrefix(p.owner, o.Kind+":")
 	if o.ID != "" && o.ID != id {
-		return "", refuse(errors.New("another owner's credential"))
+		return "", nil, refuse(errors.New("another owner's credential"))
 	}
 	u := &user{Owner{o.Kind, id, ""}, []webauthn.Credential{p.cred}}
 	var cred *webauthn.Credential
@@ -291,26 +322,26 @@ func (c *Ceremonies) FinishLogin(ctx context.Context, o Owner, answer []byte) (o
 		cred, err = c.wa.ValidateLogin(u, k.Session, parsed)
 	}
 	if err != nil {
-		return "", refuse(err)
+		return "", nil, refuse(err)
 	}
 	if cred.Authenticator.CloneWarning {
-		return "", refuse(errors.New("the counter went back"))
+		return "", nil, refuse(errors.New("the counter went back"))
 	}
 	b, err := json.Marshal(cred)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	data := c.v.Desk().Seal(b, "passkey", p.ID)
 	err = c.d.Update(ctx, func(tx *db.Tx) error {
 		return db.Change(ctx, tx, `UPDATE passkeys SET data = $2, used_at = $3 WHERE id = $1 AND data = $4`, p.ID, data, db.Micros(tx.Now), p.data)
 	})
 	if fail.Is(err, fail.NotFound) {
-		return "", refuse(errors.New("used elsewhere at the same moment, or removed"))
+		return "", nil, refuse(errors.New("used elsewhere at the same moment, or removed"))
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return id, nil
+	return id, &Proved{p.ID, p.Made, k.Label}, nil
 }
 
 // refuse is the one answer to every wrong passkey; why goes to the log.

@@ -84,3 +84,14 @@ func (l *line) enter(where string) (leave func(), err error) {
 		}
 	}, nil
 }
+
+// StartTry counts a customer's attempt from one network before it is judged; too
+// many are TooMany. A right one is followed by EndTry.
+func StartTry(ctx context.Context, tx *db.Tx, contact, network string) error {
+	return startTry(ctx, tx, "contact:"+contact+" "+network)
+}
+
+// EndTry takes the count away.
+func EndTry(ctx context.Context, tx *db.Tx, contact, network string) error {
+	return endTry(ctx, tx, "contact:"+contact+" "+network)
+}

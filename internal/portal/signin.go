@@ -1,0 +1,110 @@
+package portal
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/contacts"
+	"postern/internal/db"
+)
+
+// CodeApp is the factor of a customer's authenticator app.
+const CodeApp Factor = "code app"
+
+
+func (s *Store) signInHash(c contacts.ID, code string) string {
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, code)
+	return hex.EncodeToString(s.v.MAC("sign-in-code", string(c), digits))
+}
+
+// IssueSignIn stores a code that an agent reads out on the telephone, and with
+// which the customer enters their place once. Earlier ones end.
+func (s *Store) IssueSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, staff, code string) error {
+	if _, err := tx.Exec(ctx, `UPDATE portal_codes SET expires_at = $2 WHERE contact_id = $1 AND used_at = 0 AND expires_at > $2`, c, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO portal_codes (id, contact_id, hash, by_staff, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		db.NewID(), c, s.signInHash(c, code), staff, db.Micros(tx.Now), db.Micros(tx.Now.Add(CodeLife))); err != nil {
+		return err
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "place.code-issued", About: string(c)})
+}
+
+// RedeemSignIn tries a sign-in code of the contact, "" for nobody: that takes the
+// same time and fails. Each code bears five tries.
+func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code string) (ok bool, err error) {
+	type row struct {
+		id, hash string
+		used     time.Time
+		expires  time.Time
+		tries    int64
+	}
+	live, err := db.List(ctx, tx, func(r *row, scan func(...any) error) error {
+		return scan(&r.id, &r.hash, db.Time(&r.used), db.Time(&r.expires), &r.tries)
+	}, `SELECT id, hash, used_at, expires_at, tries FROM portal_codes WHERE contact_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1`, c)
+	if err != nil {
+		return false, err
+	}
+	var r row
+	if len(live) > 0 {
+		r = live[0]
+	}
+	fits := hmac.Equal([]byte(r.hash), []byte(s.signInHash(c, code)))
+	if !fits || c == "" || !r.used.IsZero() || !tx.Now.Before(r.expires) || r.tries >= MaxTries {
+		_, err := tx.Exec(ctx, `UPDATE portal_codes SET tries = tries + 1 WHERE id = $1`, r.id)
+		return false, err
+	}
+	n, err := tx.Exec(ctx, `UPDATE portal_codes SET used_at = $2 WHERE id = $1 AND used_at = 0 AND tries < $3`, r.id, db.Micros(tx.Now), MaxTries)
+	return n == 1, err
+}
+
+// Enter begins a session in the customer's place, after the factor was checked.
+func Enter(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor) (token string, err error) {
+	token = db.NewSecret()
+	if _, err := tx.Exec(ctx, `INSERT INTO portal_sessions (hash, contact_id, item_id, factor, made_at, seen_at) VALUES ($1, $2, '', $3, $4, $4)`,
+		sessionHash(token), c, f, db.Micros(tx.Now)); err != nil {
+		return "", err
+	}
+	return token, audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(c)), Act: "place.entered", About: string(c), Detail: "by " + string(f)})
+}
+
+// Sessions lists the contact's live sessions, newest first.
+func Sessions(ctx context.Context, tx *db.Tx, c contacts.ID) ([]Session, error) {
+	return db.List(ctx, tx, func(s *Session, row func(...any) error) error {
+		return row(&s.Hash, &s.Contact, &s.Item, &s.Factor, db.Time(&s.Made), db.Time(&s.Seen))
+	}, `SELECT hash, contact_id, item_id, factor, made_at, seen_at FROM portal_sessions WHERE contact_id = $1 AND ended_at = 0 AND made_at > $2 AND seen_at > $3 ORDER BY made_at DESC`,
+		c, db.Micros(tx.Now.Add(-SessionAbsolute)), db.Micros(tx.Now.Add(-SessionIdle)))
+}
+
+// EndAll signs the contact out everywhere, but for the session kept ("" for none).
+func EndAll(ctx context.Context, tx *db.Tx, c contacts.ID, kept string) error {
+	_, err := tx.Exec(ctx, `UPDATE portal_sessions SET ended_at = $2 WHERE contact_id = $1 AND ended_at = 0 AND hash <> $3`, c, db.Micros(tx.Now), kept)
+	return err
+}
+
+// OfContact lists a contact's items, newest first.
+func OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Item, error) {
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM items WHERE contact_id = $1 ORDER BY placed_at DESC, id DESC LIMIT $2`, c, limit)
+}
+
+// ReleaseTo records that a waiting item is shown in the customer's place, behind
+// the factor with which the session was entered.
+func (s *Store) ReleaseTo(ctx context.Context, tx *db.Tx, i *Item, ses *Session) error {
+	if err := i.Gone(tx.Now); err != nil {
+		return err
+	}
+	n, err := tx.Exec(ctx, `UPDATE items SET released_at = $2, factor = $3 WHERE id = $1 AND released_at = 0 AND recalled_at = 0`, i.ID, db.Micros(tx.Now), ses.Factor)
+	if err != nil || n == 0 {
+		return err
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(i.Contact)), Act: "item.released", About: string(i.Case), Detail: "item " + string(i.ID) + " by " + string(ses.Factor) + ", in their place"})
+}
