@@ -10,12 +10,14 @@ import (
 	"strings"
 	"time"
 
+	"postern/internal/apikeys"
 	"postern/internal/audit"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/staff"
 	"postern/internal/web"
+	"postern/internal/web/api"
 	"postern/internal/web/desk"
 	"postern/internal/web/public"
 )
@@ -49,7 +51,18 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 			return d.jobs.Insert(ctx, tx, recheckArgs{Contact: string(c)})
 		},
 		SetUp: d.setUp})
-	return d.wrap(site, web.Options{Org: d.publicOrg(), HSTS: trusted}), d.wrap(pages, web.Options{Org: d.publicOrg(), Staff: true, HSTS: trusted})
+	front := http.NewServeMux()
+	front.Handle("/api/", d.stats.http(d.api(trusted)))
+	front.Handle("/", d.wrap(site, web.Options{Org: d.publicOrg(), HSTS: trusted}))
+	return front, d.wrap(pages, web.Options{Org: d.publicOrg(), Staff: true, HSTS: trusted})
+}
+
+// api builds the door for the organisation's own systems. It stands outside what
+// guards pages against other sites: no cookie is read there, and a program may
+// name any origin.
+func (d *Desk) api(trusted bool) http.Handler {
+	return api.New(api.Options{DB: d.db, Vault: d.vault, Keys: apikeys.NewStore(d.vault), Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes,
+		Outbox: d.outbox, BaseURL: d.cfg.URL, Version: Version, HSTS: trusted})
 }
 
 func (d *Desk) wrap(h http.Handler, o web.Options) http.Handler {

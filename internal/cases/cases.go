@@ -114,9 +114,9 @@ type Message struct {
 	ID       MessageID
 	Case     ID
 	Kind     Kind
-	Door     string // "mail", "portal", "desk"
+	Door     string // "mail", "portal", "desk", "auto", "api"
 	Contact  contacts.ID
-	Author   string // staff id
+	Author   string // staff id; by door "api" the key, as the audit log names it
 	At       time.Time
 	Doc      Doc
 	Evidence *Evidence // inbound only

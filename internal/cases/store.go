@@ -236,6 +236,14 @@ func GetMessage(ctx context.Context, tx *db.Tx, id ID, m MessageID) (*Sealed, er
 	return &found[0], nil
 }
 
+// OfAuthor returns a message without what is in it, if the author wrote it;
+// another's is NotFound.
+func OfAuthor(ctx context.Context, tx *db.Tx, author string, id MessageID) (*Message, error) {
+	return db.One(ctx, tx, func(m *Message, row func(...any) error) error {
+		return row(&m.ID, &m.Case, &m.Kind, &m.Door, &m.Author, db.Time(&m.At))
+	}, `SELECT id, case_id, kind, door, author, at FROM messages WHERE id = $1 AND author = $2 AND author <> ''`, id, author)
+}
+
 // MailsOf returns the stored mails of a contact, newest first.
 func MailsOf(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Sealed, error) {
 	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact_id = $1 AND raw_blob <> '' ORDER BY at DESC LIMIT $2`, c, limit)

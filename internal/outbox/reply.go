@@ -160,7 +160,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 			return err
 		}
 		for _, w := range ways {
-			if err := o.queueReply(ctx, tx, c, m, w, a.Staff); err != nil {
+			if err := o.queueReply(ctx, tx, c, m, w, audit.Staff(a.Staff), tx.Now.Add(Undo)); err != nil {
 				return err
 			}
 		}
@@ -195,16 +195,16 @@ func (o *Outbox) agreed(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answer
 	return ways, nil
 }
 
-func (o *Outbox) queueReply(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.Message, w Way, staff string) error {
+func (o *Outbox) queueReply(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.Message, w Way, actor string, due time.Time) error {
 	d := &Delivery{Case: c.ID, Message: m.ID, Contact: w.Contact.ID, Kind: Reply, Mailbox: c.Mailbox, Address: w.Contact.MailTo(),
-		Shown: w.Protection, Due: tx.Now.Add(Undo)}
+		Shown: w.Protection, Due: due}
 	if err := o.Queue(ctx, tx, d); err != nil {
 		return err
 	}
 	if err := cases.Join(ctx, tx, c.ID, w.Contact.ID); err != nil {
 		return err
 	}
-	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "message.queued", About: string(c.ID),
+	return audit.Append(ctx, tx, audit.Entry{Actor: actor, Act: "message.queued", About: string(c.ID),
 		Detail: fmt.Sprintf("message %s to contact %s, %s", m.ID, w.Contact.ID, w.Protection)})
 }
 

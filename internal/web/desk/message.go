@@ -177,6 +177,9 @@ func (d *Desk) outbound(clock web.Clock, f *file, m *cases.Message, out *Message
 	if m.Door == "auto" {
 		out.Who, out.Did, out.Automatic = d.o.Org().Name, "acknowledged", "Receipt"
 	}
+	if m.Door == "api" {
+		out.Who, out.Did, out.Automatic = d.o.Org().Name, "sent", "Sent by one of our systems"
+	}
 	for i := range f.sent {
 		s := &f.sent[i]
 		if s.Message != m.ID {

@@ -1,0 +1,166 @@
+package outbox
+
+import (
+	"context"
+
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/policy"
+	"postern/internal/vault"
+)
+
+// A SystemMessage is what one of the organisation's own systems sends to one
+// person: a statement, a letter. It goes the way of an agent's answer, through
+// the same decision, and differs in this: it counts as nobody's answer, so it
+// moves no case and takes no case as its own, and it does not wait to be undone.
+type SystemMessage struct {
+	Actor     string // the key that sends it, as the audit log names it
+	To        contacts.ID
+	Case      cases.ID // it goes on with this case; empty: it begins one
+	Subject   string   // of the case it begins
+	Mailbox   string   // of the case it begins
+	Text      string
+	Sensitive bool // marked so by the system
+	Files     []cases.File
+}
+
+// Prepared is a system's message, sealed and not stored yet.
+type Prepared struct {
+	s       *SystemMessage
+	answer  *Answer
+	fresh   *cases.Case // the case it begins; nil: it goes on with one
+	message *cases.Message
+	parts   *cases.Parts
+	files   []cases.SealedFile
+	key     *vault.Key
+}
+
+// Queued is a system's message that was queued, and how it is to go.
+type Queued struct {
+	Case    *cases.Case
+	Message cases.MessageID
+	Way
+}
+
+// PrepareSystem checks and seals a system's message, outside any transaction.
+func (o *Outbox) PrepareSystem(ctx context.Context, s *SystemMessage) (*Prepared, error) {
+	p := &Prepared{s: s, answer: &Answer{Case: s.Case, Text: s.Text, Sensitive: s.Sensitive, To: []contacts.ID{s.To}, Files: s.Files}}
+	if err := p.answer.check(); err != nil {
+		return nil, err
+	}
+	p.answer.look()
+	if err := o.systemCase(ctx, p); err != nil {
+		return nil, err
+	}
+	id := s.Case
+	if p.fresh != nil {
+		id = p.fresh.ID
+	}
+	p.message = &cases.Message{ID: cases.MessageID(db.NewID()), Case: id, Kind: cases.Out, Door: "api", Author: s.Actor, At: o.d.Now(),
+		Doc: cases.Doc{Subject: s.Subject, Text: p.answer.Text, Sensitive: s.Sensitive || len(s.Files) > 0}}
+	p.files = p.message.Doc.Attach(s.Files, p.key)
+	var err error
+	p.parts, err = cases.Seal(p.message, p.key)
+	return p, err
+}
+
+// systemCase finds the data key of the case, or begins one, which waits for
+// them: nobody here owes a word.
+func (o *Outbox) systemCase(ctx context.Context, p *Prepared) (err error) {
+	s := p.s
+	if s.Case != "" {
+		asked, query := o.cases.AskKey(s.Case)
+		if err := o.d.Read(ctx, query); err != nil {
+			return err
+		}
+		p.key, err = asked.Key()
+		return notTheirs(err)
+	}
+	who := o.book.AskID(s.To)
+	asked := who.AskKey(o.v)
+	if err := o.d.Read(ctx, who.Queries...); err != nil {
+		return err
+	}
+	person, err := who.Contact()
+	if err != nil {
+		return err
+	}
+	if p.key, err = asked.Key(); err != nil {
+		return err
+	}
+	now := o.d.Now()
+	p.fresh = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: s.Subject, Who: person.Title(), Contact: s.To, KeyID: p.key.ID,
+		Mailbox: s.Mailbox, State: cases.Waiting, Made: now, Last: now}
+	return nil
+}
+
+// notTheirs is the one text for a case that is not there, is not this person's,
+// or whose content was destroyed.
+func notTheirs(err error) error {
+	if fail.Is(err, fail.NotFound) {
+		return fail.New(fail.NotFound, "there is no such case with this person")
+	}
+	return err
+}
+
+// QueueSystem stores a prepared message and queues it, in the caller's
+// transaction. What policy blocks is a Conflict that says why, and nothing is stored.
+func (o *Outbox) QueueSystem(ctx context.Context, tx *db.Tx, p *Prepared) (*Queued, error) {
+	c, err := o.caseOf(ctx, tx, p)
+	if err != nil {
+		return nil, err
+	}
+	ways, _, err := o.Preview(ctx, tx, c, p.answer)
+	if err != nil {
+		return nil, err
+	}
+	w := ways[0]
+	if w.Protection == policy.Blocked {
+		return nil, fail.New(fail.Conflict, "it cannot go to this person: %s", w.Why)
+	}
+	if err := o.keepSystem(ctx, tx, c, p); err != nil {
+		return nil, err
+	}
+	return &Queued{c, p.message.ID, w}, o.queueReply(ctx, tx, c, p.message, w, p.s.Actor, tx.Now)
+}
+
+// caseOf reads the case that the message goes on with. The person must be part
+// of it: a wrong number in somebody's system must not put one person's letter
+// into another's case.
+func (o *Outbox) caseOf(ctx context.Context, tx *db.Tx, p *Prepared) (*cases.Case, error) {
+	if p.fresh != nil {
+		c := *p.fresh // the transaction may run again
+		return &c, nil
+	}
+	theirs, err := cases.Has(ctx, tx, p.s.Case, p.s.To)
+	if err != nil {
+		return nil, err
+	}
+	if !theirs {
+		return nil, notTheirs(fail.New(fail.NotFound, "not theirs"))
+	}
+	return o.cases.Get(ctx, tx, p.s.Case)
+}
+
+func (o *Outbox) keepSystem(ctx context.Context, tx *db.Tx, c *cases.Case, p *Prepared) error {
+	was := c.Sensitive
+	if p.message.Doc.Sensitive {
+		c.Raise("a message from one of our systems in it is sensitive") // what follows will speak of it
+	}
+	switch {
+	case p.fresh != nil:
+		if err := o.cases.Add(ctx, tx, c); err != nil {
+			return err
+		}
+	case c.Sensitive != was:
+		if err := o.cases.Save(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	if err := cases.PutFiles(ctx, tx, p.files, p.key); err != nil {
+		return err
+	}
+	return cases.AddMessage(ctx, tx, p.message, p.parts)
+}

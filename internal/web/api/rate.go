@@ -1,0 +1,56 @@
+package api
+
+import (
+	"math"
+	"strconv"
+	"sync"
+	"time"
+
+	"postern/internal/apikeys"
+)
+
+// How often one key may ask, on each node: so many at once, and so many a second
+// after that. It keeps a program that runs wild from starving mail and people.
+const (
+	burst     = 100
+	perSecond = 20
+)
+
+// rates holds a bucket of tokens for each key that has asked. Only keys that
+// were checked get one, so there are as many as there are keys.
+type rates struct {
+	mu sync.Mutex
+	of map[apikeys.ID]*bucket // guarded by mu
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take uses one request up; what it returns is how long to wait, 0 to go on.
+func (r *rates) take(id apikeys.ID, now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.of[id]
+	if b == nil {
+		if r.of == nil {
+			r.of = map[apikeys.ID]*bucket{}
+		}
+		b = &bucket{burst, now}
+		r.of[id] = b
+	}
+	if passed := now.Sub(b.at); passed > 0 { // a clock that goes back gives nothing
+		b.tokens, b.at = min(burst, b.tokens+passed.Seconds()*perSecond), now
+	}
+	if b.tokens < 1 {
+		return time.Duration((1 - b.tokens) / perSecond * float64(time.Second))
+	}
+	b.tokens--
+	return 0
+}
+
+// seconds is a wait as Retry-After says it (RFC 9110, 10.2.3), never 0.
+func seconds(d time.Duration) string {
+	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
+}
