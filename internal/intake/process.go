@@ -202,6 +202,10 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 	if err != nil {
 		return err
 	}
+	choice, refused, err := in.spokenChoice(ctx, m, p, msg)
+	if err != nil {
+		return err
+	}
 	return in.d.Update(ctx, func(tx *db.Tx) error {
 		if err := in.fileSender(ctx, tx, m, p); err != nil {
 			return err
@@ -216,6 +220,9 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 			return err
 		}
 		if err := in.fileAck(ctx, tx, m, p, ack, ackParts); err != nil {
+			return err
+		}
+		if err := in.fileChoice(ctx, tx, p, choice, refused); err != nil {
 			return err
 		}
 		return in.done(ctx, tx, m.s.ID, p.c.ID)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/internal/cases"
+	"postern/internal/consent"
 	"postern/internal/mailboxes"
 	"postern/internal/message"
 	"postern/internal/pgp"
@@ -34,7 +35,10 @@ type letter struct {
 	answers  []string // Message-IDs of theirs, newest last
 	token    string   // the case's reference token
 	replyTo  string
-	link     string // portal only
+	link     string           // portal only
+	readable *consent.Consent // their choice to get mail readable, where it counts
+	linkOnly *consent.Consent // their choice that the link alone opens what waits, where it counts
+	back     string           // ends the link for going back; only in what is less protected by choice
 	files    []message.Attachment
 	decision policy.Verdict
 }
@@ -63,8 +67,11 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 		dr.Text = l.m.Doc.Text + "\n\n" + o.footer(l)
 		dr.Attachments = l.files
 	}
-	if l.d.Kind == Ack {
+	switch l.d.Kind {
+	case Ack:
 		dr.AutoSubmitted = "auto-replied"
+	case Notice:
+		dr.AutoSubmitted = "auto-generated"
 	}
 	if l.to != nil {
 		dr.To[0].Name = l.name
@@ -90,20 +97,29 @@ func (o *Outbox) footer(l *letter) string {
 	if o.words().Phone != "" {
 		s += " To speak to a person: " + o.words().Phone + "."
 	}
+	if l.back != "" {
+		s += "\nThis mail is less protected because you chose so. To be protected again, press the button here: " + o.backURL(l.back)
+	}
 	return s + "\nSigned with our key " + group(string(l.box.Secret.Public().Fingerprint())) + ". How to check that this is from us: " + o.words().BaseURL + "/keys\n"
 }
 
+func (o *Outbox) backURL(token string) string { return o.words().BaseURL + "/back/" + token }
+
 func (o *Outbox) noticeText(l *letter) string {
+	proof := "Before it opens you prove that it is you: with your passkey, or with a code that we read to you on the telephone number we hold."
+	if l.linkOnly != nil {
+		proof = "It opens with this link and one button, as you chose. Whoever has this mail can open it."
+	}
 	return fmt.Sprintf(`%s has written to you. For your protection the message is not in this mail: it waits on our secure page.
 
 Open it here:
 %s/m/%s
 
-Before it opens you prove that it is you: with your passkey, or with a code that we read to you on the telephone number we hold. If you would rather not follow a link, type %s/m/ and the letters after it into your browser yourself.
+%s If you would rather not follow a link, type %s/m/ and the letters after it into your browser yourself.
 
 We never ask for a password, a PIN or a code by mail.
 
-%s`, o.words().Org, o.words().BaseURL, l.link, strings.TrimPrefix(o.words().BaseURL, "https://"), o.footer(l))
+%s`, o.words().Org, o.words().BaseURL, l.link, proof, strings.TrimPrefix(o.words().BaseURL, "https://"), o.footer(l))
 }
 
 // AckText acknowledges a mail. It holds nothing that the sender wrote.

@@ -10,6 +10,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/dlp"
@@ -86,6 +87,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 	var contact *contacts.Contact
 	var facts policy.Facts
 	var cert *contacts.Key
+	var own choice
 	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
 		if l.d, err = o.Get(ctx, tx, id); err != nil {
 			return err
@@ -94,7 +96,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 		sealed, last = nil, nil
 		key, askKey := o.cases.AskKey(l.d.Case)
 		who := o.book.AskID(l.d.Contact)
-		if err := tx.Read(ctx, append(who.Queries, askKey, o.cases.AskID(&c, l.d.Case), cases.AskMessage(&sealed, l.d.Case, l.d.Message),
+		if err := tx.Read(ctx, append(slices.Concat(who.Queries, own.ask(l.d.Contact, l.d.Case)), askKey, o.cases.AskID(&c, l.d.Case), cases.AskMessage(&sealed, l.d.Case, l.d.Message),
 			cases.AskLastFrom(&last, l.d.Case, l.d.Contact, 5))...); err != nil {
 			return err
 		}
@@ -109,6 +111,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 			return err
 		}
 		facts, cert, err = o.Facts(ctx, tx, contact, true)
+		l.readable, l.linkOnly = own.lay(&facts, contact.ID, l.c, o.listed(l.c.Mailbox) || o.listed(l.d.Mailbox), nil, tx.Now)
 		return err
 	})
 	if err != nil {
@@ -155,12 +158,15 @@ func (o *Outbox) fill(l *letter, contact *contacts.Contact, facts policy.Facts, 
 	l.name, l.token = contact.Name, o.cases.Tokens.Make(l.c.Ref)
 	l.replyTo = o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
 	facts.Sensitive = false
-	if l.d.Kind != Ack {
+	if !l.d.Kind.Ours() {
 		facts.Sensitive = l.c.Sensitive || l.box.Sensitive || l.m.Doc.Sensitive || telling(l.m.Doc.Text, l.m.Doc.Subject, l.c.Subject)
 	}
 	l.decision = policy.Decide(facts)
 	if l.decision.Protection == policy.Encrypted {
 		l.to = cert.Cert
+	}
+	if c := l.agreed(); c != nil {
+		l.back = consent.Token(o.v, c.ID)
 	}
 	return nil
 }
@@ -355,7 +361,7 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 			return nil // attempts are counted in the row; the chain keeps outcomes
 		}
 		return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery." + string(s), About: string(l.d.Case),
-			Detail: fmt.Sprintf("delivery %s, %s, attempt %d", l.d.ID, l.decision.Protection, l.d.Attempts+1)})
+			Detail: fmt.Sprintf("delivery %s, %s, attempt %d%s", l.d.ID, l.decision.Protection, l.d.Attempts+1, l.byConsent())})
 	})
 }
 

@@ -51,9 +51,14 @@ const (
 type Kind string
 
 const (
-	Reply Kind = "reply"
-	Ack   Kind = "ack"
+	Reply  Kind = "reply"
+	Ack    Kind = "ack"
+	Notice Kind = "notice" // of what somebody chose about their protection
 )
+
+// Ours reports whether the desk itself chose the words: they hold nothing that
+// anybody wrote, and nothing sensitive.
+func (k Kind) Ours() bool { return k == Ack || k == Notice }
 
 // Undo is how long an agent may take a reply back.
 const Undo = 15 * time.Second
@@ -201,7 +206,7 @@ func (o *Outbox) Discard(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, s
 // releases a held one has read how it could go now, and agrees to that: it is
 // what they were shown from then on.
 func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff string) error {
-	if err := db.Change(ctx, tx, `UPDATE deliveries SET shown = CASE WHEN state = 'held' AND protection IN ('signed', 'portal') THEN protection ELSE shown END,
+	if err := db.Change(ctx, tx, `UPDATE deliveries SET shown = CASE WHEN state = 'held' AND protection IN ('signed', 'opted-out', 'portal') THEN protection ELSE shown END,
 		state = 'waiting', due_at = $3, done_at = 0, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
 		id, c.ID, db.Micros(tx.Now)); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/dlp"
@@ -43,7 +44,8 @@ func (a *Answer) look() []dlp.Finding {
 // Way is how an answer goes to one person, and why.
 type Way struct {
 	Contact *contacts.Contact
-	Key     *contacts.Key // when it goes encrypted
+	Key     *contacts.Key    // when it goes encrypted
+	Choice  *consent.Consent // theirs, when it goes less protected by it
 	policy.Verdict
 }
 
@@ -54,19 +56,20 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 	if box, err := o.boxes.Get(c.Mailbox); err == nil {
 		boxSensitive = box.Sensitive
 	}
+	own := make([]choice, len(a.To))
 	found = slices.Concat(a.look(), dlp.Find(c.Subject)) // the subject goes back in the answer
 	// What is in a file is not looked into yet: it counts as sensitive.
 	sensitive := c.Sensitive || boxSensitive || a.Sensitive || len(found) > 0 || len(a.Files)+len(a.Attached) > 0
 	var people []*contacts.Asked
 	var queries []db.Query
-	for _, id := range a.To {
+	for i, id := range a.To {
 		who := o.book.AskID(id)
-		people, queries = append(people, who), append(queries, who.Queries...)
+		people, queries = append(people, who), slices.Concat(queries, who.Queries, own[i].ask(id, c.ID))
 	}
 	if err := tx.Read(ctx, queries...); err != nil {
 		return nil, nil, err
 	}
-	for _, who := range people {
+	for i, who := range people {
 		person, err := who.Contact()
 		if err != nil {
 			return nil, nil, err
@@ -75,11 +78,12 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 		if err != nil {
 			return nil, nil, err
 		}
-		v := policy.Decide(facts)
-		if v.Protection != policy.Encrypted {
+		readable, linkOnly := own[i].lay(&facts, person.ID, c, o.listed(c.Mailbox), a.To, tx.Now)
+		l := letter{readable: readable, linkOnly: linkOnly, decision: policy.Decide(facts)}
+		if l.decision.Protection != policy.Encrypted {
 			key = nil
 		}
-		ways = append(ways, Way{person, key, v})
+		ways = append(ways, Way{person, key, l.agreed(), l.decision})
 	}
 	return ways, found, nil
 }

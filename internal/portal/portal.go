@@ -38,7 +38,11 @@ type Factor string
 const (
 	AccessCode Factor = "access code"
 	Passkey    Factor = "passkey"
+	LinkOnly   Factor = "link only" // none: they gave the second proof up (link.go)
 )
+
+// Proves reports whether the factor shows more than that somebody has the link.
+func (f Factor) Proves() bool { return f == AccessCode || f == Passkey }
 
 // An Item waits for one contact.
 type Item struct {

@@ -1,0 +1,133 @@
+// Package consent keeps what customers chose to give up of their protection,
+// and when they took it back.
+//
+// Only the customer gives a protection up: behind a second factor on the
+// portal, or by a mail signed with their verified key that holds the phrase of
+// the wording and nothing else. Whoever gives it hands in a Proof, and a Proof
+// is made of a portal session or of a mail's report and of nothing else; no
+// page of the staff has one. It stands for a year, for one scope, for one
+// person; they are asked again, and silence brings the protection back. Going
+// back takes one click, since more protection harms nobody.
+//
+// The table consents has one row for each time something was given up. A row
+// names the version of the wording and its hash, the channel and the proof; it
+// is ended once, and never deleted.
+package consent
+
+import (
+	"strings"
+	"time"
+
+	"postern/internal/contacts"
+	"postern/internal/fail"
+)
+
+// ID names a consent.
+type ID string
+
+// Scope is one kind of protection.
+type Scope string
+
+const (
+	Encryption Scope = "encryption" // of mails to them
+	Factor     Scope = "factor"     // the second proof on the portal, down to the link alone
+	Proof      Scope = "proof"      // of instructions, down to a call-back
+)
+
+// Scopes are all that can be given up, in the order they are shown.
+func Scopes() []Scope { return []Scope{Encryption, Factor, Proof} }
+
+// Known reports whether there is such a scope.
+func (s Scope) Known() bool { return s == Encryption || s == Factor || s == Proof }
+
+// Channel is how a consent came.
+type Channel string
+
+const (
+	Portal     Channel = "portal"
+	SignedMail Channel = "signed mail"
+)
+
+// How a consent ended.
+const (
+	ByPortal = "on the portal"
+	ByLink   = "by the link in a mail"
+	Anew     = "given anew"
+	Lapsed   = "not answered in a year"
+)
+
+// Terms of a consent.
+const (
+	Life     = 365 * 24 * time.Hour
+	AskAhead = 30 * 24 * time.Hour // before its end they are asked again
+)
+
+// A Consent is one protection that one contact gave up.
+type Consent struct {
+	ID      ID
+	Contact contacts.ID
+	Scope   Scope
+	Wording int64  // version that was shown
+	Sum     string // SHA-256 of its text
+	Evidence
+	Given   time.Time
+	Expires time.Time
+	Asked   time.Time // the yearly question went out
+	Ended   time.Time // taken back, or lapsed; zero while it stands
+	How     string    // it ended
+}
+
+// Evidence is what proved that it was the customer.
+type Evidence struct {
+	Channel     Channel
+	Factor      string // of the portal session
+	Fingerprint string // of the key that signed the mail
+	Message     string // that mail, as the case has it
+	At          time.Time
+}
+
+// Standing reports whether the consent counts now.
+func (c *Consent) Standing(now time.Time) bool { return c.Ended.IsZero() && now.Before(c.Expires) }
+
+// Stood reports whether it counted at a moment that is past.
+func (c *Consent) Stood(at time.Time) bool {
+	return !at.Before(c.Given) && at.Before(c.Expires) && (c.Ended.IsZero() || at.Before(c.Ended))
+}
+
+// Due reports whether it is time to ask again.
+func (c *Consent) Due(now time.Time) bool {
+	return c.Standing(now) && c.Asked.IsZero() && c.Expires.Sub(now) <= AskAhead
+}
+
+// End ends the consent: the protection is back.
+func (c *Consent) End(how string, now time.Time) error {
+	if !c.Ended.IsZero() {
+		return fail.New(fail.Conflict, "this protection is back already")
+	}
+	c.Ended, c.How = now, how
+	return nil
+}
+
+// Standing picks the consent of a scope that counts now, or nil.
+func Standing(list []Consent, s Scope, now time.Time) *Consent {
+	for i := range list {
+		if list[i].Scope == s && list[i].Standing(now) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// Stood picks the consent of a scope that counted at a moment, or nil. No row
+// is ever deleted, so the past can be told exactly.
+func Stood(list []Consent, s Scope, at time.Time) *Consent {
+	for i := range list {
+		if list[i].Scope == s && list[i].Stood(at) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// phrase is the line by which a scope is given up in a mail, without its version.
+func (s Scope) phrase() string { return "I give up: " + strings.ToLower(s.title()) }

@@ -1,0 +1,86 @@
+package consent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"postern/internal/fail"
+)
+
+// A Wording is what somebody reads before they give a protection up: one title,
+// what it means, and five lines of what can happen. It is never changed: another
+// text is another version, and the old ones stay, because receipts name them.
+type Wording struct {
+	Scope   Scope
+	Version int64
+	Title   string
+	Means   string // what is different from then on
+	Lines   [5]string
+	Still   string // what stays protected all the same
+}
+
+const current = 1
+
+const still = "Other people’s data, and topics that we list, stay protected whatever you choose."
+
+var wordings = []Wording{
+	{Encryption, 1, "Encryption of my mails",
+		"What is sensitive comes in a signed mail that can be read on the way, and no longer encrypted or on our secure page.",
+		[5]string{
+			"Whoever runs a mail server, a network or a wireless hot spot on the way can read the mail. Nobody notices.",
+			"One wrong letter in an address, ours or yours, and a stranger has it. A mail cannot be called back.",
+			"Whoever gets into your mailbox, now or in ten years, reads everything that we ever sent you.",
+			"With an account number, a date of birth and a statement others can pretend to be you, to us and elsewhere.",
+			"Copies stay where mail is forwarded, backed up, printed, or shown on a screen that you share."}, still},
+	{Factor, 1, "The second proof on the secure page",
+		"A message that waits on our secure page opens by the link in our mail and one button, without a code and without your passkey.",
+		[5]string{
+			"Whoever has the mail has the message: somebody in your household, at your workplace, or with your unlocked telephone.",
+			"If you forward our mail, you hand the message on with it.",
+			"A program that follows links and presses buttons can open the message before you do.",
+			"Once it was opened we cannot take it back, even if it went to the wrong person.",
+			"Our record says that it was opened. It can no longer say by whom."}, still},
+	{Proof, 1, "Proof of my instructions",
+		"For what you ask us to do a call-back to the number that we hold is enough, without a signature and without your passkey.",
+		[5]string{
+			"Whoever answers your telephone can agree in your name.",
+			"A number can be moved to another card by somebody who talks your telephone company into it. It happens every day.",
+			"Voices can be imitated, from a few seconds of a recording.",
+			"What was agreed was said and not signed: a wrong digit in an account number is noticed later, or never.",
+			"If we ever disagree, there is a note of a call, and no proof."}, still},
+}
+
+func (s Scope) title() string {
+	for _, w := range wordings {
+		if w.Scope == s {
+			return w.Title
+		}
+	}
+	return string(s)
+}
+
+// Current is the wording that is shown today.
+func Current(s Scope) (Wording, error) { return Shown(s, current) }
+
+// Shown is a wording of any time.
+func Shown(s Scope, version int64) (Wording, error) {
+	for _, w := range wordings {
+		if w.Scope == s && w.Version == version {
+			return w, nil
+		}
+	}
+	return Wording{}, fail.New(fail.NotFound, "there is no such wording")
+}
+
+// Text is the whole wording, as its hash is taken over it.
+func (w Wording) Text() string {
+	return fmt.Sprintf("%s (version %d)\n\n%s\n\nWhat can happen:\n- %s\n\n%s\n", w.Title, w.Version, w.Means, strings.Join(w.Lines[:], "\n- "), w.Still)
+}
+
+// Sum is the SHA-256 of the text, in hexadecimal.
+func (w Wording) Sum() string {
+	h := sha256.Sum256([]byte(w.Text()))
+	return hex.EncodeToString(h[:])
+}
