@@ -111,7 +111,11 @@ func GoesSigned(why string) Protection {
 
 // GoesOpted is readable on the way because the person chose so.
 func GoesOpted(since When) Protection {
-	return Protection{"opted", "card", "Readable on the way", " (opted out " + since.Inside() + ")"}
+	rest := " (their choice)"
+	if !since.IsZero() {
+		rest = " (their choice, " + since.Inside() + ")"
+	}
+	return Protection{"opted", "card", "Readable on the way", rest}
 }
 
 // GoesNowhere says what is missing.
@@ -141,7 +145,7 @@ func SendFor(weakest string, blocked bool) Send {
 		return Send{"Send encrypted", "go", "sealed", blocked}
 	case "portal":
 		return Send{"Send by portal", "go", "gate", blocked}
-	case "signed", "opted":
+	case "signed", "opted-out":
 		return Send{"Send unprotected", "open", "card", blocked}
 	}
 	return Send{"Send", "go", "stop", true}

@@ -234,14 +234,15 @@ func TestProtectionWords(t *testing.T) {
 		"Encrypted to key …7C1E 2A90, checked 3 May": GoesEncrypted("d4f011b893ac0e6a5c7761e20b1d48f37c1e2a90", may),
 		"Secure portal: they have no key":            GoesByPortal("they have no key"),
 		"Readable on the way: routine":               GoesSigned("routine"),
-		"Readable on the way (opted out 3 May)":      GoesOpted(may),
+		"Readable on the way (their choice, 3 May)":  GoesOpted(may),
+		"Readable on the way (their choice)":         GoesOpted(When{}),
 		"Blocked: no number":                         GoesNowhere("no number"),
 	} {
 		if s := got.Lead + got.Rest; s != want {
 			t.Errorf("%q, want %q", s, want)
 		}
 	}
-	for class, want := range map[string]string{"encrypted": "go Send encrypted", "portal": "go Send by portal", "signed": "open Send unprotected", "opted": "open Send unprotected"} {
+	for class, want := range map[string]string{"encrypted": "go Send encrypted", "portal": "go Send by portal", "signed": "open Send unprotected", "opted-out": "open Send unprotected"} {
 		if s := SendFor(class, false); s.Class+" "+s.Label != want || s.Blocked {
 			t.Errorf("%s: %+v, want %q", class, s, want)
 		}

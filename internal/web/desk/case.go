@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
@@ -32,6 +33,7 @@ type file struct {
 	history  []audit.Row
 	earlier  []cases.Case
 	passkeys int
+	chosen   []consent.Consent // what the contact of the case chose, ended ones too
 }
 
 func (d *Desk) open(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID) (f *file, err error) {
@@ -59,6 +61,9 @@ func (d *Desk) open(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID) (f
 		return nil, err
 	}
 	if f.draft, err = cases.GetDraft(ctx, tx, f.key, id, me.ID()); err != nil {
+		return nil, err
+	}
+	if f.chosen, err = consent.Of(ctx, tx, f.c.Contact); err != nil {
 		return nil, err
 	}
 	if f.history, err = audit.About(ctx, tx, string(id), 30); err != nil {

@@ -66,7 +66,12 @@ func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases
 		if w.Protection == policy.Blocked {
 			todo = append(todo, "it cannot go to "+web.Plain(w.Contact.Title()))
 		}
-		p.To = append(p.To, Recipient{ID: string(w.Contact.ID), Name: web.Plain(w.Contact.Title()), Detail: detail, Protection: protection(clock, w.Verdict, w.Contact), Why: "Because " + w.Why + "."})
+		how := protection(clock, w.Verdict, w.Contact)
+		if w.Protection == policy.OptedOut {
+			how = goesOpted(clock, w.Choice)
+			p.Findings = append(p.Findings, theirsAlone(w.Contact, ticked))
+		}
+		p.To = append(p.To, Recipient{ID: string(w.Contact.ID), Name: web.Plain(w.Contact.Title()), Detail: detail, Protection: how, Why: "Because " + w.Why + "."})
 	}
 	p.Findings = append(p.Findings, dlpFindings(found, verdicts)...)
 	for _, f := range p.Findings {
@@ -98,6 +103,15 @@ func firstTime(c *contacts.Contact, ticked map[string]bool) Finding {
 		Confirm: "I mean " + web.Plain(c.Title()) + ", " + c.MailTo(), Ticked: ticked[id]}
 }
 
+// theirsAlone asks for a tick before something sensitive leaves readable: a choice
+// is about one's own data, and no program sees whose data a text holds.
+func theirsAlone(c *contacts.Contact, ticked map[string]bool) Finding {
+	id := "own:" + string(c.ID)
+	name := web.Plain(c.Title())
+	return Finding{ID: id, Class: "warn", Icon: "alert", Title: "It is sensitive and leaves readable.", Text: "They chose that for their own data. Other people’s stays protected.",
+		Confirm: "Nothing in it is about anybody but " + name, Ticked: ticked[id]}
+}
+
 // dlpFindings tells what the detector saw; protection is raised by it, so there
 // is nothing to confirm.
 func dlpFindings(found []dlp.Finding, verdicts []policy.Verdict) []Finding {
@@ -109,8 +123,11 @@ func dlpFindings(found []dlp.Finding, verdicts []policy.Verdict) []Finding {
 		}
 		seen[f.Masked] = true
 		text := "So this message is sensitive and does not leave readable."
-		if policy.Weakest(verdicts) == policy.Encrypted {
+		switch policy.Weakest(verdicts) {
+		case policy.Encrypted:
 			text = "It leaves encrypted. Does it belong to the person you write to?"
+		case policy.OptedOut:
+			text = "It leaves readable, because they chose so. Does it belong to the person you write to?"
 		}
 		out = append(out, Finding{ID: "dlp:" + f.Masked, Class: "warn", Icon: "alert", Title: "The text holds " + string(f.Kind) + ": " + f.Masked, Text: text})
 	}

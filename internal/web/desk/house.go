@@ -56,7 +56,7 @@ func trayRow(clock web.Clock, s *outbox.Delivery, raw []byte) TrayRow {
 	switch {
 	case s.Kind == outbox.Ack:
 		kind = "Receipt"
-	case s.Protection == policy.Portal:
+	case s.Kind == outbox.Notice, s.Protection == policy.Portal:
 		kind = "Notice"
 	}
 	return TrayRow{ID: string(s.ID), To: s.Address, Subject: headerOf(raw, "Subject"), At: clock.When(s.Done), Kind: kind,

@@ -6,6 +6,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/outbox"
 	"postern/internal/policy"
@@ -213,6 +214,13 @@ func (d *Desk) way(clock web.Clock, f *file, s *outbox.Delivery) Way {
 		how = s.Shown
 	}
 	w.Protection = protection(clock, policy.Verdict{Protection: how}, k)
+	if how == policy.OptedOut && s.Contact == f.c.Contact { // it goes to nobody else
+		at := s.Done
+		if at.IsZero() {
+			at = s.Made
+		}
+		w.Protection = goesOpted(clock, consent.Stood(f.chosen, consent.Encryption, at))
+	}
 	if i := f.items[string(s.ID)]; i != nil {
 		d.track(clock, &w, i, k)
 	}
@@ -261,8 +269,18 @@ func protection(clock web.Clock, v policy.Verdict, k *contacts.Contact) web.Prot
 		return web.GoesByPortal(v.Why)
 	case policy.Signed:
 		return web.GoesSigned(v.Why)
+	case policy.OptedOut:
+		return goesOpted(clock, nil)
 	}
 	return web.GoesNowhere(v.Why)
+}
+
+// goesOpted says since when they chose it, if that is known.
+func goesOpted(clock web.Clock, c *consent.Consent) web.Protection {
+	if c == nil {
+		return web.GoesOpted(web.When{})
+	}
+	return web.GoesOpted(clock.When(c.Given))
 }
 
 // history puts the audit rows of a case into words.
