@@ -27,7 +27,7 @@ func (e *exam) content() {
 			e.problem(p)
 		}
 	}
-	e.Text, e.HTML = c.Text, c.HTML
+	e.Text, e.HTML, e.Plain = c.Text, c.HTML, plain(e.payload)
 	for _, f := range c.Attachments {
 		e.Attachments = append(e.Attachments, attachment(f))
 	}
@@ -232,4 +232,23 @@ func autocrypt(v string) (address string, key []byte, ok bool) {
 		}
 	}
 	return address, key, address != "" && key != nil
+}
+
+// plain reports whether what is shown of a part is the text of one text/plain
+// part, so that it is what its author wrote and signed, word for word.
+func plain(p *message.Part) bool {
+	switch {
+	case p == nil:
+		return false
+	case len(p.Parts) == 0:
+		return p.Type == "text/plain"
+	case p.Type == "multipart/alternative", p.Type == "multipart/mixed":
+		for _, q := range p.Parts[1:] {
+			if len(q.Parts) > 0 || q.Type == "text/plain" || p.Type == "multipart/mixed" && strings.HasPrefix(q.Type, "text/") {
+				return false
+			}
+		}
+		return len(p.Parts[0].Parts) == 0 && p.Parts[0].Type == "text/plain"
+	}
+	return false
 }

@@ -126,6 +126,7 @@ type Report struct {
 	MessageID             string
 	InReplyTo, References []string
 	Text, HTML            string
+	Plain                 bool // the text is that of one text/plain part, and HTML never stood in for it
 	Attachments           []Attachment
 	Automatic             message.Automatic
 	Bounce                *message.Bounce

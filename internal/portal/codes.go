@@ -68,13 +68,13 @@ func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Item, code string) (to
 	}
 	want := s.codeHash(i.ID, code)
 	type row struct {
-		id, hash string
-		used     time.Time
-		expires  time.Time
+		id, hash, by string
+		used         time.Time
+		expires      time.Time
 	}
 	live, err := db.List(ctx, tx, func(r *row, scan func(...any) error) error {
-		return scan(&r.id, &r.hash, db.Time(&r.used), db.Time(&r.expires))
-	}, `SELECT id, hash, used_at, expires_at FROM item_codes WHERE item_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1`, i.ID)
+		return scan(&r.id, &r.hash, &r.by, db.Time(&r.used), db.Time(&r.expires))
+	}, `SELECT id, hash, by_staff, used_at, expires_at FROM item_codes WHERE item_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1`, i.ID)
 	if err != nil {
 		return "", nil, err
 	}
@@ -95,7 +95,7 @@ func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Item, code string) (to
 	if n == 0 {
 		return "", errRefused, s.refuse(ctx, tx, i, false)
 	}
-	token, err = s.release(ctx, tx, i, AccessCode)
+	token, err = s.release(ctx, tx, i, AccessCode, live[0].by)
 	return token, nil, err
 }
 
@@ -122,10 +122,10 @@ func (s *Store) ReleaseByPasskey(ctx context.Context, tx *db.Tx, i *Item) (token
 	if err := i.Gone(tx.Now); err != nil {
 		return "", err
 	}
-	return s.release(ctx, tx, i, Passkey)
+	return s.release(ctx, tx, i, Passkey, "")
 }
 
-func (s *Store) release(ctx context.Context, tx *db.Tx, i *Item, f Factor) (string, error) {
+func (s *Store) release(ctx context.Context, tx *db.Tx, i *Item, f Factor, staff string) (string, error) {
 	n, err := tx.Exec(ctx, `UPDATE items SET released_at = CASE WHEN released_at = 0 THEN $2 ELSE released_at END, factor = $3
 		WHERE id = $1 AND recalled_at = 0`, i.ID, db.Micros(tx.Now), f)
 	if err != nil {
@@ -135,8 +135,8 @@ func (s *Store) release(ctx context.Context, tx *db.Tx, i *Item, f Factor) (stri
 		return "", fail.New(fail.NotFound, "this message was withdrawn by the sender")
 	}
 	token := db.NewSecret()
-	if _, err := tx.Exec(ctx, `INSERT INTO portal_sessions (hash, contact_id, item_id, factor, made_at, seen_at) VALUES ($1, $2, $3, $4, $5, $5)`,
-		sessionHash(token), i.Contact, i.ID, f, db.Micros(tx.Now)); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO portal_sessions (hash, contact_id, item_id, factor, by_staff, made_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
+		sessionHash(token), i.Contact, i.ID, f, staff, db.Micros(tx.Now)); err != nil {
 		return "", err
 	}
 	return token, audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(i.Contact)), Act: "item.released", About: string(i.Case),
@@ -148,8 +148,8 @@ func sessionHash(token string) string { return linkHash("session\x00" + token) }
 // FindSession returns the live session of a token; none is NotFound.
 func FindSession(ctx context.Context, tx *db.Tx, token string) (*Session, error) {
 	s, err := db.One(ctx, tx, func(s *Session, row func(...any) error) error {
-		return row(&s.Hash, &s.Contact, &s.Item, &s.Factor, db.Time(&s.Made), db.Time(&s.Seen))
-	}, `SELECT hash, contact_id, item_id, factor, made_at, seen_at FROM portal_sessions WHERE hash = $1 AND ended_at = 0`, sessionHash(token))
+		return row(&s.Hash, &s.Contact, &s.Item, &s.Factor, &s.By, db.Time(&s.Made), db.Time(&s.Seen))
+	}, `SELECT hash, contact_id, item_id, factor, by_staff, made_at, seen_at FROM portal_sessions WHERE hash = $1 AND ended_at = 0`, sessionHash(token))
 	if err == nil && !s.live(tx.Now) {
 		err = fail.New(fail.NotFound, "your time on this page is over")
 	}

@@ -42,7 +42,7 @@ const (
 )
 
 // Proves reports whether the factor shows more than that somebody has the link.
-func (f Factor) Proves() bool { return f == AccessCode || f == Passkey }
+func (f Factor) Proves() bool { return f == AccessCode || f == Passkey || f == CodeApp }
 
 // An Item waits for one contact.
 type Item struct {
@@ -106,6 +106,7 @@ type Session struct {
 	Contact contacts.ID
 	Item    ID
 	Factor  Factor
+	By      string // staff who read out the code that opened it, if one did
 	Made    time.Time
 	Seen    time.Time
 }

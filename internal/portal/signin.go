@@ -41,18 +41,18 @@ func (s *Store) IssueSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, staff
 
 // RedeemSignIn tries a sign-in code of the contact, "" for nobody: that takes the
 // same time and fails. Each code bears five tries.
-func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code string) (ok bool, err error) {
+func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code string) (ok bool, by string, err error) {
 	type row struct {
-		id, hash string
-		used     time.Time
-		expires  time.Time
-		tries    int64
+		id, hash, by string
+		used         time.Time
+		expires      time.Time
+		tries        int64
 	}
 	live, err := db.List(ctx, tx, func(r *row, scan func(...any) error) error {
-		return scan(&r.id, &r.hash, db.Time(&r.used), db.Time(&r.expires), &r.tries)
-	}, `SELECT id, hash, used_at, expires_at, tries FROM portal_codes WHERE contact_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1`, c)
+		return scan(&r.id, &r.hash, &r.by, db.Time(&r.used), db.Time(&r.expires), &r.tries)
+	}, `SELECT id, hash, by_staff, used_at, expires_at, tries FROM portal_codes WHERE contact_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1`, c)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	var r row
 	if len(live) > 0 {
@@ -61,17 +61,18 @@ func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code
 	fits := hmac.Equal([]byte(r.hash), []byte(s.signInHash(c, code)))
 	if !fits || c == "" || !r.used.IsZero() || !tx.Now.Before(r.expires) || r.tries >= MaxTries {
 		_, err := tx.Exec(ctx, `UPDATE portal_codes SET tries = tries + 1 WHERE id = $1`, r.id)
-		return false, err
+		return false, "", err
 	}
 	n, err := tx.Exec(ctx, `UPDATE portal_codes SET used_at = $2 WHERE id = $1 AND used_at = 0 AND tries < $3`, r.id, db.Micros(tx.Now), MaxTries)
-	return n == 1, err
+	return n == 1, r.by, err
 }
 
 // Enter begins a session in the customer's place, after the factor was checked.
-func Enter(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor) (token string, err error) {
+// staff is who read out the code, if the factor was one.
+func Enter(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor, staff string) (token string, err error) {
 	token = db.NewSecret()
-	if _, err := tx.Exec(ctx, `INSERT INTO portal_sessions (hash, contact_id, item_id, factor, made_at, seen_at) VALUES ($1, $2, '', $3, $4, $4)`,
-		sessionHash(token), c, f, db.Micros(tx.Now)); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO portal_sessions (hash, contact_id, item_id, factor, by_staff, made_at, seen_at) VALUES ($1, $2, '', $3, $4, $5, $5)`,
+		sessionHash(token), c, f, staff, db.Micros(tx.Now)); err != nil {
 		return "", err
 	}
 	return token, audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(c)), Act: "place.entered", About: string(c), Detail: "by " + string(f)})

@@ -90,7 +90,10 @@ CREATE TABLE portal_codes (
 );
 CREATE INDEX portal_codes_contact ON portal_codes (contact_id, issued_at);
 
+ALTER TABLE portal_sessions ADD COLUMN by_staff TEXT NOT NULL DEFAULT '';
+
 -- +goose Down
+ALTER TABLE portal_sessions DROP COLUMN by_staff;
 DROP TABLE portal_codes;
 DROP TABLE contact_totp;
 DROP TABLE instruction_codes;
