@@ -46,11 +46,12 @@ type Address struct {
 
 // Phone is a number on file, for codes and call-backs.
 type Phone struct {
-	ID     string
-	Number string
-	Source string
-	By     string // staff id
-	Made   time.Time
+	ID      string
+	Number  string
+	Source  string
+	By      string // staff id
+	Changed bool   // it took the place of another
+	Made    time.Time
 }
 
 // Last is the end of the number, all that a screen shows.

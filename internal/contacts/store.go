@@ -72,7 +72,7 @@ func (b *Book) ask(id, arg, none string) *Asked {
 	a.Queries = []db.Query{
 		{SQL: `SELECT ` + columns + ` FROM contacts WHERE id = ` + id, Args: []any{arg}, Row: func(row func(...any) error) error { a.found = true; return b.scan(c, row) }},
 		b.addresses(c, id, arg),
-		db.Into(&c.Phones, b.scanPhone, `SELECT id, phone, source, by_staff, made_at FROM contact_phones WHERE contact_id = `+id+` ORDER BY made_at, id`, arg),
+		db.Into(&c.Phones, b.scanPhone, `SELECT id, phone, source, by_staff, changed, made_at FROM contact_phones WHERE contact_id = `+id+` ORDER BY made_at, id`, arg),
 		db.Into(&c.Keys, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = `+id+` ORDER BY made_at DESC, id`, arg),
 	}
 	return a
@@ -103,7 +103,7 @@ func (b *Book) addresses(c *Contact, id, arg string) db.Query {
 		var err error
 		a.Address, err = b.v.Desk().OpenText(sealed, "contact", string(c.ID), "address")
 		return err
-	}, `SELECT address, source, made_at FROM contact_addresses WHERE contact_id = `+id+` ORDER BY made_at, lookup`, arg)
+	}, `SELECT address, source, made_at FROM contact_addresses WHERE contact_id = `+id+` ORDER BY preferred_at DESC, made_at, lookup`, arg)
 }
 
 // List returns contacts by id, newest first, before the given id (""); without
@@ -205,8 +205,8 @@ func (b *Book) AddPhone(ctx context.Context, tx *db.Tx, id ID, number, source, s
 		return fail.New(fail.Invalid, "a phone number needs at least four digits")
 	}
 	p := db.NewID()
-	_, err := tx.Exec(ctx, `INSERT INTO contact_phones (id, contact_id, phone, source, by_staff, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		p, id, b.v.Desk().SealText(number, "phone", p), source, staff, db.Micros(tx.Now))
+	_, err := tx.Exec(ctx, `INSERT INTO contact_phones (id, contact_id, phone, source, by_staff, made_at, changed) VALUES ($1, $2, $3, $4, $5, $6,
+		EXISTS (SELECT 1 FROM contact_phones WHERE contact_id = $2))`, p, id, b.v.Desk().SealText(number, "phone", p), source, staff, db.Micros(tx.Now))
 	return err
 }
 
@@ -241,7 +241,7 @@ func (b *Book) index(ctx context.Context, tx *db.Tx, id ID, text string) error {
 
 func (b *Book) scanPhone(p *Phone, row func(...any) error) error {
 	var sealed []byte
-	if err := row(&p.ID, &sealed, &p.Source, &p.By, db.Time(&p.Made)); err != nil {
+	if err := row(&p.ID, &sealed, &p.Source, &p.By, &p.Changed, db.Time(&p.Made)); err != nil {
 		return err
 	}
 	var err error

@@ -52,15 +52,28 @@ func (s *Store) codeHash(i *Instruction, way Way, nonce, code string) string {
 
 // MayCall says why this number cannot serve, or nil.
 func MayCall(p *contacts.Phone, now time.Time) error {
-	if now.Sub(p.Made) < PhoneRest {
-		return fail.New(fail.Conflict, "this number was put on file on %s, and a number counts only after 30 days. Use another way, or an older number", p.Made.UTC().Format("2 January 2006"))
+	if p.Changed && now.Sub(p.Made) < PhoneRest {
+		return fail.New(fail.Conflict, "this number was changed on %s, and a changed number counts only after 30 days. Use another way, or an older number", p.Made.UTC().Format("2 January 2006"))
 	}
 	return nil
 }
 
-// IssueCode stores a new code and ends any earlier one. For ToPortal, staff is
-// who reads it out over the phone, never the one who proposed the instruction.
-func (s *Store) IssueCode(ctx context.Context, tx *db.Tx, i *Instruction, way Way, code, phone, staff string) error {
+// IssueCode stores a code that staff reads out over the phone, never the one who
+// proposed the instruction. Any earlier one ends.
+func (s *Store) IssueCode(ctx context.Context, tx *db.Tx, i *Instruction, code, phone, staff string) error {
+	if "staff:"+staff == i.Proposer {
+		return fail.New(fail.Denied, "you proposed it, so somebody else must make the call")
+	}
+	return s.issue(ctx, tx, i, ToPortal, code, phone, staff)
+}
+
+// ShowCode stores a code that the customer reads out from the page. in is the
+// member of staff who let them in, if one did: who must not be the one who hears it.
+func (s *Store) ShowCode(ctx context.Context, tx *db.Tx, i *Instruction, code, in string) error {
+	return s.issue(ctx, tx, i, ToAgent, code, "", in)
+}
+
+func (s *Store) issue(ctx context.Context, tx *db.Tx, i *Instruction, way Way, code, phone, staff string) error {
 	switch {
 	case i.State != Proposed || !tx.Now.Before(i.Expires):
 		return fail.New(fail.Conflict, "it is not open for a proof any more")
@@ -68,8 +81,6 @@ func (s *Store) IssueCode(ctx context.Context, tx *db.Tx, i *Instruction, way Wa
 		return fail.New(fail.Conflict, "five wrong tries were made; it cannot be proved any more")
 	case i.Need > Call:
 		return fail.New(fail.Conflict, "this instruction needs %s; a call does not prove it", Words(i.Need))
-	case staff != "" && "staff:"+staff == i.Proposer:
-		return fail.New(fail.Denied, "you proposed it, so somebody else must make the call")
 	}
 	if _, err := tx.Exec(ctx, `UPDATE instruction_codes SET expires_at = $3 WHERE instruction_id = $1 AND way = $2 AND used_at = 0 AND expires_at > $3`, i.ID, way, db.Micros(tx.Now)); err != nil {
 		return err
@@ -81,7 +92,7 @@ func (s *Store) IssueCode(ctx context.Context, tx *db.Tx, i *Instruction, way Wa
 		return err
 	}
 	actor := audit.Contact(string(i.Contact))
-	if staff != "" {
+	if way == ToPortal {
 		actor = audit.Staff(staff)
 	}
 	return s.note(ctx, tx, i, actor, "code-issued", string(way))

@@ -290,3 +290,13 @@ func (s *Store) Overdue(ctx context.Context, tx *db.Tx, limit int) ([]Instructio
 func (s *Store) DueNow(ctx context.Context, tx *db.Tx, limit int) ([]Instruction, error) {
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at = 0 AND state = 'approved' AND ready_at <= $1 ORDER BY made_at, id LIMIT $2`, db.Micros(tx.Now), limit)
 }
+
+// SetResult sets the words on what came of it; they are stored with the next step.
+func (i *Instruction) SetResult(key *vault.Key, text string) {
+	i.Result, i.result = text, i.SealResult(key, text)
+}
+
+// Note records something about it that is no step; detail holds no content.
+func (s *Store) Note(ctx context.Context, tx *db.Tx, i *Instruction, actor, act, detail string) error {
+	return s.note(ctx, tx, i, actor, act, detail)
+}

@@ -203,20 +203,20 @@ func TestP3CallBackCode(t *testing.T) {
 			})
 			return c
 		}
-		issue := func(i *Instruction, way Way, code, staff string) (err error) {
+		issue := func(i *Instruction, code, staff string) (err error) {
 			return b.d.Update(t.Context(), func(tx *db.Tx) error {
 				x, err := b.Get(t.Context(), tx, i.ID)
 				if err != nil {
 					return err
 				}
-				return b.IssueCode(t.Context(), tx, x, way, code, "phone", staff)
+				return b.IssueCode(t.Context(), tx, x, code, "phone", staff)
 			})
 		}
 		i, other := b.propose(Call, 0, "staff:a"), b.propose(Call, 0, "staff:a")
-		if err := issue(i, ToPortal, "1111 2222", "a"); !fail.Is(err, fail.Denied) {
+		if err := issue(i, "1111 2222", "a"); !fail.Is(err, fail.Denied) {
 			t.Errorf("the proposer makes the call: %v", err)
 		}
-		if err := issue(i, ToPortal, "1111 2222", "b"); err != nil {
+		if err := issue(i, "1111 2222", "b"); err != nil {
 			t.Fatal(err)
 		}
 		if redeem(other, ToPortal, "1111 2222") != nil {
@@ -231,13 +231,13 @@ func TestP3CallBackCode(t *testing.T) {
 		if redeem(i, ToPortal, "1111 2222") != nil {
 			t.Error("a code was used twice")
 		}
-		issue(i, ToPortal, "3333 4444", "b")
+		issue(i, "3333 4444", "b")
 		b.pass(CodeLife)
 		if redeem(i, ToPortal, "3333 4444") != nil {
 			t.Error("a code of the eleventh minute")
 		}
-		issue(i, ToPortal, "5555 6666", "b")
-		issue(i, ToPortal, "7777 8888", "b")
+		issue(i, "5555 6666", "b")
+		issue(i, "7777 8888", "b")
 		if redeem(i, ToPortal, "5555 6666") != nil {
 			t.Error("a replaced code")
 		}
@@ -252,7 +252,7 @@ func TestP3CallBackCode(t *testing.T) {
 			t.Error("the right code after five wrong ones")
 		}
 		strong := b.propose(Passkey, 0, "staff:a")
-		if err := issue(strong, ToPortal, "1111 2222", "b"); !fail.Is(err, fail.Conflict) {
+		if err := issue(strong, "1111 2222", "b"); !fail.Is(err, fail.Conflict) {
 			t.Errorf("a call where a passkey is needed: %v", err)
 		}
 	})
@@ -260,10 +260,10 @@ func TestP3CallBackCode(t *testing.T) {
 
 func TestCallNeedsANumberOfThirtyDays(t *testing.T) {
 	now := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	if MayCall(&contacts.Phone{Made: now.Add(-30*24*time.Hour + time.Minute)}, now) == nil {
+	if MayCall(&contacts.Phone{Changed: true, Made: now.Add(-30*24*time.Hour + time.Minute)}, now) == nil {
 		t.Error("a number changed within 30 days counts")
 	}
-	if err := MayCall(&contacts.Phone{Made: now.Add(-30 * 24 * time.Hour)}, now); err != nil {
+	if err := MayCall(&contacts.Phone{Changed: true, Made: now.Add(-30 * 24 * time.Hour)}, now); err != nil {
 		t.Error(err)
 	}
 }

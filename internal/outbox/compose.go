@@ -70,7 +70,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 	switch l.d.Kind {
 	case Ack:
 		dr.AutoSubmitted = "auto-replied"
-	case Notice:
+	case Notice, Receipt:
 		dr.AutoSubmitted = "auto-generated"
 	}
 	if l.to != nil {

@@ -161,6 +161,9 @@ func (o *Outbox) fill(l *letter, contact *contacts.Contact, facts policy.Facts, 
 	if !l.d.Kind.Ours() {
 		facts.Sensitive = l.c.Sensitive || l.box.Sensitive || l.m.Doc.Sensitive || telling(l.m.Doc.Text, l.m.Doc.Subject, l.c.Subject)
 	}
+	if l.d.Kind == Receipt { // a thief who lowered their protection shall not read it
+		facts.Protected = "what they authorise stays protected"
+	}
 	l.decision = policy.Decide(facts)
 	if l.decision.Protection == policy.Encrypted {
 		l.to = cert.Cert

@@ -51,9 +51,10 @@ const (
 type Kind string
 
 const (
-	Reply  Kind = "reply"
-	Ack    Kind = "ack"
-	Notice Kind = "notice" // of what somebody chose about their protection
+	Reply   Kind = "reply"
+	Ack     Kind = "ack"
+	Notice  Kind = "notice"  // that something happened; it says nothing of what
+	Receipt Kind = "receipt" // of what they are asked to authorise, or did
 )
 
 // Ours reports whether the desk itself chose the words: they hold nothing that

@@ -90,9 +90,13 @@ CREATE TABLE portal_codes (
 );
 CREATE INDEX portal_codes_contact ON portal_codes (contact_id, issued_at);
 
+ALTER TABLE contact_addresses ADD COLUMN preferred_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE contact_phones ADD COLUMN changed BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE portal_sessions ADD COLUMN by_staff TEXT NOT NULL DEFAULT '';
 
 -- +goose Down
+ALTER TABLE contact_phones DROP COLUMN changed;
+ALTER TABLE contact_addresses DROP COLUMN preferred_at;
 ALTER TABLE portal_sessions DROP COLUMN by_staff;
 DROP TABLE portal_codes;
 DROP TABLE contact_totp;

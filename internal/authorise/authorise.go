@@ -1,0 +1,198 @@
+// Package authorise takes an instruction from a wish to its end: propose it,
+// tell the customer how to prove it, take the proof, let people decide, have it
+// done, and give receipts. It joins instructions, contacts, cases and the outbox
+// in one transaction each; every door asks here and nowhere else, so there is
+// one place where a proof is taken (P3).
+//
+// What follows from a step (letters, calls to the organisation's systems) is
+// asked for in the step's own transaction and done afterwards, once, however
+// often it is tried.
+package authorise
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/instructions"
+	"postern/internal/mailboxes"
+	"postern/internal/outbox"
+	"postern/internal/policy"
+	"postern/internal/staff"
+	"postern/internal/vault"
+)
+
+// Options is what the flow needs.
+type Options struct {
+	DB           *db.DB
+	Vault        *vault.Vault
+	Cases        *cases.Store
+	Contacts     *contacts.Book
+	Mailboxes    *mailboxes.Store
+	Outbox       *outbox.Outbox
+	Instructions *instructions.Store
+	Passkeys     *staff.Ceremonies
+	Words        func() outbox.Words
+	Strict       bool                                                              // passkeys and verified keys only
+	Consent      func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) // a call-back is enough, by their choice
+	Later        func(ctx context.Context, tx *db.Tx, step Step) error             // have Follow called after the commit
+	Call         func(ctx context.Context, tx *db.Tx, e Event) error               // tell the organisation's systems
+	Sign         func(claims any) (string, error)                                  // the token for them
+	Recheck      func(ctx context.Context, tx *db.Tx, c contacts.ID) error         // a key changed: look at their mails again
+	Log          *slog.Logger
+}
+
+// Flow is the one way of an instruction.
+type Flow struct{ Options }
+
+// New returns the flow.
+func New(o Options) *Flow { return &Flow{o} }
+
+// A Step is something that follows an instruction's change of state.
+type Step struct {
+	Instruction instructions.ID `json:"instruction"`
+	What        What            `json:"what"`
+}
+
+// What follows.
+type What string
+
+const (
+	Asked   What = "asked"   // tell the customer how to prove it
+	Proved  What = "proved"  // the receipt of what they authorised
+	Done    What = "done"    // the receipt of its being done
+	Frozen  What = "frozen"  // tell all their addresses, and staff
+	Refused What = "refused" // tell them
+	Do      What = "do"      // do it
+)
+
+// subject is one instruction with all that belongs to it, read and opened.
+type subject struct {
+	i   *instructions.Instruction
+	key *vault.Key // of the contact's content
+	who *contacts.Contact
+	c   *cases.Case
+	box *mailboxes.Mailbox
+
+	caseKey *vault.Key // of the case's messages
+}
+
+// read opens an instruction. With a contact it must be theirs.
+func (f *Flow) read(ctx context.Context, contact contacts.ID, id instructions.ID) (*subject, error) {
+	s := &subject{}
+	err := f.DB.View(ctx, func(tx *db.Tx) (err error) {
+		if contact != "" {
+			s.i, err = f.Instructions.Mine(ctx, tx, contact, id)
+		} else {
+			s.i, err = f.Instructions.Get(ctx, tx, id)
+		}
+		if err != nil {
+			return err
+		}
+		if s.key, err = f.Vault.Get(ctx, tx, s.i.KeyID); err != nil {
+			return err
+		}
+		if s.who, err = f.Contacts.Get(ctx, tx, s.i.Contact); err != nil {
+			return err
+		}
+		if s.c, err = f.Cases.Get(ctx, tx, s.i.Case); err != nil {
+			return err
+		}
+		s.caseKey, err = f.Vault.Get(ctx, tx, s.c.KeyID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.box, err = f.Mailboxes.Get(s.c.Mailbox); err != nil {
+		return nil, err
+	}
+	return s, s.i.Unseal(s.key)
+}
+
+// again reads the instruction in the transaction that changes it; what is sealed
+// was opened before.
+func (f *Flow) again(ctx context.Context, tx *db.Tx, s *subject) (*instructions.Instruction, error) {
+	i, err := f.Instructions.Get(ctx, tx, s.i.ID)
+	if err != nil {
+		return nil, err
+	}
+	i.Doc = s.i.Doc
+	return i, nil
+}
+
+// Read returns an instruction as it may be shown; with a contact it must be theirs.
+func (f *Flow) Read(ctx context.Context, contact contacts.ID, id instructions.ID) (*instructions.Instruction, *contacts.Contact, error) {
+	s, err := f.read(ctx, contact, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.i, s.who, nil
+}
+
+// able reports whether the person can do better than a code.
+func (f *Flow) able(ctx context.Context, tx *db.Tx, c *contacts.Contact) (bool, error) {
+	if k, _ := c.VerifiedKey(tx.Now); k != nil {
+		return true, nil
+	}
+	n, err := f.Passkeys.Count(ctx, tx, "contact", string(c.ID))
+	return n > 0, err
+}
+
+// Need says how strong a proof this person must bring for a type and its values,
+// why, and how many people approve.
+func (f *Flow) Need(ctx context.Context, tx *db.Tx, c *contacts.Contact, t *instructions.Type, values map[string]string) (instructions.Level, string, int64, error) {
+	level, people := t.Needs(values)
+	able, err := f.able(ctx, tx, c)
+	if err != nil {
+		return 0, "", 0, err
+	}
+	w := policy.Wish{Type: level, Signer: max(t.Signer, level), Able: able, Strict: f.Strict, Risky: t.Risky}
+	if f.Consent != nil {
+		if w.Consent, err = f.Consent(ctx, tx, c.ID); err != nil {
+			return 0, "", 0, err
+		}
+	}
+	need, why := policy.Proof(w)
+	return need, why, people, nil
+}
+
+// owner is the person as passkeys know them.
+func owner(c *contacts.Contact) staff.Owner {
+	return staff.Owner{Kind: "contact", ID: string(c.ID), Name: c.MailTo()}
+}
+
+// ours are the addresses that quotes of our mails name.
+func (f *Flow) ours() []string {
+	var out []string
+	for _, b := range f.Mailboxes.All() {
+		out = append(out, b.Address)
+	}
+	return out
+}
+
+func (f *Flow) later(ctx context.Context, tx *db.Tx, id instructions.ID, what ...What) error {
+	for _, w := range what {
+		if err := f.Later(ctx, tx, Step{id, w}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byWords says who proposed it, in words for the customer.
+func byWords(proposer string) string {
+	switch kind, _, _ := strings.Cut(proposer, ":"); kind {
+	case "contact":
+		return "by you, on our pages"
+	case "api":
+		return "by our systems"
+	}
+	return "by our staff"
+}
+
+var errGone = fail.New(fail.Conflict, "it is not open any more; nothing was changed")

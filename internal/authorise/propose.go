@@ -1,0 +1,188 @@
+package authorise
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/instructions"
+	"postern/internal/pgp"
+	"postern/internal/vault"
+)
+
+// A Proposal is somebody's idea of what a customer wants done.
+type Proposal struct {
+	Contact  contacts.ID
+	Type     string
+	Values   map[string]string // as typed
+	Key      []byte            // the certificate that a field of kind "key" names
+	Case     cases.ID          // empty: a case of its own
+	Message  cases.MessageID   // what it came from
+	Quote    string            // and its words
+	Proposer string            // "staff:ID", "contact:ID", "api:ID"
+}
+
+// maxOpen is how many instructions of one person may wait at once: more is a
+// mistake, or somebody who wants to tire them out.
+const maxOpen = 20
+
+// Propose writes the canonical text and keeps it; the customer is told how to
+// prove it. wrong says by field what cannot be taken; nothing is kept then.
+func (f *Flow) Propose(ctx context.Context, p *Proposal) (i *instructions.Instruction, wrong map[string]string, err error) {
+	t, who, values, wrong, err := f.prepare(ctx, p)
+	if err != nil || len(wrong) > 0 {
+		return nil, wrong, err
+	}
+	now := f.DB.Now()
+	ref := instructions.NewRef()
+	i = &instructions.Instruction{Type: t.ID, Contact: who.ID, Case: p.Case, Proposer: p.Proposer, Made: now, Expires: now.Add(t.Expiry)}
+	i.Doc = instructions.Doc{Ref: ref, Title: t.Title, Version: t.Version, Values: values, Payload: string(p.Key), Quote: clip(p.Quote), Message: p.Message,
+		Cooling: t.Cooling, Risky: t.Risky, Hook: t.Hook, Does: t.Does}
+	i.Doc.Text = t.Canonical(instructions.Facts{Org: f.Words().Org, Ref: ref, For: who.Title() + ", " + who.MailTo(), By: byWords(p.Proposer), Made: now, Expires: i.Expires,
+		Values: values, Note: notes(t, who, now)})
+	key, own, err := f.place(ctx, p, t, who)
+	if err != nil {
+		return nil, nil, err
+	}
+	if own != nil {
+		i.Case = own.ID
+	}
+	if err := f.Instructions.New(i, key); err != nil {
+		return nil, nil, err
+	}
+	return i, nil, f.DB.Update(ctx, func(tx *db.Tx) error { return f.keep(ctx, tx, i, t, who, own) })
+}
+
+// prepare reads the type and the person, and brings the values into their form.
+func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, who *contacts.Contact, values, wrong map[string]string, err error) {
+	open := 0
+	err = f.DB.View(ctx, func(tx *db.Tx) error {
+		if t, err = instructions.TypeOf(ctx, tx, p.Type); err != nil {
+			return err
+		}
+		if who, err = f.Contacts.Get(ctx, tx, p.Contact); err != nil {
+			return err
+		}
+		list, err := f.Instructions.OfContact(ctx, tx, p.Contact, 100)
+		for _, x := range list {
+			if x.Open() {
+				open++
+			}
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, nil, nil, nil, err
+	case t.Closed:
+		return nil, nil, nil, nil, fail.New(fail.Conflict, "this kind of instruction is not taken any more")
+	case strings.HasPrefix(p.Proposer, "contact:") && !t.Customer:
+		return nil, nil, nil, nil, fail.New(fail.NotFound, "there is no such kind of instruction")
+	case open >= maxOpen:
+		return nil, nil, nil, nil, fail.New(fail.TooMany, "%d instructions wait already; decide about those first", open)
+	}
+	if t.Does == instructions.DoesKey {
+		if err := keyValue(p, f.DB.Now()); err != nil {
+			return t, who, nil, map[string]string{"key": fail.Text(err)}, nil
+		}
+	}
+	values, wrong = t.Fill(p.Values)
+	return t, who, values, wrong, nil
+}
+
+// keep stores the instruction with its case in one transaction.
+func (f *Flow) keep(ctx context.Context, tx *db.Tx, i *instructions.Instruction, t *instructions.Type, who *contacts.Contact, own *cases.Case) (err error) {
+	if i.Need, _, i.Approvals, err = f.Need(ctx, tx, who, t, i.Doc.Values); err != nil {
+		return err
+	}
+	if own != nil {
+		c := *own // this may run again
+		if err := f.Cases.Add(ctx, tx, &c); err != nil {
+			return err
+		}
+		if err := audit.Append(ctx, tx, audit.Entry{Actor: i.Proposer, Act: "case.opened", About: string(c.ID), Detail: "for an instruction"}); err != nil {
+			return err
+		}
+	} else if err := f.belongs(ctx, tx, i); err != nil {
+		return err
+	}
+	if err := f.Instructions.Add(ctx, tx, i); err != nil {
+		return err
+	}
+	return f.later(ctx, tx, i.ID, Asked)
+}
+
+// belongs: an instruction grows only out of a case that its person is part of.
+func (f *Flow) belongs(ctx context.Context, tx *db.Tx, i *instructions.Instruction) error {
+	in, err := cases.Has(ctx, tx, i.Case, i.Contact)
+	if err == nil && !in {
+		err = fail.New(fail.NotFound, "this person is not part of this case")
+	}
+	return err
+}
+
+// place returns the key that seals the instruction, and a case of its own where
+// none was given.
+func (f *Flow) place(ctx context.Context, p *Proposal, t *instructions.Type, who *contacts.Contact) (key *vault.Key, own *cases.Case, err error) {
+	if p.Case == "" {
+		box := f.Mailboxes.All()[0]
+		now := f.DB.Now()
+		own = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: "Authorisation: " + strings.ToLower(t.Title[:1]) + t.Title[1:], Who: who.Title(), Contact: who.ID, KeyID: who.KeyID,
+			Mailbox: box.Address, State: cases.Waiting, Made: now, Last: now}
+		own.Raise("it is about an instruction")
+	}
+	err = f.DB.View(ctx, func(tx *db.Tx) error { key, err = f.Vault.Get(ctx, tx, who.KeyID); return err })
+	return key, own, err
+}
+
+// keyValue takes the fingerprint from the certificate itself, never from what
+// was typed beside it.
+func keyValue(p *Proposal, now time.Time) error {
+	certs, err := pgp.ParseKeys(p.Key)
+	switch {
+	case err != nil && fail.KindOf(err) == fail.Internal, len(p.Key) == 0:
+		return fail.New(fail.Invalid, "this is not an OpenPGP key: paste the whole block, from BEGIN PGP PUBLIC KEY BLOCK to END")
+	case err != nil:
+		return err
+	case len(certs) != 1:
+		return fail.New(fail.Invalid, "give exactly one key; this holds %d", len(certs))
+	}
+	if err := certs[0].CanEncrypt(now); err != nil {
+		return fail.Wrap(fail.Invalid, err, "this key cannot be used: "+err.Error())
+	}
+	p.Key = certs[0].Armored()
+	p.Values = map[string]string{"key": string(certs[0].Fingerprint())}
+	return nil
+}
+
+// notes are lines of the text that tell what would be replaced.
+func notes(t *instructions.Type, who *contacts.Contact, now time.Time) []string {
+	switch t.Does {
+	case instructions.DoesKey:
+		if k, _ := who.VerifiedKey(now); k != nil {
+			return []string{"It replaces the key " + string(k.Cert.Fingerprint())}
+		}
+		return []string{"It is the first key"}
+	case instructions.DoesPhone:
+		if n := len(who.Phones); n > 0 {
+			return []string{"It replaces the number that ends in " + strings.TrimLeft(who.Phones[n-1].Last(), "• ")}
+		}
+		return []string{"It is the first number"}
+	case instructions.DoesAddress:
+		return []string{"We write to it from then on, instead of " + who.MailTo()}
+	}
+	return nil
+}
+
+// clip keeps a quote short.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 600 {
+		return string(r[:600]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,314 @@
+package authorise
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/instructions"
+	"postern/internal/portal"
+)
+
+// Fresh is how long a new passkey, app or key does not count for a risky
+// instruction: who just bound one may be the thief, and its owner has been told
+// on every address and needs time to answer.
+const Fresh = 72 * time.Hour
+
+func tooFresh(made, now time.Time) error {
+	if now.Sub(made) >= Fresh {
+		return nil
+	}
+	return fail.New(fail.Denied, "this was added on %s. For an instruction of this kind it counts from %s on; until then use another way, or call us",
+		stamp(made), stamp(made.Add(Fresh)))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2 January, 15:04 UTC") }
+
+// take files a proof that was checked for what it is, and moves on. A refusal is
+// recorded and returned.
+func (f *Flow) take(ctx context.Context, s *subject, p *instructions.Proof) error {
+	var refused error
+	err := f.DB.Update(ctx, func(tx *db.Tx) error {
+		i, err := f.again(ctx, tx, s)
+		if err != nil {
+			return err
+		}
+		p.At = tx.Now
+		if refused, err = f.Instructions.Prove(ctx, tx, i, p, s.key); err != nil || refused != nil {
+			return err
+		}
+		return f.proved(ctx, tx, s, i)
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// proved moves on from a proof: the receipt, the systems, and where nobody's yes
+// is needed, the doing.
+func (f *Flow) proved(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction) error {
+	if err := f.later(ctx, tx, i.ID, Proved); err != nil {
+		return err
+	}
+	if err := f.tell(ctx, tx, s, i, "instruction.proved"); err != nil {
+		return err
+	}
+	approved, err := f.Instructions.Settle(ctx, tx, i)
+	if err != nil || !approved {
+		return err
+	}
+	return f.approved(ctx, tx, s, i)
+}
+
+func (f *Flow) approved(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction) error {
+	if err := f.tell(ctx, tx, s, i, "instruction.approved"); err != nil {
+		return err
+	}
+	if i.Due(tx.Now) != nil {
+		return nil // the clock's job picks it up
+	}
+	return f.later(ctx, tx, i.ID, Do)
+}
+
+// refuse records why a proof did not do; the person learns no more than that.
+func (f *Flow) refuse(ctx context.Context, s *subject, kind, word string) error {
+	err := f.DB.Update(ctx, func(tx *db.Tx) error {
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(s.i.Contact)), Act: "instruction.proof-refused", About: string(s.i.Case),
+			Detail: "instruction " + string(s.i.ID) + ": " + kind + ", " + word})
+	})
+	if err != nil {
+		return err
+	}
+	return instructions.ErrRefused()
+}
+
+// BeginPasskey returns what the browser asks the passkey to sign: SHA-256 over a
+// nonce that is used once and the text that is on the page.
+func (f *Flow) BeginPasskey(ctx context.Context, c contacts.ID, id instructions.ID) (any, error) {
+	s, err := f.read(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	if s.i.State != instructions.Proposed || !f.DB.Now().Before(s.i.Expires) {
+		return nil, errGone
+	}
+	nonce := make([]byte, 32)
+	rand.Read(nonce)
+	return f.Passkeys.BeginProof(ctx, string(id), owner(s.who), instructions.Challenge(nonce, s.i.Doc.Text), hex.EncodeToString(nonce))
+}
+
+// FinishPasskey takes the passkey's answer as the proof.
+func (f *Flow) FinishPasskey(ctx context.Context, c contacts.ID, id instructions.ID, answer []byte) error {
+	s, err := f.read(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	got, err := f.Passkeys.FinishProof(ctx, string(id), owner(s.who), answer)
+	if fail.Is(err, fail.Denied) {
+		return f.refuse(ctx, s, "passkey", "it did not fit")
+	}
+	if err != nil {
+		return err
+	}
+	if s.i.Doc.Risky {
+		if err := tooFresh(got.Made, f.DB.Now()); err != nil {
+			f.refuse(ctx, s, "passkey", "too new")
+			return err
+		}
+	}
+	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Passkey, Bind: s.i.Bind, Once: once("passkey", got.Kept),
+		Evidence: instructions.Evidence{Nonce: got.Kept, Answer: string(answer), Credential: got.Passkey}})
+}
+
+// once names what cannot be used twice.
+func once(kind string, parts ...any) string {
+	h := sha256.Sum256([]byte(kind + "\x00" + fmt.Sprint(parts...)))
+	return kind + ":" + hex.EncodeToString(h[:16])
+}
+
+// ByApp takes a code of the customer's app, typed on the page that shows the
+// text, in a session of theirs.
+func (f *Flow) ByApp(ctx context.Context, ses *portal.Session, id instructions.ID, code string) error {
+	s, err := f.read(ctx, ses.Contact, id)
+	if err != nil {
+		return err
+	}
+	var refused error
+	err = f.DB.Update(ctx, func(tx *db.Tx) error {
+		refused = nil
+		i, err := f.again(ctx, tx, s)
+		if err != nil {
+			return err
+		}
+		if i.State != instructions.Proposed || i.Need > instructions.TOTP {
+			refused = instructions.ErrRefused()
+			return nil
+		}
+		made, step, ok, err := f.Passkeys.UseApp(ctx, tx, string(ses.Contact), code)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			refused = instructions.ErrRefused()
+			return f.missed(ctx, tx, s, i, "totp")
+		}
+		if i.Doc.Risky {
+			if refused = tooFresh(made, tx.Now); refused != nil {
+				return nil
+			}
+		}
+		p := &instructions.Proof{Contact: ses.Contact, Level: instructions.TOTP, Bind: i.Bind, Once: once("totp", ses.Contact, step), At: tx.Now,
+			Evidence: instructions.Evidence{Session: string(ses.Factor)}}
+		if refused, err = f.Instructions.Prove(ctx, tx, i, p, s.key); err != nil || refused != nil {
+			return err
+		}
+		return f.proved(ctx, tx, s, i)
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// missed counts a wrong try, and tells the customer when it was the last.
+func (f *Flow) missed(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction, kind string) error {
+	blocked, err := f.Instructions.Miss(ctx, tx, i, kind)
+	if err != nil || !blocked {
+		return err
+	}
+	return f.ended(ctx, tx, s, i, Refused, "instruction.refused")
+}
+
+// ReadOut issues a code that an agent reads to the customer on the number, who
+// types it on the page. It is returned once.
+func (f *Flow) ReadOut(ctx context.Context, staff string, id instructions.ID, phone string) (code string, err error) {
+	s, err := f.read(ctx, "", id)
+	if err != nil {
+		return "", err
+	}
+	code = portal.NewCode()
+	return code, f.DB.Update(ctx, func(tx *db.Tx) error {
+		i, err := f.again(ctx, tx, s)
+		if err != nil {
+			return err
+		}
+		if err := f.callable(ctx, tx, i, phone); err != nil {
+			return err
+		}
+		return f.Instructions.IssueCode(ctx, tx, i, code, phone, staff)
+	})
+}
+
+// callable: the number is the person's, and has been for 30 days.
+func (f *Flow) callable(ctx context.Context, tx *db.Tx, i *instructions.Instruction, phone string) error {
+	who, err := f.Contacts.Get(ctx, tx, i.Contact)
+	if err != nil {
+		return err
+	}
+	for n := range who.Phones {
+		if who.Phones[n].ID == phone {
+			return instructions.MayCall(&who.Phones[n], tx.Now)
+		}
+	}
+	return fail.New(fail.Invalid, "choose a number of theirs to call")
+}
+
+// ByCall takes the code that was read out, typed on the page in a session that
+// somebody else's code, or another factor, opened: one member of staff must not
+// stand on both sides.
+func (f *Flow) ByCall(ctx context.Context, ses *portal.Session, id instructions.ID, code string) error {
+	s, err := f.read(ctx, ses.Contact, id)
+	if err != nil {
+		return err
+	}
+	return f.call(ctx, s, instructions.ToPortal, code, func(c *instructions.Code) (attested string) {
+		if c.By == ses.By {
+			return ""
+		}
+		return c.By
+	})
+}
+
+// ShowCode issues a code that the page shows, and the customer reads to the
+// agent who called them.
+func (f *Flow) ShowCode(ctx context.Context, ses *portal.Session, id instructions.ID) (code string, err error) {
+	s, err := f.read(ctx, ses.Contact, id)
+	if err != nil {
+		return "", err
+	}
+	code = portal.NewCode()
+	return code, f.DB.Update(ctx, func(tx *db.Tx) error {
+		i, err := f.again(ctx, tx, s)
+		if err != nil {
+			return err
+		}
+		// Who let the customer in must not be who hears the code: kept as its maker.
+		return f.Instructions.ShowCode(ctx, tx, i, code, ses.By)
+	})
+}
+
+// Heard takes the code that the customer read out to this member of staff, who
+// called them on the number.
+func (f *Flow) Heard(ctx context.Context, staff string, id instructions.ID, phone, code string) error {
+	s, err := f.read(ctx, "", id)
+	if err != nil {
+		return err
+	}
+	if "staff:"+staff == s.i.Proposer {
+		return fail.New(fail.Denied, "you proposed it, so somebody else must take the call")
+	}
+	if err := f.DB.View(ctx, func(tx *db.Tx) error { return f.callable(ctx, tx, s.i, phone) }); err != nil {
+		return err
+	}
+	return f.call(ctx, s, instructions.ToAgent, code, func(c *instructions.Code) string {
+		if c.By == staff {
+			return ""
+		}
+		c.Phone = phone
+		return staff
+	})
+}
+
+// call redeems a code. attested says who vouches for the call; nobody is a no.
+func (f *Flow) call(ctx context.Context, s *subject, way instructions.Way, code string, attested func(*instructions.Code) string) error {
+	var refused error
+	err := f.DB.Update(ctx, func(tx *db.Tx) error {
+		refused = instructions.ErrRefused()
+		i, err := f.again(ctx, tx, s)
+		if err != nil {
+			return err
+		}
+		c, blocked, err := f.Instructions.Redeem(ctx, tx, i, way, code)
+		if err != nil {
+			return err
+		}
+		if blocked {
+			return f.ended(ctx, tx, s, i, Refused, "instruction.refused")
+		}
+		if c == nil {
+			return nil
+		}
+		who := attested(c)
+		if who == "" {
+			return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "instruction.proof-refused", About: string(i.Case), Detail: "instruction " + string(i.ID) + ": call, one member of staff on both sides"})
+		}
+		p := &instructions.Proof{Contact: i.Contact, Level: instructions.Call, Bind: i.Bind, Once: once("call", c.ID), Attested: who, At: tx.Now,
+			Evidence: instructions.Evidence{Nonce: c.Nonce, Phone: c.Phone, Way: string(way)}}
+		if refused, err = f.Instructions.Prove(ctx, tx, i, p, s.key); err != nil || refused != nil {
+			return err
+		}
+		return f.proved(ctx, tx, s, i)
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}

@@ -1,0 +1,67 @@
+package contacts
+
+import (
+	"context"
+
+	"postern/internal/db"
+	"postern/internal/pgp"
+)
+
+// What a person proved that they want (package instructions) changes their card
+// here. There is no other way to replace a verified key or a number.
+
+// ByInstruction is how a key was verified that its owner bound by an instruction.
+const ByInstruction = "instruction"
+
+// BindKey makes the certificate the contact's verified key, and takes authority
+// from those that were before it.
+func (b *Book) BindKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key, instruction string) error {
+	if _, err := b.AddKey(ctx, tx, c, cert, Seen, ByInstruction); err != nil {
+		return err
+	}
+	fresh, err := b.Get(ctx, tx, c.ID)
+	if err != nil {
+		return err
+	}
+	for i := range fresh.Keys {
+		k := &fresh.Keys[i]
+		switch {
+		case k.Cert.Fingerprint() == cert.Fingerprint():
+			if err := cert.CanEncrypt(tx.Now); err != nil {
+				return err
+			}
+			k.Trust, k.Via, k.By, k.ByName, k.Verified, k.Pending = Verified, ByInstruction, instruction, "their own instruction", tx.Now, false
+		case k.Trust == Verified:
+			k.Trust = Expired
+		default:
+			continue
+		}
+		if err := b.SaveKey(ctx, tx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReplacePhone puts a number on file in place of all earlier ones.
+func (b *Book) ReplacePhone(ctx context.Context, tx *db.Tx, id ID, number, instruction string) error {
+	if err := b.AddPhone(ctx, tx, id, number, ByInstruction, instruction); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM contact_phones WHERE contact_id = $1 AND by_staff <> $2`, id, instruction)
+	return err
+}
+
+// PreferAddress makes an address the one we write to; theirs already or new. The
+// others stay: they are told of what happens.
+func (b *Book) PreferAddress(ctx context.Context, tx *db.Tx, id ID, address string) error {
+	n, err := tx.Exec(ctx, `UPDATE contact_addresses SET preferred_at = $3 WHERE lookup = $1 AND contact_id = $2`, b.lookup(address), id, db.Micros(tx.Now))
+	if err != nil || n > 0 {
+		return err
+	}
+	if err := b.AddAddress(ctx, tx, id, address, ByInstruction); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE contact_addresses SET preferred_at = $3 WHERE lookup = $1 AND contact_id = $2`, b.lookup(address), id, db.Micros(tx.Now))
+	return err
+}
