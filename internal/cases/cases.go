@@ -193,7 +193,7 @@ type Evidence struct {
 // unchecked, other, part, usual, mismatch, none or sent.
 func (e *Evidence) Class() string {
 	switch {
-	case e.Portal != "":
+	case e.Portal != "" && e.Portal != "link only": // that one proves nothing
 		return "sent"
 	case e.Verdict == "V":
 		return "checked"

@@ -40,7 +40,7 @@ func (s *Store) ReleaseByLink(ctx context.Context, tx *db.Tx, i *Item, c *cases.
 	if !enough {
 		return "", fail.New(fail.Denied, "this message opens after a second proof")
 	}
-	return s.release(ctx, tx, i, LinkOnly)
+	return s.release(ctx, tx, i, LinkOnly, "")
 }
 
 // Proof is what the session shows of its visitor, for a choice about their

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"html/template"
+	"slices"
 	"time"
 
 	"postern/internal/web"
@@ -162,7 +163,7 @@ func casePage() desk.CasePage {
 }
 
 func fixtures() []fixture {
-	return append(deskFixtures(), publicFixtures()...)
+	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures())
 }
 
 func deskFixtures() []fixture {

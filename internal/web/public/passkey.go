@@ -78,7 +78,7 @@ func (s *Site) mayEnrol(r *http.Request) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.session == nil {
+	if v.session == nil || !v.session.Factor.Proves() {
 		return nil, fail.New(fail.Denied, "your time on this page is over; open the link in our mail again")
 	}
 	return v, nil

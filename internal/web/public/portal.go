@@ -29,6 +29,7 @@ type visit struct {
 	contact *contacts.Contact
 	session *portal.Session // nil before the proof
 	keys    int             // passkeys enrolled
+	alone   bool            // they chose that the link alone is enough (link.go)
 }
 
 func (s *Site) visit(r *http.Request) (*visit, error) {
@@ -47,12 +48,15 @@ func (s *Site) visit(r *http.Request) (*visit, error) {
 		if v.keys, err = s.Passkeys.Count(ctx, tx, "contact", string(v.item.Contact)); err != nil {
 			return err
 		}
+		if v.alone, err = s.byLinkAlone(ctx, tx, v); err != nil {
+			return err
+		}
 		cookie, err := r.Cookie(cookieName)
 		if err != nil {
 			return nil
 		}
 		ses, err := portal.FindSession(ctx, tx, cookie.Value)
-		if err == nil && ses.Item == v.item.ID && ses.Contact == v.item.Contact {
+		if err == nil && ses.Item == v.item.ID && ses.Contact == v.item.Contact && (ses.Factor.Proves() || v.alone) {
 			v.session = ses
 		}
 		if fail.Is(err, fail.NotFound) {
@@ -116,16 +120,19 @@ func (s *Site) open(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DB.Update(ctx, func(tx *db.Tx) error { return portal.Fetched(ctx, tx, v.item.ID) }); err != nil {
 		return err
 	}
-	p := OpenPage{Public: s.base(), Link: v.path(), Ref: string(v.c.Ref), To: half(v.contact.MailTo()), Phone: v.phone(), Passed: v.keys > 0}
+	p := OpenPage{Public: s.base(), Link: v.path(), Ref: string(v.c.Ref), To: half(v.contact.MailTo()), Phone: v.phone(), Passed: v.keys > 0, Alone: v.alone}
 	p.Until = p.When(v.item.Expires)
 	return web.Render(w, r, Templates, "open", p)
 }
 
-// prove serves POST /m/{link}: the second factor.
+// prove serves POST /m/{link}: the second factor, where they did not give it up.
 func (s *Site) prove(w http.ResponseWriter, r *http.Request) error {
 	v, done, err := s.enter(w, r)
 	if done {
 		return err
+	}
+	if v.alone {
+		return s.openAlone(w, r, v)
 	}
 	return s.provePage(w, r, http.StatusOK, v, nil)
 }
@@ -225,7 +232,7 @@ func (s *Site) message(w http.ResponseWriter, r *http.Request, status int, v *vi
 	if err != nil {
 		return err
 	}
-	p := MessagePage{Public: s.base(), Link: v.path(), Ref: string(v.c.Ref), Subject: content.Subject, Factor: string(v.session.Factor), Reply: reply, Enrol: v.keys == 0, Asked: asked}
+	p := MessagePage{Public: s.base(), Link: v.path(), Ref: string(v.c.Ref), Subject: content.Subject, Factor: string(v.session.Factor), Reply: reply, Enrol: v.keys == 0 && v.session.Factor.Proves(), Asked: asked}
 	p.Errors, p.Until, p.Opened = errs, p.When(v.item.Expires), p.When(v.item.Released)
 	p.Item = Letter{ID: "item", From: content.From, At: p.When(content.Written), Text: content.Text, Files: files(v, content.Attachments)}
 	for _, m := range earlier {

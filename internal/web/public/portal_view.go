@@ -17,6 +17,7 @@ type OpenPage struct {
 	Phone  string // "•• 42"; empty without a number on file
 	Until  web.When
 	Passed bool // a passkey is enrolled
+	Alone  bool // the button opens it, as they chose
 }
 
 // ProvePage is "prove": the second factor. The code is posted to Link/code.
@@ -39,7 +40,7 @@ type MessagePage struct {
 	Subject string
 	Until   web.When
 	Opened  web.When
-	Factor  string // "access code" or "passkey"
+	Factor  string // "access code", "passkey" or "link only"
 	Item    Letter
 	Earlier []Letter // without the item, newest first
 	Agent   string

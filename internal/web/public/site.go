@@ -9,6 +9,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/intake"
 	"postern/internal/mailboxes"
+	"postern/internal/outbox"
 	"postern/internal/portal"
 	"postern/internal/staff"
 	"postern/internal/vault"
@@ -24,6 +25,7 @@ type Options struct {
 	Mailboxes *mailboxes.Store
 	Portal    *portal.Store
 	Intake    *intake.Intake
+	Outbox    *outbox.Outbox
 	Passkeys  *staff.Ceremonies
 	Org       func() web.Org
 	Clock     func() web.Clock
@@ -56,6 +58,12 @@ func New(o Options) http.Handler {
 	page("POST /m/{link}/passkey/finish", s.passkeyFinish)
 	page("POST /m/{link}/enrol/begin", s.enrolBegin)
 	page("POST /m/{link}/enrol/finish", s.enrolFinish)
+	page("GET /my/protection", s.protection)
+	page("GET /my/protection/{scope}", s.giveUp)
+	page("POST /my/protection/{scope}", s.choose)
+	page("POST /my/protection/{scope}/back", s.takeBack)
+	page("GET /back/{token}", s.back)
+	page("POST /back/{token}", s.bring)
 	page("/", web.NotFound)
 	return mux
 }
