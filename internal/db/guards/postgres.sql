@@ -2,7 +2,8 @@
 -- statement: approve an instruction that nobody proved.
 CREATE FUNCTION instructions_begin() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF NEW.state <> 'proposed' OR NEW.need < 1 OR NEW.need < COALESCE((SELECT level FROM instruction_types WHERE id = NEW.type_id), 99) THEN
+	IF NEW.state <> 'proposed' OR NEW.need < 1 OR (NEW.need < COALESCE((SELECT level FROM instruction_types WHERE id = NEW.type_id), 99)
+		AND NOT EXISTS (SELECT 1 FROM consents WHERE contact_id = NEW.contact_id AND scope = 'proof' AND ended_at = 0 AND expires_at > NEW.made_at)) THEN
 		RAISE EXCEPTION 'instructions: begins as proposed, with the assurance that its type demands';
 	END IF;
 	RETURN NEW;
@@ -43,3 +44,5 @@ END $$;
 CREATE TRIGGER instructions_stay BEFORE DELETE ON instructions FOR EACH ROW EXECUTE FUNCTION records_stay();
 -- +statement
 CREATE TRIGGER instruction_proofs_stay BEFORE UPDATE OR DELETE ON instruction_proofs FOR EACH ROW EXECUTE FUNCTION records_stay();
+-- +statement
+CREATE TRIGGER consents_stay BEFORE DELETE ON consents FOR EACH ROW EXECUTE FUNCTION records_stay();
