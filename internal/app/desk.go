@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"postern/internal/audit"
+	"postern/internal/authorise"
 	"postern/internal/cases"
 	"postern/internal/config"
 	"postern/internal/contacts"
@@ -25,6 +26,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/intake"
 	"postern/internal/jobs"
+	"postern/internal/jws"
 	"postern/internal/mailauth"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
@@ -56,6 +58,8 @@ type Desk struct {
 	outbox   *outbox.Outbox
 	intake   *intake.Intake
 	relay    *smtpc.Client // nil: the tray
+	auth     *authorise.Flow
+	signer   *jws.Signer
 
 	smtp    []*smtpd.Server
 	servers []*http.Server
@@ -203,13 +207,17 @@ func (d *Desk) openFlows(ctx context.Context) error {
 			return n > 0, err
 		},
 		Relay: relay, Words: d.words, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
+	if err := d.openAuthorise(ctx); err != nil {
+		return err
+	}
 	var resolver mailauth.Resolver
 	if d.cfg.CheckDomain {
 		resolver = net.DefaultResolver
 	}
 	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox,
-		Resolver: resolver, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
+		Resolver: resolver, Speaks: d.speaks, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
+	d.addInstructionJobs()
 	return nil
 }
 

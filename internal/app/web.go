@@ -12,7 +12,6 @@ import (
 
 	"postern/internal/apikeys"
 	"postern/internal/audit"
-	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/staff"
@@ -46,11 +45,9 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 	}
 	pages := desk.New(desk.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Outbox: d.outbox,
 		Intake: d.intake, Staff: d.staff, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
-		Anchor: func() audit.Anchor { return readAnchor(d.cfg) },
-		Recheck: func(ctx context.Context, tx *db.Tx, c contacts.ID) error {
-			return d.jobs.Insert(ctx, tx, recheckArgs{Contact: string(c)})
-		},
-		SetUp: d.setUp})
+		Anchor:  func() audit.Anchor { return readAnchor(d.cfg) },
+		Recheck: d.recheck,
+		SetUp:   d.setUp})
 	front := http.NewServeMux()
 	front.Handle("/api/", d.stats.http(d.api(trusted)))
 	front.Handle("/", d.wrap(site, web.Options{Org: d.publicOrg(), HSTS: trusted}))

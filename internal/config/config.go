@@ -61,6 +61,8 @@ type Config struct {
 	RelayPassFile string `key:"relay.password_file" help:"file with the password at the relay"`
 	RelayCA       string `key:"relay.ca_file" help:"file with certificates that vouch for the relay; empty: the system's"`
 
+	StrictProof bool `key:"proof.strict=false" help:"level 3: instructions and sensitive pages open to passkeys and verified keys only, never to codes"`
+
 	MetricsAddr string `key:"metrics.addr" help:"where to serve Prometheus metrics; empty: nowhere"`
 	Node        string `key:"node" help:"name of this node among several; empty: the host's name"`
 	LogLevel    string `key:"log.level=info" help:"debug, info, warn or error"`

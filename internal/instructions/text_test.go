@@ -14,7 +14,9 @@ func sample() (text, ref string) {
 		Values: map[string]string{"amount": "1250.00 EUR", "payee": "Zoë Müller", "account": "DE89 3704 0044 0532 0130 00"}}), ref
 }
 
-func quote(s string) string { return "> " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n> ") + "\n" }
+func quote(s string) string {
+	return "> " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n> ") + "\n"
+}
 
 func TestApprovalIsTheWholeTextAndOneLine(t *testing.T) {
 	text, ref := sample()

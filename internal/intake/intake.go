@@ -55,6 +55,7 @@ type Options struct {
 	Mailboxes *mailboxes.Store
 	Outbox    *outbox.Outbox
 	Resolver  mailauth.Resolver // nil: sending domains are not checked
+	Speaks    Speaks            // nil: instructions are not proved by mail
 	Node      string
 	Log       *slog.Logger
 	Observe   func(event string) // metrics; may be nil
@@ -69,6 +70,7 @@ type Intake struct {
 	boxes    *mailboxes.Store
 	out      *outbox.Outbox
 	resolver mailauth.Resolver
+	speaks   Speaks
 	log      *slog.Logger
 	observe  func(string)
 	worker   *db.Worker
@@ -85,7 +87,7 @@ const slots = 48
 
 // New returns an intake whose worker does not run yet.
 func New(o Options) *Intake {
-	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, resolver: o.Resolver,
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, resolver: o.Resolver, speaks: o.Speaks,
 		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if in.observe == nil {
 		in.observe = func(string) {}

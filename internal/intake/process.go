@@ -219,6 +219,9 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 		if err := in.cases.AddMailID(ctx, tx, m.rep.MessageID, msg, m.sum); err != nil {
 			return err
 		}
+		if err := in.speaksOf(ctx, tx, m, p, msg); err != nil {
+			return err
+		}
 		if err := in.fileAck(ctx, tx, m, p, ack, ackParts); err != nil {
 			return err
 		}

@@ -15,7 +15,6 @@ import (
 // CodeApp is the factor of a customer's authenticator app.
 const CodeApp Factor = "code app"
 
-
 func (s *Store) signInHash(c contacts.ID, code string) string {
 	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
