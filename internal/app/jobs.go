@@ -23,12 +23,27 @@ type expireArgs struct{}
 
 func (expireArgs) Kind() string { return "expire" }
 
+// protectionArgs: bring back the protection that nobody answered for in a year,
+// and ask those whose year is nearly over.
+type protectionArgs struct{}
+
+func (protectionArgs) Kind() string { return "protection" }
+
 func (d *Desk) addJobs() {
 	jobs.AddWorker(d.jobs, func(ctx context.Context, a recheckArgs) error {
 		return d.intake.Recheck(ctx, contacts.ID(a.Contact))
 	})
 	jobs.AddWorker(d.jobs, func(ctx context.Context, _ expireArgs) error { return d.expire(ctx) })
 	d.jobs.Every(time.Hour, expireArgs{})
+	jobs.AddWorker(d.jobs, func(ctx context.Context, _ protectionArgs) error { return d.protection(ctx) })
+	d.jobs.Every(time.Hour, protectionArgs{})
+}
+
+func (d *Desk) protection(ctx context.Context) error {
+	if err := d.outbox.Lapse(ctx); err != nil {
+		return err
+	}
+	return d.outbox.AskAgain(ctx)
 }
 
 func (d *Desk) expire(ctx context.Context) error {

@@ -21,7 +21,7 @@ func protectionFixtures() []fixture {
 	away, link := mail, mail
 	away.Away, away.Since, away.Until, away.How = true, day(2026, 5, 12), day(2027, 5, 12), "on this page, proved by passkey"
 	link.ID, link.Title, link.Means = "factor", "The second proof on the secure page", "A message that waits on our secure page opens by the link in our mail and one button, without a code and without your passkey."
-	form := public.GiveUpPage{Public: pub(), Scope: mail, Still: "Other people’s data, and topics that we list, stay protected whatever you choose.", Version: 1, Sum: sum, Today: at(0), Ends: day(2027, 11, 22),
+	form := public.GiveUpPage{Public: pub(), Scope: mail, Still: "Other people’s data, and topics that we list, stay protected whatever you choose.", Version: 1, Today: at(0), Ends: day(2027, 11, 22),
 		Phrase: "I give up: encryption of my mails (version 1)", Mail: "support@northmere.example"}
 	again := form
 	again.Scope, again.Errors = away, web.Errors{{Field: "agree", Text: "Tick that you have read what can happen, or keep the protection."}}

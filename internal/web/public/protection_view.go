@@ -32,7 +32,6 @@ type GiveUpPage struct {
 	Scope
 	Still   string
 	Version int64
-	Sum     string
 	Today   web.When
 	Ends    web.When
 	Phrase  string // the line that does the same in a signed mail
