@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -32,6 +33,12 @@ func TestScript(t *testing.T) {
 		// await FILE waits until a running desk has made the file.
 		"await": func(ts *testscript.TestScript, _ bool, args []string) {
 			await(func() bool { _, err := os.Stat(ts.MkAbs(args[0])); return err == nil }, ts.Fatalf)
+		},
+		// keyid FILE sets KEYID to the id of the API key in the file.
+		"keyid": func(ts *testscript.TestScript, _ bool, args []string) {
+			_, key, _ := strings.Cut(ts.ReadFile(args[0]), "_")
+			id, _, _ := strings.Cut(key, "_")
+			ts.Setenv("KEYID", id)
 		},
 	}})
 }

@@ -47,6 +47,7 @@ type commands struct {
 	Doctor  doctorCmd  `cmd:"" help:"Check configuration, database, keys, certificate, relay, clock, disk and audit log; say how to mend what is wrong."`
 	Inspect struct{}   `cmd:"" help:"Say what a mail proves: postern inspect [--json] [--at TIME] [--key FILE]... [--contact ADDRESS=KEYFILE]... [--secret FILE]... MAIL..."`
 	Audit   auditCmd   `cmd:"" help:"Work with the audit log."`
+	APIKey  apiKeyCmd  `cmd:"" name:"api-key" help:"Keys for the organisation's own systems; docs/API.md says what they can do."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Help    helpCmd    `cmd:"" help:"Explain a command, or all settings (postern help config)."`
 }
