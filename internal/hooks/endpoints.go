@@ -1,0 +1,173 @@
+package hooks
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/safehttp"
+)
+
+// EndpointID names an endpoint.
+type EndpointID string
+
+// An Endpoint is a system that wants to be told.
+type Endpoint struct {
+	ID       EndpointID
+	URL      string   // may hold a token: for those who may change it
+	Events   []string // what it wants
+	Enabled  bool
+	Why      string    // it was switched off by itself: why
+	OldUntil time.Time // until here the secret before the last rotation signs too
+	MadeBy   string    // staff
+	Made     time.Time
+
+	secret, oldSecret []byte // sealed
+}
+
+// Host is what of the address may be shown to anybody.
+func (e *Endpoint) Host() string {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+const endpointColumns = `id, url, events, secret, old_secret, old_until, enabled, why, made_by, made_at`
+
+func (h *Hooks) scanEndpoint(e *Endpoint, row func(...any) error) error {
+	var address []byte
+	var events string
+	err := row(&e.ID, &address, &events, &e.secret, &e.oldSecret, db.Time(&e.OldUntil), &e.Enabled, &e.Why, &e.MadeBy, db.Time(&e.Made))
+	if err != nil {
+		return err
+	}
+	e.Events = strings.Fields(events)
+	e.URL, err = h.v.Desk().OpenText(address, place, string(e.ID), "url")
+	return err
+}
+
+// place is the first part of where sealed fields stand.
+const place = "hook"
+
+// Add makes an endpoint and returns its secret, which is shown this once.
+func (h *Hooks) Add(ctx context.Context, tx *db.Tx, address string, events []string, staff string) (e *Endpoint, secret string, err error) {
+	if err := safehttp.Check(address); err != nil {
+		return nil, "", err
+	}
+	if events, err = known(events); err != nil {
+		return nil, "", err
+	}
+	raw := newSecret()
+	e = &Endpoint{ID: EndpointID(db.NewID()), URL: address, Events: events, Enabled: true, MadeBy: staff, Made: tx.Now}
+	e.secret = h.v.Desk().Seal(raw, place, string(e.ID), "secret")
+	err = tx.Put(ctx, `INSERT INTO hook_endpoints (id, url, events, secret, made_by, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		e.ID, h.v.Desk().SealText(address, place, string(e.ID), "url"), strings.Join(events, " "), e.secret, staff, db.Micros(tx.Now))
+	if err != nil {
+		return nil, "", err
+	}
+	return e, secretText(raw), record(ctx, tx, audit.Staff(staff), "webhook.added", e.ID, "events "+strings.Join(events, ", "))
+}
+
+// known puts the names of events in order, each once.
+func known(events []string) ([]string, error) {
+	var out []string
+	for _, name := range Events() {
+		if slices.Contains(events, name) {
+			out = append(out, name)
+		}
+	}
+	for _, name := range events {
+		if !slices.Contains(out, name) {
+			return nil, fail.New(fail.Invalid, "there is no event %q; the events are %s", name, strings.Join(Events(), ", "))
+		}
+	}
+	if len(out) == 0 {
+		return nil, fail.New(fail.Invalid, "choose at least one event that this system is told of")
+	}
+	return out, nil
+}
+
+func record(ctx context.Context, tx *db.Tx, actor, act string, about EndpointID, detail string) error {
+	return audit.Append(ctx, tx, audit.Entry{Actor: actor, Act: act, About: string(about), Detail: detail})
+}
+
+// List returns all endpoints, oldest first.
+func (h *Hooks) List(ctx context.Context, tx *db.Tx) ([]Endpoint, error) {
+	return db.List(ctx, tx, h.scanEndpoint, `SELECT `+endpointColumns+` FROM hook_endpoints ORDER BY made_at, id`)
+}
+
+// Get returns an endpoint; none is NotFound.
+func (h *Hooks) Get(ctx context.Context, tx *db.Tx, id EndpointID) (*Endpoint, error) {
+	e, err := db.One(ctx, tx, h.scanEndpoint, `SELECT `+endpointColumns+` FROM hook_endpoints WHERE id = $1`, id)
+	if fail.Is(err, fail.NotFound) {
+		return nil, fail.New(fail.NotFound, "there is no such webhook; it may have been removed")
+	}
+	return e, err
+}
+
+// SetEnabled switches an endpoint on or off. What is queued for one that is off
+// fails, is shown, and can be tried again once it is on.
+func (h *Hooks) SetEnabled(ctx context.Context, tx *db.Tx, id EndpointID, on bool, staff string) error {
+	if _, err := h.Get(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := db.Change(ctx, tx, `UPDATE hook_endpoints SET enabled = $2, why = '' WHERE id = $1`, id, on); err != nil {
+		return err
+	}
+	if on {
+		return record(ctx, tx, audit.Staff(staff), "webhook.enabled", id, "")
+	}
+	if err := h.hasten(ctx, tx, id); err != nil {
+		return err
+	}
+	return record(ctx, tx, audit.Staff(staff), "webhook.disabled", id, "")
+}
+
+// hasten makes due at once what waits for an endpoint that will not get it, so
+// that whoever waits for its end need not wait for days.
+func (h *Hooks) hasten(ctx context.Context, tx *db.Tx, id EndpointID) error {
+	tx.AfterCommit(h.worker.Wake)
+	return tx.Put(ctx, `UPDATE hook_deliveries SET due_at = $2 WHERE endpoint_id = $1 AND done_at = 0 AND due_at > $2`, id, db.Micros(tx.Now))
+}
+
+// Rotate gives an endpoint a new secret and returns it, this once. For OldSecret
+// the one before signs too; one still older does not.
+func (h *Hooks) Rotate(ctx context.Context, tx *db.Tx, id EndpointID, staff string) (secret string, err error) {
+	e, err := h.Get(ctx, tx, id)
+	if err != nil {
+		return "", err
+	}
+	old, err := h.v.Desk().Open(e.secret, place, string(id), "secret")
+	if err != nil {
+		return "", err
+	}
+	raw := newSecret()
+	err = db.Change(ctx, tx, `UPDATE hook_endpoints SET secret = $2, old_secret = $3, old_until = $4 WHERE id = $1`, id,
+		h.v.Desk().Seal(raw, place, string(id), "secret"), h.v.Desk().Seal(old, place, string(id), "old secret"), db.Micros(tx.Now.Add(OldSecret)))
+	if err != nil {
+		return "", err
+	}
+	return secretText(raw), record(ctx, tx, audit.Staff(staff), "webhook.rotated", id, "")
+}
+
+// Remove forgets an endpoint, its address and its secrets. What is queued for it
+// fails; what was sent stays on record.
+func (h *Hooks) Remove(ctx context.Context, tx *db.Tx, id EndpointID, staff string) error {
+	if _, err := h.Get(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := db.Change(ctx, tx, `DELETE FROM hook_endpoints WHERE id = $1`, id); err != nil {
+		return err
+	}
+	if err := h.hasten(ctx, tx, id); err != nil {
+		return err
+	}
+	return record(ctx, tx, audit.Staff(staff), "webhook.removed", id, "")
+}

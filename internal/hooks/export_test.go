@@ -1,0 +1,35 @@
+package hooks
+
+import (
+	"context"
+	"time"
+
+	"postern/internal/db"
+)
+
+// Sign is one signature, for the vectors of the specification.
+func Sign(secret []byte, id string, at time.Time, body []byte) string {
+	return sign(secret, id, at, body)
+}
+
+// Steps is the schedule.
+func Steps() []time.Duration { return steps() }
+
+// SendAndDie claims a delivery, sends it and records nothing, as if the process
+// had ended there. It returns what a process that only slept would still do.
+func (h *Hooks) SendAndDie(ctx context.Context) (late func() error, err error) {
+	var ids []string
+	err = h.d.Update(ctx, func(tx *db.Tx) (err error) { ids, err = h.worker.Queue.Claim(ctx, tx, 1); return err })
+	if err != nil {
+		return nil, err
+	}
+	d, e, err := h.begin(ctx, DeliveryID(ids[0]))
+	if err != nil {
+		return nil, err
+	}
+	o := h.attempt(ctx, d, e)
+	return func() error { return h.finish(ctx, d, o) }, nil
+}
+
+// Wake lets the worker look at once for what became due when a test moved the clock.
+func (h *Hooks) Wake() { h.worker.Wake() }
