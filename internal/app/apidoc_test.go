@@ -229,7 +229,7 @@ func TestEveryOperationIsInTheDocument(t *testing.T) {
 		for _, m := range regexp.MustCompile(`Method: http\.Method(\w+), Path: "([^"]*)", ID: "\w+"`).FindAllStringSubmatch(string(b), -1) {
 			inSource = append(inSource, strings.ToUpper(m[1])+" "+m[2])
 		}
-		if strings.Contains(string(b), ".Handle") && filepath.Base(f) != "api.go" {
+		if regexp.MustCompile(`\.Handle(Func)?\(`).Match(b) && filepath.Base(f) != "api.go" {
 			t.Errorf("%s serves something past the operations", f)
 		}
 	}
@@ -266,6 +266,45 @@ func TestRefsOfTheDocumentLeadSomewhere(t *testing.T) {
 	for _, m := range refs {
 		if c.resolve(map[string]any{"$ref": m[1]}) == nil {
 			t.Errorf("%s leads nowhere", m[1])
+		}
+	}
+}
+
+// TestAPIPageNamesEveryOperation: docs/API.md has a section with a curl line for
+// each, and names every scope and every status.
+func TestAPIPageNamesEveryOperation(t *testing.T) {
+	c := newCaller(openPages(t, ""))
+	b, err := os.ReadFile("../../docs/API.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range c.documented() {
+		_, section, found := strings.Cut(string(b), "\n### "+op+"\n")
+		section, _, _ = strings.Cut(section, "\n#")
+		if !found || !strings.Contains(section, "\ncurl ") {
+			t.Errorf("docs/API.md shows no curl for %s", op)
+		}
+	}
+	for _, s := range apikeys.Scopes {
+		if !strings.Contains(string(b), "`"+string(s)+"`") {
+			t.Errorf("docs/API.md does not name the scope %s", s)
+		}
+	}
+	for _, k := range dig(c.doc, "components", "responses") {
+		if title, _, _ := strings.Cut(dig(k)["description"].(string), "."); title == "" {
+			t.Errorf("a problem without a title: %v", k)
+		}
+	}
+	table := regexp.MustCompile(`(?m)^\| ([0-9, ]+) \|`).FindAllStringSubmatch(string(b), -1)
+	var rows []string
+	for _, m := range table {
+		rows = append(rows, strings.Split(m[1], ", ")...)
+	}
+	for _, op := range c.documented() {
+		for _, s := range c.statuses(op) {
+			if s[0] != '2' && !slices.Contains(rows, s) {
+				t.Errorf("docs/API.md does not explain %s", s)
+			}
 		}
 	}
 }
