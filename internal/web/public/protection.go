@@ -157,8 +157,8 @@ func (s *Site) choose(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, Templates, "protection-receipt", ReceiptPage{Public: s.base(), Scope: s.away(v, c), Version: c.Wording, Sum: c.Sum, Mails: halves(o.contact)})
 }
 
-// takeBack serves POST /my/protection/{scope}/back: one click.
-func (s *Site) takeBack(w http.ResponseWriter, r *http.Request) error {
+// protectAgain serves POST /my/protection/{scope}/back: one click.
+func (s *Site) protectAgain(w http.ResponseWriter, r *http.Request) error {
 	o, done, err := s.protected(w, r)
 	if done {
 		return err

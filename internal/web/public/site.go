@@ -61,7 +61,7 @@ func New(o Options) http.Handler {
 	page("GET /my/protection", s.protection)
 	page("GET /my/protection/{scope}", s.giveUp)
 	page("POST /my/protection/{scope}", s.choose)
-	page("POST /my/protection/{scope}/back", s.takeBack)
+	page("POST /my/protection/{scope}/back", s.protectAgain)
 	page("GET /back/{token}", s.back)
 	page("POST /back/{token}", s.bring)
 	page("/", web.NotFound)
