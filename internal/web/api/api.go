@@ -47,6 +47,7 @@ type API struct {
 	Options
 	schemas schemas
 	rates   rates
+	rooms   chan struct{} // one for each large body that is worked on
 	doc     []byte
 }
 
@@ -64,7 +65,7 @@ func (a *API) operations() []operation {
 
 // New returns the API.
 func New(o Options) http.Handler {
-	a := &API{Options: o, schemas: schemas{}}
+	a := &API{Options: o, schemas: schemas{}, rooms: make(chan struct{}, rooms)}
 	ops := a.operations()
 	a.doc = a.document(ops)
 	mux := http.NewServeMux()

@@ -1,7 +1,11 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -115,4 +119,33 @@ func TestBucketFillsWithTime(t *testing.T) {
 			t.Errorf("%s is said as %s", d, got)
 		}
 	}
+}
+
+// TestLargeBodiesWaitForRoom: small ones pass by, and who goes away gives up.
+func TestLargeBodiesWaitForRoom(t *testing.T) {
+	a := &API{rooms: make(chan struct{}, 1)}
+	request := func(ctx context.Context, size int64) *http.Request {
+		r := httptest.NewRequestWithContext(ctx, "POST", "/", nil)
+		r.ContentLength = size
+		return r
+	}
+	leave, err := a.room(request(t.Context(), roomy+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, size := range []int64{roomy + 1, -1} { // -1: nobody said how long it is
+		if _, err := a.room(request(gone, size)); !errors.Is(err, context.Canceled) {
+			t.Errorf("%d bytes with no room: %v", size, err)
+		}
+	}
+	if _, err := a.room(request(gone, roomy)); err != nil {
+		t.Errorf("a small one: %v", err)
+	}
+	leave()
+	if leave, err = a.room(request(t.Context(), -1)); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	leave()
 }

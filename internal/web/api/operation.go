@@ -91,6 +91,11 @@ func (a *API) answer(op operation) handler {
 		if err := needs(w, key, op.Scope); err != nil {
 			return err
 		}
+		leave, err := a.room(r)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		c, body, err := a.take(w, r, op, key)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package api
 
 import (
 	"math"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -48,6 +49,26 @@ func (r *rates) take(id apikeys.ID, now time.Time) time.Duration {
 	}
 	b.tokens--
 	return 0
+}
+
+// Few large bodies are in memory at once: a hundred statements of ten megabytes
+// would push out the mail. rooms is how many, roomy how large is large.
+const (
+	rooms = 4
+	roomy = 1 << 20
+)
+
+// room waits until there is room for the body of a request; leave gives it back.
+func (a *API) room(r *http.Request) (leave func(), err error) {
+	if r.ContentLength >= 0 && r.ContentLength <= roomy {
+		return func() {}, nil
+	}
+	select {
+	case a.rooms <- struct{}{}:
+		return func() { <-a.rooms }, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
 }
 
 // seconds is a wait as Retry-After says it (RFC 9110, 10.2.3), never 0.

@@ -131,6 +131,8 @@ func sourceWords(clock web.Clock, c *contacts.Contact) string {
 		return "First wrote by mail, " + clock.When(c.Made).Inside()
 	case "staff":
 		return "Added by staff, " + clock.When(c.Made).Inside()
+	case "api":
+		return "Added by one of our systems, " + clock.When(c.Made).Inside()
 	}
 	return "Known since " + clock.When(c.Made).Inside()
 }
@@ -143,6 +145,8 @@ func originWords(source string) string {
 		return "came attached to a mail"
 	case "staff":
 		return "put on file by staff"
+	case "api":
+		return "put on file by one of our systems"
 	case "mail":
 		return "they wrote from it"
 	}

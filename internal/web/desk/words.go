@@ -36,7 +36,7 @@ func numberWords(n int64) string {
 var acts = []struct{ act, words string }{
 	{"case.opened", "Case opened"}, {"case.assigned", "Assigned"}, {"case.open", "Opened again"}, {"case.closed", "Closed"}, {"case.waiting", "Set to waiting"},
 	{"case.raised", "Marked as sensitive"}, {"case.lowered", "Made routine"},
-	{"message.in", "Message in"}, {"message.bounce", "A mail of ours came back"}, {"message.queued", "Answer written"}, {"message.undone", "Answer taken back before it left"},
+	{"message.in", "Message in"}, {"message.bounce", "A mail of ours came back"}, {"message.queued", "Message written"}, {"message.undone", "Answer taken back before it left"},
 	{"message.rechecked", "Signature checked again"}, {"note.added", "Note added"}, {"mail.downloaded", "Raw mail downloaded"}, {"file.downloaded", "File downloaded"},
 	{"delivery.sent", "Mail sent"}, {"delivery.captured", "Mail kept in the tray"}, {"delivery.held", "Mail held"}, {"delivery.failed", "Mail refused by the relay"},
 	{"delivery.bounced", "Mail came back"}, {"delivery.repeated", "Mail sent again, fate of the first unknown"}, {"delivery.retried", "Held mail checked again"}, {"delivery.discarded", "Held mail discarded"},
@@ -46,7 +46,7 @@ var acts = []struct{ act, words string }{
 	{"consent.given", "Gave up a protection"}, {"consent.ended", "A protection is back"}, {"consent.asked", "Asked whether they still want less protection"}, {"consent.refused", "A mail that would give up a protection did not count"},
 	{"contact.added", "Contact added"}, {"contact.renamed", "Contact renamed"}, {"address.added", "Address added"}, {"phone.added", "Telephone number added"},
 	{"key.harvested", "Key found in a mail"}, {"key.pending", "A different key turned up"}, {"key.renewed", "Known key renewed by its owner"}, {"key.added", "Key added"}, {"key.verified", "Key compared with its owner"}, {"key.rejected", "Key rejected"},
-	{"mailbox.made", "Mailbox made"}, {"mailbox.changed", "Mailbox changed"}, {"desk.set-up", "Desk set up"},
+	{"mailbox.made", "Mailbox made"}, {"mailbox.changed", "Mailbox changed"}, {"desk.set-up", "Desk set up"}, {"api-key.made", "API key made"}, {"api-key.revoked", "API key revoked"},
 	{"staff.invited", "Invited"}, {"staff.signed-in", "Signed in"}, {"staff.refused", "Sign-in refused"}, {"staff.signed-out", "Signed out"}, {"staff.roles", "Roles changed"},
 	{"staff.disabled", "Disabled"}, {"staff.enabled", "Enabled"}, {"staff.link", "Sign-in link made"}, {"staff.password", "Password and code set"}, {"staff.codes", "Recovery codes made"},
 }
@@ -82,6 +82,8 @@ func (d *Desk) actorWords(actor string) string {
 		return "The desk"
 	case "contact":
 		return "A contact"
+	case "api":
+		return "One of our systems"
 	}
 	return actor
 }
