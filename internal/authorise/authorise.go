@@ -184,8 +184,8 @@ func (f *Flow) later(ctx context.Context, tx *db.Tx, id instructions.ID, what ..
 	return nil
 }
 
-// byWords says who proposed it, in words for the customer.
-func byWords(proposer string) string {
+// ByWords says who proposed it, in words for the customer.
+func ByWords(proposer string) string {
 	switch kind, _, _ := strings.Cut(proposer, ":"); kind {
 	case "contact":
 		return "by you, on our pages"

@@ -79,3 +79,20 @@ func (o *Outbox) person(ctx context.Context, id contacts.ID) (*contacts.Contact,
 	}
 	return c, key, err
 }
+
+// Telling is a notice to all addresses of one person, prepared and not queued yet.
+type Telling struct{ n *notice }
+
+// PrepareTelling seals what a person is told on every address of theirs: that
+// something happened, and nothing that is content.
+func (o *Outbox) PrepareTelling(ctx context.Context, id contacts.ID, subject, text string) (*Telling, error) {
+	person, key, err := o.person(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	n, err := o.prepareNotice(person, key, subject, text)
+	return &Telling{n}, err
+}
+
+// Tell queues it, in the transaction of what it tells.
+func (o *Outbox) Tell(ctx context.Context, tx *db.Tx, t *Telling) error { return o.queueNotice(ctx, tx, t.n) }

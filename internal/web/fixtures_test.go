@@ -163,7 +163,7 @@ func casePage() desk.CasePage {
 }
 
 func fixtures() []fixture {
-	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures())
+	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures())
 }
 
 func deskFixtures() []fixture {

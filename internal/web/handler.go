@@ -100,6 +100,12 @@ var retryAfter = map[int]string{
 	http.StatusInsufficientStorage: "300",
 }
 
+// StatusOf is the status of a page that comes back with the failure on it.
+func StatusOf(err error) int {
+	status, _ := statusOf(err)
+	return status
+}
+
 func statusOf(err error) (status int, kind string) {
 	if big := (*http.MaxBytesError)(nil); errors.As(err, &big) {
 		return http.StatusRequestEntityTooLarge, "large"

@@ -22,7 +22,7 @@ func (d *Desk) signInPage(w http.ResponseWriter, r *http.Request) error {
 func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 8192)
 	email, next := strings.TrimSpace(r.FormValue("email")), localPath(r.FormValue("next"))
-	p, err := d.staff.CheckPassword(r.Context(), email, r.FormValue("password"), r.FormValue("code"), network(r))
+	p, err := d.staff.CheckPassword(r.Context(), email, r.FormValue("password"), r.FormValue("code"), web.Network(r))
 	if k := fail.KindOf(err); err != nil && (k == fail.Denied || k == fail.TooMany) {
 		e := d.db.Update(r.Context(), func(tx *db.Tx) error {
 			return audit.Append(r.Context(), tx, audit.Entry{Actor: audit.System, Act: "staff.refused", About: "sign-in", Detail: "password and code"})

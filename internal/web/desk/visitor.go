@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -125,16 +124,4 @@ func device(agent string) string {
 		}
 	}
 	return browser + system
-}
-
-// network is where a request comes from, for slowing guesses down.
-func network(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.To4() == nil {
-		return ip.Mask(net.CIDRMask(64, 128)).String()
-	}
-	return host
 }

@@ -108,13 +108,7 @@ func (s *Site) enrolFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Passkeys.FinishRegister(ctx, v.owner(), answer); err != nil {
-		return err
-	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(v.item.Contact)), Act: "passkey.added", About: string(v.item.Contact), Detail: "on the portal, after " + string(v.session.Factor)})
-	})
-	if err != nil {
+	if err := s.bound(ctx, v.item.Contact, v.owner(), v.session.Factor, answer); err != nil {
 		return err
 	}
 	return web.JSON(w, map[string]string{"next": v.path()})

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"postern/internal/authorise"
 	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/db"
@@ -26,6 +27,8 @@ type Options struct {
 	Portal    *portal.Store
 	Intake    *intake.Intake
 	Outbox    *outbox.Outbox
+	Auth      *authorise.Flow
+	JWKS      func() []byte // keys of the tokens for the organisation's systems
 	Passkeys  *staff.Ceremonies
 	Org       func() web.Org
 	Clock     func() web.Clock
@@ -47,6 +50,10 @@ func New(o Options) http.Handler {
 	page("GET /keys", s.keys)
 	page("GET /keys/{file}", s.keyFile)
 	page("GET /.well-known/openpgpkey/{path...}", s.wkd)
+	page("GET /.well-known/jwks.json", s.jwks)
+	for pattern, h := range s.place() {
+		page(pattern, h)
+	}
 	page("GET /m/{link}", s.open)
 	page("POST /m/{link}", s.prove)
 	page("POST /m/{link}/code", s.code)
@@ -66,6 +73,53 @@ func New(o Options) http.Handler {
 	page("POST /back/{token}", s.bring)
 	page("/", web.NotFound)
 	return mux
+}
+
+// place is the customer's own part of the site.
+func (s *Site) place() map[string]web.Handler {
+	return map[string]web.Handler{
+		"GET /my":                                 s.my,
+		"POST /my/sign-in":                        s.signIn,
+		"POST /my/passkey/begin":                  s.enterBegin,
+		"POST /my/passkey/finish":                 s.enterFinish,
+		"POST /my/enter":                          s.widen,
+		"POST /my/sign-out":                       s.leave,
+		"GET /my/messages":                        s.myMessages,
+		"POST /my/messages/{id}":                  s.myMessage,
+		"GET /my/authorised":                      s.authorised,
+		"GET /my/authorised/new/{type}":           s.wish,
+		"POST /my/authorised/new/{type}":          s.wish,
+		"GET /my/authorised/{id}":                 s.instruction,
+		"POST /my/authorised/{id}/passkey/begin":  s.approveBegin,
+		"POST /my/authorised/{id}/passkey/finish": s.approveFinish,
+		"POST /my/authorised/{id}/app":            s.byApp,
+		"POST /my/authorised/{id}/code":           s.byCall,
+		"POST /my/authorised/{id}/show-code":      s.showCode,
+		"POST /my/authorised/{id}/signed":         s.bySignature,
+		"POST /my/authorised/{id}/not-mine":       s.notMine,
+		"POST /my/authorised/{id}/cancel":         s.cancelWish,
+		"GET /my/keys":                            s.myKeys,
+		"POST /my/keys":                           s.bindKey,
+		"POST /my/keys/{id}/revoke":               s.revokeKey,
+		"GET /my/access":                          s.myAccess,
+		"POST /my/access/passkeys/begin":          s.addBegin,
+		"POST /my/access/passkeys/finish":         s.addFinish,
+		"POST /my/access/passkeys/{id}/remove":    s.removePasskey,
+		"POST /my/access/app":                     s.newApp,
+		"POST /my/access/app/confirm":             s.confirmApp,
+		"POST /my/access/app/remove":              s.removeApp,
+		"POST /my/access/sessions/end":            s.endOthers,
+		"GET /my/data":                            s.myData,
+		"GET /my/data.json":                       s.myData,
+	}
+}
+
+// jwks serves GET /.well-known/jwks.json (RFC 7517).
+func (s *Site) jwks(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Write(s.JWKS())
+	return nil
 }
 
 func (s *Site) base() web.Public { return web.Public{Org: s.Org(), Clock: s.Clock()} }

@@ -1,0 +1,268 @@
+package public
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/instructions"
+	"postern/internal/portal"
+	"postern/internal/staff"
+	"postern/internal/web"
+)
+
+// my serves GET /my: the customer's place, or the way in.
+func (s *Site) my(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.session(r); err != nil {
+		if !fail.Is(err, fail.NotFound) {
+			return err
+		}
+		return s.enterPage(w, r, http.StatusOK, "", nil)
+	}
+	o, done, err := s.protected(w, r)
+	if done {
+		return err
+	}
+	ctx := r.Context()
+	p := PlacePage{Public: s.base(), Name: web.Plain(o.contact.Title()), Factor: factorWords(o.session.Factor)}
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		list, err := s.Auth.Instructions.OfContact(ctx, tx, o.contact.ID, 100)
+		if err != nil {
+			return err
+		}
+		for _, i := range list {
+			if i.State == instructions.Proposed {
+				p.Waiting++
+			}
+		}
+		items, err := portal.OfContact(ctx, tx, o.contact.ID, 100)
+		if err != nil {
+			return err
+		}
+		for n := range items {
+			if items[n].Released.IsZero() && items[n].Gone(tx.Now) == nil {
+				p.Unread++
+			}
+		}
+		keys, err := s.Passkeys.Count(ctx, tx, "contact", string(o.contact.ID))
+		p.Passkeys = keys
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if k, _ := o.contact.VerifiedKey(s.DB.Now()); k != nil {
+		p.Key = web.Fingerprint(k.Cert.Fingerprint())
+	}
+	for _, c := range o.chosen {
+		if c.Ended.IsZero() && s.DB.Now().Before(c.Expires) {
+			p.Lowered++
+		}
+	}
+	return web.Render(w, r, Templates, "place", p)
+}
+
+// session finds a session that proves somebody; none is NotFound.
+func (s *Site) session(r *http.Request) (ses *portal.Session, err error) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return nil, fail.New(fail.NotFound, "nobody is here")
+	}
+	err = s.DB.View(r.Context(), func(tx *db.Tx) (err error) { ses, err = portal.FindSession(r.Context(), tx, cookie.Value); return err })
+	if err == nil && !ses.Factor.Proves() {
+		err = fail.New(fail.NotFound, "the link alone proves nothing")
+	}
+	return ses, err
+}
+
+func (s *Site) enterPage(w http.ResponseWriter, r *http.Request, status int, address string, errs web.Errors) error {
+	p := EnterPage{Public: s.base(), Address: address, Codes: !s.Auth.Strict}
+	p.Errors = errs
+	return web.RenderStatus(w, r, status, Templates, "enter", p)
+}
+
+// errEnter is the one answer to everything that does not let somebody in: it
+// does not say whether the address is known.
+const errEnter = "That did not let you in. Check the address and the code. A code that we read to you is good for ten minutes and for one use; one of your app is good for half a minute."
+
+// signIn serves POST /my/sign-in: an address, and a code of the app or one that
+// was read out on the telephone.
+func (s *Site) signIn(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, 4096)
+	address, code := strings.TrimSpace(r.FormValue("address")), r.FormValue("code")
+	if s.Auth.Strict {
+		return fail.New(fail.Denied, "only a passkey opens this place; codes are switched off here")
+	}
+	token, err := s.tryCode(r.Context(), address, code, web.Network(r))
+	if fail.Is(err, fail.TooMany) {
+		return s.enterPage(w, r, http.StatusTooManyRequests, address, web.Errors{{Field: "code", Text: upperFirst(fail.Text(err)) + "."}})
+	}
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return s.enterPage(w, r, http.StatusForbidden, address, web.Errors{{Field: "code", Text: errEnter}})
+	}
+	return s.welcome(w, r, token)
+}
+
+// tryCode tries a code as either kind. Whether somebody has the address makes no
+// difference to what is done, only to what comes of it.
+func (s *Site) tryCode(ctx context.Context, address, code, from string) (token string, err error) {
+	var who contacts.ID
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		c, err := s.Contacts.Find(ctx, tx, address)
+		if err == nil {
+			who = c.ID
+		}
+		return err
+	})
+	if err != nil && !fail.Is(err, fail.NotFound) {
+		return "", err
+	}
+	name := string(who)
+	if name == "" {
+		name = "nobody:" + s.Vault.Index("address", contacts.Normal(address))
+	}
+	return token, s.DB.Update(ctx, func(tx *db.Tx) error {
+		token = ""
+		if err := staff.StartTry(ctx, tx, name, from); err != nil {
+			return err
+		}
+		factor := portal.CodeApp
+		_, _, ok, err := s.Passkeys.UseApp(ctx, tx, string(who), code)
+		if err != nil {
+			return err
+		}
+		by := ""
+		if !ok {
+			factor = portal.AccessCode
+			if ok, by, err = s.Portal.RedeemSignIn(ctx, tx, who, code); err != nil || !ok {
+				return err
+			}
+		}
+		if err := staff.EndTry(ctx, tx, name, from); err != nil {
+			return err
+		}
+		token, err = portal.Enter(ctx, tx, who, factor, by)
+		return err
+	})
+}
+
+// welcome goes on with a new session: straight to what waits, if it is one thing.
+func (s *Site) welcome(w http.ResponseWriter, r *http.Request, token string) error {
+	setSession(w, token)
+	http.Redirect(w, r, s.firstStop(r.Context(), token), http.StatusSeeOther)
+	return nil
+}
+
+func (s *Site) firstStop(ctx context.Context, token string) string {
+	next := "/my"
+	s.DB.View(ctx, func(tx *db.Tx) error { // where this fails, /my says so
+		ses, err := portal.FindSession(ctx, tx, token)
+		if err != nil {
+			return err
+		}
+		list, err := s.Auth.Instructions.OfContact(ctx, tx, ses.Contact, 100)
+		waiting := 0
+		for _, i := range list {
+			if i.State == instructions.Proposed && tx.Now.Before(i.Expires) {
+				waiting++
+				next = "/my/authorised/" + string(i.ID)
+			}
+		}
+		if waiting != 1 {
+			next = "/my"
+		}
+		return err
+	})
+	return next
+}
+
+var anyContact = staff.Owner{Kind: "contact"}
+
+// enterBegin serves POST /my/passkey/begin: the passkey itself says whose it is.
+func (s *Site) enterBegin(w http.ResponseWriter, r *http.Request) error {
+	options, err := s.Passkeys.BeginLogin(r.Context(), anyContact)
+	if err != nil {
+		return err
+	}
+	return web.JSON(w, options)
+}
+
+// enterFinish serves POST /my/passkey/finish.
+func (s *Site) enterFinish(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	answer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	id, err := s.Passkeys.FinishLogin(ctx, anyContact, answer)
+	if err != nil {
+		return err
+	}
+	var token string
+	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) {
+		token, err = portal.Enter(ctx, tx, contacts.ID(id), portal.Passkey, "")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	setSession(w, token)
+	return web.JSON(w, map[string]string{"next": s.firstStop(ctx, token)})
+}
+
+// widen serves POST /my/enter: from one message, opened by a factor, to the place.
+func (s *Site) widen(w http.ResponseWriter, r *http.Request) error {
+	ses, err := s.session(r)
+	if fail.Is(err, fail.NotFound) {
+		http.Redirect(w, r, "/my", http.StatusSeeOther)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	var token string
+	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) {
+		if err := portal.End(ctx, tx, ses); err != nil {
+			return err
+		}
+		token, err = portal.Enter(ctx, tx, ses.Contact, ses.Factor, ses.By)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	setSession(w, token)
+	http.Redirect(w, r, "/my", http.StatusSeeOther)
+	return nil
+}
+
+// leave serves POST /my/sign-out.
+func (s *Site) leave(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	if ses, err := s.session(r); err == nil {
+		if err := s.DB.Update(ctx, func(tx *db.Tx) error { return portal.End(ctx, tx, ses) }); err != nil {
+			return err
+		}
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", Secure: true, HttpOnly: true, MaxAge: -1})
+	web.ClearSite(w)
+	return web.Render(w, r, Templates, "signed-out", SignedOutPage{s.base()})
+}
+
+func factorWords(f portal.Factor) string {
+	switch f {
+	case portal.Passkey:
+		return "With your passkey"
+	case portal.CodeApp:
+		return "With a code of your app"
+	}
+	return "With a code by telephone"
+}
