@@ -78,7 +78,7 @@ func TestP5GivingUpNeedsAFactorATickAndTodaysWording(t *testing.T) {
 			{"a wording to come", passkey, "encryption", without("version", "2"), http.StatusConflict},
 			{"the other button", passkey, "encryption", without("do", "keep"), http.StatusSeeOther},
 			{"no button", passkey, "encryption", without("do"), http.StatusSeeOther},
-			{"signatures", passkey, "signature", without("agree", "signature"), http.StatusNotFound},
+			{"another scope", passkey, "receipts", without("agree", "receipts"), http.StatusNotFound},
 			{"everything", passkey, "all", without("agree", "all"), http.StatusNotFound},
 		} {
 			if w := p.at(try.cookie, "POST", "/my/protection/"+try.path, try.form); w.Code != try.want {

@@ -15,6 +15,7 @@
 package consent
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,15 +31,16 @@ type Scope string
 
 const (
 	Encryption Scope = "encryption" // of mails to them
+	Signature  Scope = "signature"  // beside mails to them; it is made and kept all the same
 	Factor     Scope = "factor"     // the second proof on the portal, down to the link alone
 	Proof      Scope = "proof"      // of instructions, down to a call-back
 )
 
 // Scopes are all that can be given up, in the order they are shown.
-func Scopes() []Scope { return []Scope{Encryption, Factor, Proof} }
+func Scopes() []Scope { return []Scope{Encryption, Signature, Factor, Proof} }
 
 // Known reports whether there is such a scope.
-func (s Scope) Known() bool { return s == Encryption || s == Factor || s == Proof }
+func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
 
 // Channel is how a consent came.
 type Channel string

@@ -52,7 +52,7 @@ func TestStandingGivenEndedExpired(t *testing.T) {
 // TestP5WordingsNeverChange: a receipt names the version and its hash. A changed
 // text is a new version; whoever changed one in place sees it here.
 func TestP5WordingsNeverChange(t *testing.T) {
-	for s, want := range map[Scope]string{Encryption: sumEncryption1, Factor: sumFactor1, Proof: sumProof1} {
+	for s, want := range map[Scope]string{Encryption: sumEncryption1, Signature: sumSignature1, Factor: sumFactor1, Proof: sumProof1} {
 		w, err := Shown(s, 1)
 		if err != nil {
 			t.Fatal(err)
@@ -99,7 +99,7 @@ func TestP5PhraseStandsAlone(t *testing.T) {
 		{"with a Cyrillic letter", strings.Replace(enc, "e", "е", 1), 0},
 		{"without a version", "I give up: encryption of my mails", 0},
 		{"of a version that never was", "I give up: encryption of my mails (version 7)", 0},
-		{"of a scope that is not offered", "I give up: signatures on my mails (version 1)", 0},
+		{"of a scope that is not offered", "I give up: everything (version 1)", 0},
 		{"twice", enc + "\n" + enc, 0},
 		{"below the signature block", "-- \n" + enc, 0},
 		{"nothing", "", 0},
@@ -183,7 +183,7 @@ func TestP5OnlyTheCustomerGives(t *testing.T) {
 		{"a mail about another scope", "ada", Proof, 1, mail, fail.Denied},
 		{"a wording that was replaced", "ada", Encryption, 0, BySession("ada", "passkey", noon), fail.Conflict},
 		{"a wording that never was", "ada", Encryption, 2, BySession("ada", "passkey", noon), fail.Conflict},
-		{"a scope that is not offered", "ada", "signature", 1, BySession("ada", "passkey", noon), fail.NotFound},
+		{"a scope that is not offered", "ada", "everything", 1, BySession("ada", "passkey", noon), fail.NotFound},
 	} {
 		if n, err := Prepare(contactID(c.who), c.scope, c.version, c.proof, noon); n != nil || fail.KindOf(err) != c.want {
 			t.Errorf("%s: %v", c.name, err)

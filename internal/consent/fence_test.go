@@ -16,6 +16,7 @@ func contactID(s string) contacts.ID { return contacts.ID(s) }
 // hashes of the first wordings; see TestP5WordingsNeverChange.
 const (
 	sumEncryption1 = "7f3df8fd36f154c0e437504ca548bbb5b2e6f91262a99195ebb38fc5114ed0d1"
+	sumSignature1  = "b7121aed0dc5b6046a59ee39891f285d44455ea3d2b6c336fd88ac3f33075b92"
 	sumFactor1     = "2590edcb6286f78a51510126eb2f622ec07230ef6608ed7738b55068bab6fe32"
 	sumProof1      = "d613ed7e409d93e78f713ab0d5afab7888049059b2452e6f27681aceae463888"
 )
@@ -84,5 +85,20 @@ func TestP5NothingDeletesConsents(t *testing.T) {
 	})
 	if updates != 2 {
 		t.Errorf("%d updates, want 2", updates)
+	}
+}
+
+// TestP1OneDoorForMailWithoutItsSignature: only the outbox takes a signature off,
+// and only where it has looked at the consent.
+func TestP1OneDoorForMailWithoutItsSignature(t *testing.T) {
+	n := 0
+	sources(t, func(pkg, text string) {
+		n += strings.Count(text, "pgp.Bare(")
+		if strings.Contains(text, "pgp.Bare(") && (pkg != "outbox" || !strings.Contains(text, "if l.unsigned() == nil {\n\t\treturn raw, nil")) {
+			t.Errorf("%s takes signatures off", pkg)
+		}
+	})
+	if n != 1 {
+		t.Errorf("%d calls, want one", n)
 	}
 }

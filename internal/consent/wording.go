@@ -34,6 +34,14 @@ var wordings = []Wording{
 			"Whoever gets into your mailbox, now or in ten years, reads everything that we ever sent you.",
 			"With an account number, a date of birth and a statement others can pretend to be you, to us and elsewhere.",
 			"Copies stay where mail is forwarded, backed up, printed, or shown on a screen that you share."}, still},
+	{Signature, 1, "Signatures on my mails",
+		"Our mails to you come without a signature beside them. We make it all the same and keep it, so that we can show later what we wrote. What tells you of your protection, or of a message on our secure page, stays signed.",
+		[5]string{
+			"A forged mail in our name looks just like ours. No mail program can tell you the difference.",
+			"“Our account number has changed” is believed, by you or by whoever reads your mail for you.",
+			"A number, a date or a link that was changed on the way stays unnoticed.",
+			"Whether a mail is from us you learn only by asking us, on our page or by telephone.",
+			"If you and somebody else disagree about what we wrote, you have nothing in hand; the proof is with us."}, still},
 	{Factor, 1, "The second proof on the secure page",
 		"A message that waits on our secure page opens by the link in our mail and one button, without a code and without your passkey.",
 		[5]string{

@@ -24,23 +24,31 @@ func (h *choice) ask(person contacts.ID, c cases.ID) []db.Query {
 	return []db.Query{consent.Ask(&h.chosen, person), cases.AskParticipants(&h.people, c)}
 }
 
-// lay puts the choice into the facts and returns the consents that stand and
-// count: to readable mail, and to a portal that the link alone opens. with are
-// the people who get the same message.
-func (h *choice) lay(f *policy.Facts, person contacts.ID, c *cases.Case, listed bool, with []contacts.ID, now time.Time) (mail, link *consent.Consent) {
-	mail, link = consent.Standing(h.chosen, consent.Encryption, now), consent.Standing(h.chosen, consent.Factor, now)
-	if mail == nil && link == nil {
-		return nil, nil
+// counts are the consents that stand and count for one message, each nil where
+// it does not.
+type counts struct {
+	readable *consent.Consent // mail need not be encrypted
+	unsigned *consent.Consent // nor have its signature beside it
+	linkOnly *consent.Consent // what waits on the portal opens by the link alone
+}
+
+// lay puts the choice into the facts and returns what counts. with are the
+// people who get the same message.
+func (h *choice) lay(f *policy.Facts, person contacts.ID, c *cases.Case, listed bool, with []contacts.ID, now time.Time) counts {
+	stands := func(s consent.Scope) *consent.Consent { return consent.Standing(h.chosen, s, now) }
+	own := counts{stands(consent.Encryption), stands(consent.Signature), stands(consent.Factor)}
+	if own == (counts{}) {
+		return own
 	}
-	f.OptedOut = mail != nil
+	f.OptedOut = own.readable != nil
 	f.Protected = policy.Stays(person, c.Contact, slices.Concat(h.people, with), listed)
 	if f.Protected != "" {
-		return nil, nil
+		return counts{}
 	}
-	if link != nil {
+	if own.linkOnly != nil {
 		f.Factor = policy.Link
 	}
-	return mail, link
+	return own
 }
 
 // listed reports whether what comes to a mailbox stays protected whatever
@@ -55,17 +63,21 @@ func (o *Outbox) listed(address string) bool {
 func (l *letter) agreed() *consent.Consent {
 	switch l.decision.Protection {
 	case policy.OptedOut, policy.Signed:
-		return l.readable
+		return l.own.readable
 	case policy.Portal:
-		return l.linkOnly
+		return l.own.linkOnly
 	}
 	return nil
 }
 
 // byConsent names the consent, for the record.
 func (l *letter) byConsent() string {
+	s := ""
 	if c := l.agreed(); c != nil {
-		return ", by consent " + string(c.ID)
+		s = ", by consent " + string(c.ID)
 	}
-	return ""
+	if c := l.unsigned(); c != nil {
+		s += ", without signature by consent " + string(c.ID)
+	}
+	return s
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"postern/internal/cases"
-	"postern/internal/consent"
 	"postern/internal/mailboxes"
 	"postern/internal/message"
 	"postern/internal/pgp"
@@ -35,10 +34,10 @@ type letter struct {
 	answers  []string // Message-IDs of theirs, newest last
 	token    string   // the case's reference token
 	replyTo  string
-	link     string           // portal only
-	readable *consent.Consent // their choice to get mail readable, where it counts
-	linkOnly *consent.Consent // their choice that the link alone opens what waits, where it counts
-	back     string           // ends the link for going back; only in what is less protected by choice
+	link     string // portal only
+	own      counts // what they chose, where it counts
+	back     string // ends the link for going back; only in what is less protected by choice
+	backSig  string // the same, in what leaves without its signature
 	files    []message.Attachment
 	decision policy.Verdict
 }
@@ -100,6 +99,10 @@ func (o *Outbox) footer(l *letter) string {
 	if l.back != "" {
 		s += "\nThis mail is less protected because you chose so. To be protected again, press the button here: " + o.backURL(l.back)
 	}
+	if l.backSig != "" {
+		return s + "\nIt comes without our signature because you chose so. To get signed mail again, press the button here: " + o.backURL(l.backSig) +
+			"\nHow to check that this is from us: " + o.words().BaseURL + "/check\n"
+	}
 	return s + "\nSigned with our key " + group(string(l.box.Secret.Public().Fingerprint())) + ". How to check that this is from us: " + o.words().BaseURL + "/keys\n"
 }
 
@@ -107,7 +110,7 @@ func (o *Outbox) backURL(token string) string { return o.words().BaseURL + "/bac
 
 func (o *Outbox) noticeText(l *letter) string {
 	proof := "Before it opens you prove that it is you: with your passkey, or with a code that we read to you on the telephone number we hold."
-	if l.linkOnly != nil {
+	if l.own.linkOnly != nil {
 		proof = "It opens with this link and one button, as you chose. Whoever has this mail can open it."
 	}
 	return fmt.Sprintf(`%s has written to you. For your protection the message is not in this mail: it waits on our secure page.

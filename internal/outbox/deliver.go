@@ -111,7 +111,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 			return err
 		}
 		facts, cert, err = o.Facts(ctx, tx, contact, true)
-		l.readable, l.linkOnly = own.lay(&facts, contact.ID, l.c, o.listed(l.c.Mailbox) || o.listed(l.d.Mailbox), nil, tx.Now)
+		l.own = own.lay(&facts, contact.ID, l.c, o.listed(l.c.Mailbox) || o.listed(l.d.Mailbox), nil, tx.Now)
 		return err
 	})
 	if err != nil {
@@ -171,6 +171,9 @@ func (o *Outbox) fill(l *letter, contact *contacts.Contact, facts policy.Facts, 
 	if c := l.agreed(); c != nil {
 		l.back = consent.Token(o.v, c.ID)
 	}
+	if c := l.unsigned(); c != nil {
+		l.backSig = consent.Token(o.v, c.ID)
+	}
 	return nil
 }
 
@@ -212,6 +215,9 @@ func (o *Outbox) markHeld(ctx context.Context, tx *db.Tx, d *Delivery, why strin
 func (o *Outbox) send(ctx context.Context, l *letter) error {
 	raw, err := o.finished(ctx, l)
 	if err != nil {
+		return err
+	}
+	if raw, err = o.leaving(l, raw); err != nil {
 		return err
 	}
 	if o.relay == nil {
@@ -259,8 +265,11 @@ func said(r smtpc.Result) string {
 // the same protection and key is taken again, byte for byte.
 func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
 	to := ""
-	if l.to != nil {
+	switch {
+	case l.to != nil:
 		to = string(l.to.Fingerprint())
+	case l.unsigned() != nil:
+		to = withoutSignature // its last lines say so
 	}
 	if l.d.RawBlob != "" && l.d.Protection == l.decision.Protection && l.d.SealedTo == to {
 		return o.again(ctx, l)

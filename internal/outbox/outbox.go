@@ -6,8 +6,9 @@
 // appear. It asks policy once more, holds what would go with less protection
 // than the agent saw, seals, parses the finished mail back and checks that it
 // is signed by us and encrypted to exactly the intended key, records the
-// attempt, and only then speaks to the relay. Nothing is ever sent unsigned:
-// there is no code path that builds a mail without a signature.
+// attempt, and only then speaks to the relay. Nothing is built unsigned: there is
+// no code path to a mail without a signature. From a finished one it is taken off
+// for whoever chose that for themselves (bare.go), and what was signed is kept.
 //
 // A delivery is sent at least once, under one Message-ID: a mail whose fate is
 // unknown (in doubt, or the process died while sending) is sent again and
@@ -80,8 +81,8 @@ type Delivery struct {
 	Reason     string
 	Attempts   int64
 	Due        time.Time
-	SealedTo   string // fingerprint of the key the mail was built for
-	RawBlob    string // the finished mail
+	SealedTo   string // fingerprint of the key the mail was built for, or withoutSignature
+	RawBlob    string // the finished mail, with its signature
 	Made, Done time.Time
 }
 

@@ -78,8 +78,11 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 		if err != nil {
 			return nil, nil, err
 		}
-		readable, linkOnly := own[i].lay(&facts, person.ID, c, o.listed(c.Mailbox), a.To, tx.Now)
-		l := letter{readable: readable, linkOnly: linkOnly, decision: policy.Decide(facts)}
+		l := letter{d: &Delivery{Kind: Reply, Contact: person.ID}, own: own[i].lay(&facts, person.ID, c, o.listed(c.Mailbox), a.To, tx.Now)}
+		l.decision = policy.Decide(facts)
+		if l.unsigned() != nil {
+			l.decision.Why += "; it leaves without its signature, as they chose"
+		}
 		if l.decision.Protection != policy.Encrypted {
 			key = nil
 		}
