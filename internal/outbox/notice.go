@@ -95,4 +95,6 @@ func (o *Outbox) PrepareTelling(ctx context.Context, id contacts.ID, subject, te
 }
 
 // Tell queues it, in the transaction of what it tells.
-func (o *Outbox) Tell(ctx context.Context, tx *db.Tx, t *Telling) error { return o.queueNotice(ctx, tx, t.n) }
+func (o *Outbox) Tell(ctx context.Context, tx *db.Tx, t *Telling) error {
+	return o.queueNotice(ctx, tx, t.n)
+}
