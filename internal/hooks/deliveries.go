@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"postern/internal/audit"
@@ -43,79 +42,6 @@ type Delivery struct {
 	Done     time.Time
 
 	payload []byte // sealed; empty once it was taken
-}
-
-// An Event is something to tell. Its ID names it for good: the same one is not
-// queued again for an endpoint that had it.
-type Event struct {
-	ID      string // letters, digits, - and _
-	Name    string // one of Events
-	Payload []byte // JSON; leaves as it is
-	About   string // an id; no content, no addresses
-}
-
-// check keeps full stops out of the id, which stands before one in what is signed
-// (Standard Webhooks, "Signature scheme").
-func (e *Event) check() error {
-	if e.ID == "" || len(e.ID) > 100 || strings.Trim(e.ID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-		return fail.New(fail.Invalid, "the id of an event has up to 100 letters, digits, hyphens and low lines")
-	}
-	if len(e.Payload) > MaxPayload {
-		return fail.New(fail.Invalid, "there is more to tell than the %d KiB a webhook may have", MaxPayload>>10)
-	}
-	_, err := known([]string{e.Name})
-	return err
-}
-
-// Publish queues an event for every endpoint that wants it and returns for how many.
-func (h *Hooks) Publish(ctx context.Context, tx *db.Tx, e Event) (n int, err error) {
-	if err := e.check(); err != nil {
-		return 0, err
-	}
-	type row struct {
-		id     EndpointID
-		events string
-	}
-	all, err := db.List(ctx, tx, func(r *row, scan func(...any) error) error { return scan(&r.id, &r.events) },
-		`SELECT id, events FROM hook_endpoints WHERE enabled ORDER BY made_at, id`)
-	if err != nil {
-		return 0, err
-	}
-	for _, r := range all {
-		if slices.Contains(strings.Fields(r.events), e.Name) {
-			if err := h.queue(ctx, tx, r.id, e); err != nil {
-				return 0, err
-			}
-			n++
-		}
-	}
-	return n, nil
-}
-
-// Send queues an event for one endpoint, whatever it asked for. One that is
-// switched off is a Conflict.
-func (h *Hooks) Send(ctx context.Context, tx *db.Tx, to EndpointID, e Event) error {
-	if err := e.check(); err != nil {
-		return err
-	}
-	end, err := h.Get(ctx, tx, to)
-	if err != nil {
-		return err
-	}
-	if !end.Enabled {
-		return errOff
-	}
-	return h.queue(ctx, tx, to, e)
-}
-
-var errOff = fail.New(fail.Conflict, "this webhook is switched off; switch it on first")
-
-func (h *Hooks) queue(ctx context.Context, tx *db.Tx, to EndpointID, e Event) error {
-	id := db.NewID()
-	tx.AfterCommit(h.worker.Wake)
-	return tx.Put(ctx, `INSERT INTO hook_deliveries (id, endpoint_id, hook_id, event, about, payload, state, due_at, made_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (endpoint_id, hook_id) DO NOTHING`,
-		id, to, e.ID, e.Name, e.About, h.v.Desk().Seal(e.Payload, place, id, "payload"), Waiting, db.Micros(tx.Now))
 }
 
 const columns = `id, endpoint_id, hook_id, event, about, payload, state, reason, status, answer, attempts, due_at, made_at, tried_at, done_at`
@@ -163,7 +89,7 @@ func (h *Hooks) Retry(ctx context.Context, tx *db.Tx, id DeliveryID, staff strin
 	if !e.Enabled {
 		return errOff
 	}
-	if err := db.Change(ctx, tx, `UPDATE hook_deliveries SET state = $2, reason = '', attempts = 0, due_at = $3, done_at = 0 WHERE id = $1 AND state = 'failed'`,
+	if err := db.Change(ctx, tx, `UPDATE hook_deliveries SET state = $2, reason = '', attempts = 0, due_at = $3, done_at = 0 WHERE id = $1`,
 		id, Waiting, db.Micros(tx.Now)); err != nil {
 		return err
 	}
@@ -171,8 +97,8 @@ func (h *Hooks) Retry(ctx context.Context, tx *db.Tx, id DeliveryID, staff strin
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "webhook.retried", About: d.About, Detail: "delivery " + string(id)})
 }
 
-// steps are the waits after an attempt that failed (Standard Webhooks, "Delivery
-// schedule").
+// steps are the waits after an attempt that failed (Standard Webhooks,
+// "Deliverability and reliability").
 func steps() []time.Duration {
 	return []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour}
 }

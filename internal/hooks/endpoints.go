@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -73,25 +72,6 @@ func (h *Hooks) Add(ctx context.Context, tx *db.Tx, address string, events []str
 		return nil, "", err
 	}
 	return e, secretText(raw), record(ctx, tx, audit.Staff(staff), "webhook.added", e.ID, "events "+strings.Join(events, ", "))
-}
-
-// known puts the names of events in order, each once.
-func known(events []string) ([]string, error) {
-	var out []string
-	for _, name := range Events() {
-		if slices.Contains(events, name) {
-			out = append(out, name)
-		}
-	}
-	for _, name := range events {
-		if !slices.Contains(out, name) {
-			return nil, fail.New(fail.Invalid, "there is no event %q; the events are %s", name, strings.Join(Events(), ", "))
-		}
-	}
-	if len(out) == 0 {
-		return nil, fail.New(fail.Invalid, "choose at least one event that this system is told of")
-	}
-	return out, nil
 }
 
 func record(ctx context.Context, tx *db.Tx, actor, act string, about EndpointID, detail string) error {

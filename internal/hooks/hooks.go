@@ -37,11 +37,6 @@ const (
 // senders is how many deliveries are under way at once.
 const senders = 16
 
-// Events are the names of what can be told, as an endpoint asks for them.
-func Events() []string {
-	return []string{"instruction.proved", "instruction.approved", "instruction.executed", "instruction.refused", "message.received", "message.sent"}
-}
-
 // Options is what hooks need.
 type Options struct {
 	DB     *db.DB

@@ -38,6 +38,7 @@ type receiver struct {
 	mu     sync.Mutex
 	answer func(c call) (status int, body string) // guarded by mu
 	calls  []call                                 // guarded by mu
+	after  string                                 // Retry-After; guarded by mu
 }
 
 func newReceiver(t *testing.T) *receiver {
@@ -49,6 +50,9 @@ func newReceiver(t *testing.T) *receiver {
 		r.mu.Lock()
 		r.calls = append(r.calls, c)
 		answer := r.answer
+		if r.after != "" {
+			w.Header().Set("Retry-After", r.after)
+		}
 		r.mu.Unlock()
 		status, text := answer(c)
 		w.WriteHeader(status)
@@ -60,6 +64,14 @@ func newReceiver(t *testing.T) *receiver {
 
 func (r *receiver) set(f func(call) (int, string)) { r.mu.Lock(); defer r.mu.Unlock(); r.answer = f }
 func (r *receiver) got() []call                    { r.mu.Lock(); defer r.mu.Unlock(); return slices.Clone(r.calls) }
+
+// hold keeps the next request waiting: begun says that it came, and it is answered
+// when release is closed.
+func (r *receiver) hold(status int) (begun, release chan struct{}) {
+	begun, release = make(chan struct{}, 10), make(chan struct{})
+	r.set(func(call) (int, string) { begun <- struct{}{}; <-release; return status, "" })
+	return begun, release
+}
 
 // client is one that may reach the receiver.
 func (r *receiver) client() *safehttp.Client {

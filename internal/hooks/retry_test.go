@@ -45,6 +45,24 @@ func TestRefusedTwiceThenTaken(t *testing.T) {
 	})
 }
 
+func TestWaitsAsLongAsItIsAsked(t *testing.T) {
+	each(t, func(s *desk) {
+		s.r.set(func(call) (int, string) { return 429, "" })
+		s.start()
+		for after, want := range map[string]time.Duration{"1": 5 * time.Second, "600": 10 * time.Minute, "999999": 24 * time.Hour, "-600": 5 * time.Second,
+			"99999999999999999999": 5 * time.Second, "Wed, 25 Nov 2026 09:00:00 GMT": 5 * time.Second} {
+			s.r.mu.Lock()
+			s.r.after = after
+			s.r.mu.Unlock()
+			s.publish("evt_" + db.NewID())
+			s.until("deferred")
+			if d := s.delivery(); d.Due.Sub(d.Tried) != want {
+				t.Errorf("asked to wait %s: waits %v, want %v", after, d.Due.Sub(d.Tried), want)
+			}
+		}
+	})
+}
+
 func TestGivenUpAfterThreeDaysAndTriedAgainByHand(t *testing.T) {
 	each(t, func(s *desk) {
 		var told []string
@@ -256,27 +274,58 @@ func TestCrashAfterSending(t *testing.T) {
 	})
 }
 
-// A worker that slept past its lease records nothing over what another did since.
+// A worker that slept past its lease records nothing over what another does by
+// now, be it another node or its own successor.
 func TestLateRecordIsDropped(t *testing.T) {
 	each(t, func(s *desk) {
-		tries := 0
-		s.r.set(func(call) (int, string) { tries++; return map[bool]int{true: 200, false: 500}[tries == 1], "" })
+		for _, name := range []string{"b", "a"} {
+			s.r.set(func(call) (int, string) { return 200, "" })
+			s.publish("evt_" + name)
+			late, err := s.SendAndDie(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun, release := s.r.hold(500)
+			s.pass(db.Lease + time.Second)
+			other := s.node(name)
+			if err := other.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			<-begun
+			if err := late(); err != nil {
+				t.Fatal(err)
+			}
+			if d := s.delivery(); d.State != hooks.Sending || d.Attempts != 2 {
+				t.Errorf("recorded %+v", d)
+			}
+			close(release)
+			s.until("deferred")
+			other.Stop()
+		}
+	})
+}
+
+// A worker that slept between taking a delivery and sending it finds that it has
+// it no more: while another sends, and after.
+func TestLateWorkerDoesNotSend(t *testing.T) {
+	each(t, func(s *desk) {
 		s.publish("evt_1")
-		late, err := s.SendAndDie(t.Context())
+		id, err := s.Claim(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
+		begun, release := s.r.hold(200)
 		s.pass(db.Lease + time.Second)
-		other := s.node("b")
-		if err := other.Start(t.Context()); err != nil {
+		if err := s.node("b").Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		s.until("deferred")
-		if err := late(); err != nil {
-			t.Fatal(err)
-		}
-		if d := s.delivery(); d.State != hooks.Deferred || d.Status != 500 {
-			t.Errorf("recorded %+v", d)
+		<-begun
+		s.Deliver(t.Context(), id)
+		close(release)
+		s.until("sent")
+		s.Deliver(t.Context(), id)
+		if d := s.delivery(); len(s.r.got()) != 1 || d.Attempts != 1 || d.State != hooks.Sent {
+			t.Errorf("%d calls; recorded %+v", len(s.r.got()), d)
 		}
 	})
 }
@@ -344,8 +393,7 @@ func TestTwoWorkersDoNotSendTheSame(t *testing.T) {
 
 func TestStopWaitsForWhatIsUnderWay(t *testing.T) {
 	each(t, func(s *desk) {
-		begun, release := make(chan struct{}), make(chan struct{})
-		s.r.set(func(call) (int, string) { close(begun); <-release; return 200, "" })
+		begun, release := s.r.hold(200)
 		s.start()
 		s.start()
 		s.publish("evt_1")

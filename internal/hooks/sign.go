@@ -33,7 +33,7 @@ func sign(secret []byte, id string, at time.Time, body []byte) string {
 
 func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
-// headers are those of one attempt; its time is its own, the id is not. During a
+// headers (Standard Webhooks, "Webhook headers") are those of one attempt; its time is its own, the id is not. During a
 // rotation there is a signature for each secret.
 func headers(secrets [][]byte, id string, at time.Time, body []byte) map[string]string {
 	var signatures []string

@@ -3,6 +3,7 @@ package safehttp_test
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -144,4 +145,20 @@ func TestNameWithMixedAddresses(t *testing.T) {
 	if err != nil || a.Status != 200 || s.conns.Load() != 1 {
 		t.Errorf("%+v, %v", a, err)
 	}
+}
+
+// What Check lets pass can be requested, over TLS, without a name or password.
+func FuzzCheck(f *testing.F) {
+	for _, s := range []string{"https://hooks.example.org:8443/in?token=a%20b", "https://[2606:4700::1]/", "https://127.1/", "https://a@b/", "https://１２７.０.０.１/", "https://h.example/#"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		if safehttp.Check(address) != nil {
+			return
+		}
+		r, err := http.NewRequest("POST", address, nil)
+		if err != nil || r.URL.Scheme != "https" || r.URL.User != nil || r.URL.Hostname() == "" || r.URL.Fragment != "" {
+			t.Errorf("%q: %+v, %v", address, r, err)
+		}
+	})
 }
