@@ -177,13 +177,13 @@ func TestP5OnlyTheCustomerGives(t *testing.T) {
 		want    fail.Kind
 	}{
 		{"an agent, who has no proof", "ada", Encryption, 1, Proven{}, fail.Denied},
-		{"a session without a factor", "ada", Encryption, 1, BySession("ada", "", noon), fail.Denied},
-		{"somebody else's session", "ada", Encryption, 1, BySession("ben", "passkey", noon), fail.Denied},
-		{"nobody's session", "", Encryption, 1, BySession("", "passkey", noon), fail.Denied},
+		{"a session without a factor", "ada", Encryption, 1, BySession("ada", "", "", noon), fail.Denied},
+		{"somebody else's session", "ada", Encryption, 1, BySession("ben", "passkey", "", noon), fail.Denied},
+		{"nobody's session", "", Encryption, 1, BySession("", "passkey", "", noon), fail.Denied},
 		{"a mail about another scope", "ada", Proof, 1, mail, fail.Denied},
-		{"a wording that was replaced", "ada", Encryption, 0, BySession("ada", "passkey", noon), fail.Conflict},
-		{"a wording that never was", "ada", Encryption, 2, BySession("ada", "passkey", noon), fail.Conflict},
-		{"a scope that is not offered", "ada", "everything", 1, BySession("ada", "passkey", noon), fail.NotFound},
+		{"a wording that was replaced", "ada", Encryption, 0, BySession("ada", "passkey", "", noon), fail.Conflict},
+		{"a wording that never was", "ada", Encryption, 2, BySession("ada", "passkey", "", noon), fail.Conflict},
+		{"a scope that is not offered", "ada", "everything", 1, BySession("ada", "passkey", "", noon), fail.NotFound},
 	} {
 		if n, err := Prepare(contactID(c.who), c.scope, c.version, c.proof, noon); n != nil || fail.KindOf(err) != c.want {
 			t.Errorf("%s: %v", c.name, err)

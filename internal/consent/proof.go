@@ -14,23 +14,25 @@ type Proven struct {
 	contact contacts.ID
 	scopes  map[Scope]bool // nil: any; a mail says what it gives up
 	version int64          // of the wording a mail repeats; 0: the page says which it showed
+	by      string         // staff who read out the code that opened the session, for the record
 	Evidence
 }
 
 // BySession is the proof of a portal session. Only package portal calls it: it
 // knows which factors prove something. A session that the link alone opened has
-// none, so nobody falls from link to less by the link.
-func BySession(c contacts.ID, factor string, opened time.Time) Proven {
-	return Proven{contact: c, Evidence: Evidence{Channel: Portal, Factor: factor, At: opened}}
+// none, so nobody falls from link to less by the link. by is the member of staff
+// who read out the code that opened it, if one did: the record names them.
+func BySession(c contacts.ID, factor, by string, opened time.Time) Proven {
+	return Proven{contact: c, by: by, Evidence: Evidence{Channel: Portal, Factor: factor, At: opened}}
 }
 
 // MaxAge is how old a signature may be when its mail comes in: a mail that was
 // signed long ago and is played again proves nothing about today.
 const MaxAge = 48 * time.Hour
 
-// BySignedMail is the proof of a mail, from its report as of when it came in: signed,
-// over everything, by a key that was verified as this very contact's, and not
-// long ago. What the mail gives up is what its own text says.
+// BySignedMail is the proof of a mail, from its report as of when it came in:
+// signed, over everything, by a key that was verified as this very contact's, and
+// not long ago. What the mail gives up is what its own text says.
 func BySignedMail(c contacts.ID, rep *evidence.Report, message string, came time.Time) (Proven, error) {
 	s := rep.Signature
 	if s.Verdict != evidence.Verified || s.Covers != "whole" || s.Known == nil || s.Known.Owner != string(c) || c == "" {

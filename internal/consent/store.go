@@ -123,11 +123,14 @@ func Give(ctx context.Context, tx *db.Tx, n *New) error {
 }
 
 // with says what proved it, for the record.
-func (e Evidence) with() string {
-	if e.Channel == Portal {
-		return ", " + e.Factor
+func (n *New) with() string {
+	switch {
+	case n.Channel == SignedMail:
+		return ", key " + n.Fingerprint + ", message " + n.Message
+	case n.proof.by != "":
+		return ", " + n.Factor + " that staff " + n.proof.by + " read out"
 	}
-	return ", key " + e.Fingerprint + ", message " + e.Message
+	return ", " + n.Factor
 }
 
 // Withdraw ends whatever stands for a scope: the protection is back. It reports

@@ -38,7 +38,7 @@ func (b *book) do(f func(ctx context.Context, tx *db.Tx) error) error {
 // give gives a scope up on the portal.
 func (b *book) give(who string, s Scope) *New {
 	b.Helper()
-	n, err := Prepare(contactID(who), s, 1, BySession(contactID(who), "passkey", *b.now), *b.now)
+	n, err := Prepare(contactID(who), s, 1, BySession(contactID(who), "passkey", "", *b.now), *b.now)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -260,6 +260,25 @@ func TestLinkBackLeadsToItsConsentAlone(t *testing.T) {
 			if (err == nil) != want || want && c.Contact != contacts.ID("ada") || !want && !fail.Is(err, fail.NotFound) {
 				b.Errorf("%.60q: %v", token, err)
 			}
+		}
+	})
+}
+
+func TestTheRecordNamesWhoReadOutTheCode(t *testing.T) {
+	each(t, func(b *book) {
+		n, err := Prepare("ada", Factor, 1, BySession("ada", "access code", "noor", noon), noon)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var rows []audit.Row
+		err = b.do(func(ctx context.Context, tx *db.Tx) (err error) {
+			if err = Give(ctx, tx, n); err == nil {
+				rows, err = audit.About(ctx, tx, "ada", 10)
+			}
+			return err
+		})
+		if err != nil || len(rows) != 1 || !strings.HasSuffix(rows[0].Detail, "by portal, access code that staff noor read out") {
+			b.Errorf("%v %+v", err, rows)
 		}
 	})
 }

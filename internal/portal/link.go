@@ -50,5 +50,5 @@ func (s *Session) Proof() consent.Proven {
 	if s.Factor.Proves() {
 		factor = string(s.Factor)
 	}
-	return consent.BySession(s.Contact, factor, s.Made)
+	return consent.BySession(s.Contact, factor, s.By, s.Made)
 }
