@@ -606,7 +606,9 @@ func TestAPIMessageIsNobodysAnswer(t *testing.T) {
 				c.Errorf("%+v", d)
 			}
 		}
-		c.settled(key, id)
+		if state := c.settled(key, id).Body.String(); strings.Count(state, `"state":`) != 1 { // the receipt of the case is not part of it
+			c.Errorf("one message went to one person: %s", state)
+		}
 		if door := c.one(`SELECT door FROM messages WHERE id = $1`, id); door != "api" {
 			c.Errorf("door %q", door)
 		}
