@@ -33,8 +33,9 @@ func sign(secret []byte, id string, at time.Time, body []byte) string {
 
 func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
-// headers (Standard Webhooks, "Webhook headers") are those of one attempt; its time is its own, the id is not. During a
-// rotation there is a signature for each secret.
+// headers are those of one attempt (Standard Webhooks, "Webhook headers"): its
+// time is its own, the id is not. During a rotation there is a signature for each
+// secret.
 func headers(secrets [][]byte, id string, at time.Time, body []byte) map[string]string {
 	var signatures []string
 	for _, s := range secrets {
