@@ -51,6 +51,7 @@ func (d *Desk) openAuthorise(ctx context.Context) (err error) {
 			return d.jobs.Insert(ctx, tx, followArgs{s})
 		},
 		Recheck: d.recheck,
+		Call:    d.tell,
 	})
 	return nil
 }
@@ -66,6 +67,7 @@ func (d *Desk) speaks(ctx context.Context, tx *db.Tx, c cases.ID, m cases.Messag
 func (d *Desk) addInstructionJobs() {
 	jobs.AddWorker(d.jobs, func(ctx context.Context, a followArgs) error { return d.auth.Follow(ctx, a.Step) })
 	jobs.AddWorker(d.jobs, func(ctx context.Context, a proofArgs) error { return d.tryProof(ctx, a) })
+	jobs.AddWorker(d.jobs, func(ctx context.Context, a calledArgs) error { return d.takeAnswer(ctx, a) })
 	jobs.AddWorker(d.jobs, func(ctx context.Context, _ dueArgs) error { return d.auth.Tick(ctx) })
 	d.jobs.Every(time.Minute, dueArgs{})
 }

@@ -24,6 +24,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/hooks"
 	"postern/internal/intake"
 	"postern/internal/jobs"
 	"postern/internal/jws"
@@ -59,6 +60,7 @@ type Desk struct {
 	intake   *intake.Intake
 	relay    *smtpc.Client // nil: the tray
 	auth     *authorise.Flow
+	hooks    *hooks.Hooks
 	signer   *jws.Signer
 
 	smtp    []*smtpd.Server
@@ -207,6 +209,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 			return n > 0, err
 		},
 		Relay: relay, Words: d.words, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
+	if err := d.openHooks(); err != nil {
+		return err
+	}
 	if err := d.openAuthorise(ctx); err != nil {
 		return err
 	}
@@ -245,6 +250,9 @@ func (d *Desk) Start(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = cancel
 	if err := d.outbox.Start(ctx); err != nil {
+		return err
+	}
+	if err := d.hooks.Start(ctx); err != nil {
 		return err
 	}
 	if err := d.intake.Start(ctx); err != nil {
@@ -295,6 +303,7 @@ func (d *Desk) tick(ctx context.Context) {
 		return replaceFile(anchorFile(d.cfg), fmt.Appendf(nil, "%d %s\n", head.Seq, head.Hash))
 	})
 	d.every(ctx, time.Minute, func() error { return d.boxes.Reload(ctx) })
+	d.every(ctx, time.Minute, func() error { return d.signer.Reload(ctx) }) // another node may have made a new key
 }
 
 func (d *Desk) every(ctx context.Context, wait time.Duration, f func() error) {
@@ -335,6 +344,7 @@ func (d *Desk) Stop() {
 	}
 	d.intake.Stop()
 	d.outbox.Stop()
+	d.hooks.Stop()
 	d.jobs.Stop(ctx)
 	if d.stop != nil {
 		d.stop()

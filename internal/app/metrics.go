@@ -15,6 +15,7 @@ import (
 type metrics struct {
 	reg              *prometheus.Registry
 	smtpN, inN, outN *prometheus.CounterVec
+	hookN            *prometheus.CounterVec
 	requests         *prometheus.HistogramVec
 }
 
@@ -23,13 +24,15 @@ func newMetrics() *metrics {
 		smtpN:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_smtp_events_total", Help: "Events at the mail doors."}, []string{"event"}),
 		inN:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_intake_events_total", Help: "Mails accepted, filed, quarantined."}, []string{"event"}),
 		outN:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_outbox_events_total", Help: "Deliveries by outcome."}, []string{"event"}),
+		hookN:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "postern_webhook_events_total", Help: "Calls of webhooks by outcome."}, []string{"event"}),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "postern_http_seconds", Help: "Time to answer a request.", Buckets: prometheus.ExponentialBuckets(.001, 3, 9)}, []string{"code"})}
-	m.reg.MustRegister(m.smtpN, m.inN, m.outN, m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.reg.MustRegister(m.smtpN, m.inN, m.outN, m.hookN, m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) smtp(event string)   { m.smtpN.WithLabelValues(event).Inc() }
 func (m *metrics) intake(event string) { m.inN.WithLabelValues(event).Inc() }
+func (m *metrics) hooks(event string)  { m.hookN.WithLabelValues(event).Inc() }
 func (m *metrics) outbox(event string) { m.outN.WithLabelValues(event).Inc() }
 
 func (m *metrics) handler() http.Handler {

@@ -140,7 +140,7 @@ func (f *Flow) do(ctx context.Context, id instructions.ID) error {
 		case i.Doc.Does != "":
 			return f.bindNew(ctx, tx, s, i)
 		case i.Doc.Hook != "":
-			return f.tell(ctx, tx, s, i, "instruction.due")
+			return f.tell(ctx, tx, s, i, DueEvent)
 		}
 		return nil
 	})

@@ -261,6 +261,9 @@ If it was you: thank you, you need do nothing. Look through your sessions, passk
 and end what you do not know. If it was not you, %s.`, w.o.Org, w.place(), w.phone())
 }
 
+// DueEvent asks the system named in an instruction's type to do it.
+const DueEvent = "instruction.due"
+
 // An Event is what the organisation's systems are told.
 type Event struct {
 	ID       string // the same however often it is told
@@ -325,8 +328,8 @@ func (f *Flow) tell(ctx context.Context, tx *db.Tx, s *subject, i *instructions.
 	if err != nil {
 		return err
 	}
-	e := Event{ID: string(i.ID) + "." + name, Name: name, About: string(i.Case), Payload: b}
-	if name == "instruction.due" {
+	e := Event{ID: string(i.ID) + "-" + strings.TrimPrefix(name, "instruction."), Name: name, About: string(i.Case), Payload: b}
+	if name == DueEvent {
 		e.Endpoint = i.Doc.Hook
 	}
 	return f.Call(ctx, tx, e)

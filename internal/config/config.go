@@ -63,6 +63,9 @@ type Config struct {
 
 	StrictProof bool `key:"proof.strict=false" help:"level 3: instructions and sensitive pages open to passkeys and verified keys only, never to codes"`
 
+	HooksAllow string `key:"hooks.allow" help:"networks inside your house that webhooks may reach, such as 10.1.0.0/16, separated by commas; empty: none"`
+	HooksCA    string `key:"hooks.ca_file" help:"file with certificates that vouch for the systems that webhooks call; empty: the system's"`
+
 	MetricsAddr string `key:"metrics.addr" help:"where to serve Prometheus metrics; empty: nowhere"`
 	Node        string `key:"node" help:"name of this node among several; empty: the host's name"`
 	LogLevel    string `key:"log.level=info" help:"debug, info, warn or error"`

@@ -57,9 +57,11 @@ const (
 	SettingsManage  Permission = "settings.manage"
 	MailboxesManage Permission = "mailboxes.manage"
 	AuditRead       Permission = "audit.read"
+
+	InstructionsApprove Permission = "instructions.approve"
 )
 
-var deskWork = []Permission{CasesRead, CasesAnswer, ContactsEdit, KeysVerify, CodesIssue, QuarantineRead, TrayRead}
+var deskWork = []Permission{CasesRead, CasesAnswer, ContactsEdit, KeysVerify, CodesIssue, QuarantineRead, TrayRead, InstructionsApprove}
 
 // grants: an admin runs the house and does not read what customers write.
 var grants = map[Role][]Permission{

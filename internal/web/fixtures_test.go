@@ -163,7 +163,7 @@ func casePage() desk.CasePage {
 }
 
 func fixtures() []fixture {
-	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures())
+	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures(), authoriseFixtures())
 }
 
 func deskFixtures() []fixture {

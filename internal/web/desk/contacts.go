@@ -55,8 +55,12 @@ func (d *Desk) showContact(w http.ResponseWriter, r *http.Request, me *visitor) 
 }
 
 func (d *Desk) renderContact(w http.ResponseWriter, r *http.Request, me *visitor, status int, draft ContactDraft, errs web.Errors) error {
+	return d.contactPage(w, r, me, status, nil, draft, errs)
+}
+
+func (d *Desk) contactPage(w http.ResponseWriter, r *http.Request, me *visitor, status int, code *AccessCode, draft ContactDraft, errs web.Errors) error {
 	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
-	p := ContactPage{Staff: d.chrome(me, "contacts"), Draft: draft}
+	p := ContactPage{Staff: d.chrome(me, "contacts"), Code: code, Draft: draft}
 	p.Errors = errs
 	err := d.db.View(ctx, func(tx *db.Tx) error {
 		c, err := d.book.Get(ctx, tx, id)

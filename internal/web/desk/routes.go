@@ -11,9 +11,11 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 
 	"postern/internal/audit"
+	"postern/internal/authorise"
 	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/hooks"
 	"postern/internal/intake"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
@@ -34,6 +36,8 @@ type Options struct {
 	Outbox    *outbox.Outbox
 	Intake    *intake.Intake
 	Staff     *staff.Service
+	Auth      *authorise.Flow
+	Hooks     *hooks.Hooks
 	Org       func() web.Org
 	Zone      *time.Location
 	BaseURL   string
@@ -56,6 +60,8 @@ type Desk struct {
 	out      *outbox.Outbox
 	in       *intake.Intake
 	staff    *staff.Service
+	auth     *authorise.Flow
+	hooks    *hooks.Hooks
 	o        Options
 	html     *bluemonday.Policy
 	people   atomic.Pointer[[]staff.Person] // everybody, for names; read again when somebody changes
@@ -65,9 +71,9 @@ type Desk struct {
 // New returns the staff's pages.
 func New(o Options) http.Handler {
 	d := &Desk{db: o.DB, vault: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, out: o.Outbox, in: o.Intake,
-		staff: o.Staff, o: o, html: mailHTML()}
+		staff: o.Staff, auth: o.Auth, hooks: o.Hooks, o: o, html: mailHTML()}
 	mux := http.NewServeMux()
-	for _, r := range d.routes() {
+	for _, r := range append(d.routes(), d.authoriseRoutes()...) {
 		mux.Handle(r.pattern, d.guarded(r))
 	}
 	for pattern, h := range d.openRoutes() {
@@ -156,6 +162,33 @@ func (d *Desk) routes() []route {
 		{"POST /desk/account/sessions/{id}/end", "", d.endSession},
 		{"POST /desk/account/sessions/end-all", "", d.endAll},
 		{"POST /desk/sign-out", "", d.signOut},
+	}
+}
+
+// authoriseRoutes are those of what customers want done.
+func (d *Desk) authoriseRoutes() []route {
+	return []route{
+		{"GET /desk/authorisations", staff.CasesRead, d.authorisations},
+		{"GET /desk/authorisations/{id}", staff.CasesRead, d.authorisation},
+		{"POST /desk/authorisations/{id}/code", staff.CodesIssue, d.readOut},
+		{"POST /desk/authorisations/{id}/heard", staff.CodesIssue, d.heard},
+		{"POST /desk/authorisations/{id}/approve", staff.InstructionsApprove, d.approve},
+		{"POST /desk/authorisations/{id}/refuse", staff.InstructionsApprove, d.refuse},
+		{"POST /desk/authorisations/{id}/done", staff.InstructionsApprove, d.doneByHand},
+		{"POST /desk/authorisations/{id}/cancel", staff.CasesAnswer, d.cancelProposal},
+		{"GET /desk/cases/{id}/propose", staff.CasesAnswer, d.propose},
+		{"POST /desk/cases/{id}/propose", staff.CasesAnswer, d.propose},
+		{"POST /desk/contacts/{id}/place-code", staff.CodesIssue, d.placeCode},
+		{"GET /desk/types", staff.SettingsManage, d.types},
+		{"GET /desk/types/{id}", staff.SettingsManage, d.typePage},
+		{"POST /desk/types/{id}", staff.SettingsManage, d.saveType},
+		{"GET /desk/webhooks", staff.SettingsManage, d.webhooks},
+		{"POST /desk/webhooks", staff.SettingsManage, d.addWebhook},
+		{"POST /desk/webhooks/{id}/on", staff.SettingsManage, d.webhookOn},
+		{"POST /desk/webhooks/{id}/off", staff.SettingsManage, d.webhookOff},
+		{"POST /desk/webhooks/{id}/rotate", staff.SettingsManage, d.rotateWebhook},
+		{"POST /desk/webhooks/{id}/remove", staff.SettingsManage, d.removeWebhook},
+		{"POST /desk/webhooks/calls/{id}/again", staff.SettingsManage, d.callAgain},
 	}
 }
 

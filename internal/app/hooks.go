@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"net/netip"
+	"os"
+	"strings"
+
+	"postern/internal/authorise"
+	"postern/internal/config"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/hooks"
+	"postern/internal/instructions"
+	"postern/internal/safehttp"
+)
+
+// hooksClient reaches the organisation's systems, and inside its network only
+// what the settings allow.
+func hooksClient(cfg *config.Config) (*safehttp.Client, error) {
+	o := safehttp.Options{}
+	for _, s := range strings.FieldsFunc(cfg.HooksAllow, func(r rune) bool { return r == ',' || r == ' ' }) {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fail.New(fail.Invalid, "setting hooks.allow: %q is not a network such as 10.1.0.0/16", s)
+		}
+		o.Allow = append(o.Allow, p)
+	}
+	if cfg.HooksCA != "" {
+		pem, err := os.ReadFile(cfg.HooksCA)
+		if err != nil {
+			return nil, fail.Wrap(fail.Invalid, err, "setting hooks.ca_file cannot be read")
+		}
+		if o.RootCAs = x509.NewCertPool(); !o.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fail.New(fail.Invalid, "setting hooks.ca_file holds no certificate")
+		}
+	}
+	return safehttp.New(o), nil
+}
+
+func (d *Desk) openHooks() error {
+	client, err := hooksClient(d.cfg)
+	if err != nil {
+		return err
+	}
+	d.hooks = hooks.New(hooks.Options{DB: d.db, Vault: d.vault, Client: client, Node: d.cfg.Node, Log: d.log, OnDone: d.called, Observe: d.stats.hooks})
+	return nil
+}
+
+// tell queues an event of an instruction for the systems that want it, or for
+// the one that is to do it.
+func (d *Desk) tell(ctx context.Context, tx *db.Tx, e authorise.Event) error {
+	event := hooks.Event{ID: e.ID, Name: e.Name, Payload: e.Payload, About: e.About}
+	if e.Endpoint == "" {
+		_, err := d.hooks.Publish(ctx, tx, event)
+		return err
+	}
+	return d.hooks.Send(ctx, tx, hooks.EndpointID(e.Endpoint), event)
+}
+
+// called takes what came of the call that had an instruction done. It only asks
+// for the step: that is taken in a transaction of its own.
+func (d *Desk) called(ctx context.Context, tx *db.Tx, h hooks.Delivery) error {
+	if h.Event != authorise.DueEvent {
+		return nil
+	}
+	return d.jobs.Insert(ctx, tx, calledArgs{instructions.ID(strings.TrimSuffix(h.HookID, "-due")), h.ID})
+}
+
+// takeAnswer moves an instruction on by what a system answered.
+func (d *Desk) takeAnswer(ctx context.Context, a calledArgs) error {
+	var h *hooks.Delivery
+	err := d.db.View(ctx, func(tx *db.Tx) (err error) { h, err = d.hooks.Delivery(ctx, tx, a.Delivery); return err })
+	if err != nil {
+		return err
+	}
+	if h.State != hooks.Sent {
+		return d.auth.Called(ctx, a.Instruction, false, h.Reason)
+	}
+	return d.auth.Called(ctx, a.Instruction, true, firstLine(h.Answer))
+}
+
+// firstLine is the beginning of what a system answered, for the receipt.
+func firstLine(b []byte) string {
+	line, _, _ := strings.Cut(string(b), "\n")
+	line = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\ufffd' {
+			return -1
+		}
+		return r
+	}, line)
+	if len(line) > 120 {
+		line = strings.ToValidUTF8(line[:120], "")
+	}
+	return line
+}
+
+// calledArgs: a system of ours answered the call to do an instruction, or never will.
+type calledArgs struct {
+	Instruction instructions.ID  `json:"instruction"`
+	Delivery    hooks.DeliveryID `json:"delivery"`
+}
+
+func (calledArgs) Kind() string { return "instruction_called" }
