@@ -273,7 +273,7 @@ func (s *Site) approveFinish(w http.ResponseWriter, r *http.Request) error {
 	return web.JSON(w, map[string]string{"next": "/my/authorised/" + string(id)})
 }
 
-// wish serves GET and POST /my/authorised/new/{type}.
+// wish serves GET and POST /my/begin/{type}.
 func (s *Site) wish(w http.ResponseWriter, r *http.Request) error {
 	o, done, err := s.protected(w, r)
 	if done {
