@@ -249,36 +249,40 @@ func TestP5ShownProtectedNeverLeavesReadable(t *testing.T) {
 // TestP5SignedMailGivesUp: the mail of a verified key with the phrase alone, and
 // a receipt to every address.
 func TestP5SignedMailGivesUp(t *testing.T) {
-	each(t, func(x *desk) {
-		c, s := x.adaCase()
-		if err := x.d.Update(x.Context(), func(tx *db.Tx) error {
-			return x.book.AddAddress(x.Context(), tx, c.Contact, "ada@work.example", "staff")
-		}); err != nil {
-			x.Fatal(err)
-		}
-		mail := x.takeRaw(x.signedMail(s, "My choice", giveUpMail+"\n\n-- \nAda", false), &letter{})
-		if !x.stands(c.Contact, consent.Encryption) || x.stands(c.Contact, consent.Factor) || x.stands(c.Contact, consent.Proof) {
-			x.Fatal("it gives up something else than it says")
-		}
-		var list []consent.Consent
-		x.view(func(ctx context.Context, tx *db.Tx) (err error) {
-			list, err = consent.Of(ctx, tx, c.Contact)
-			return err
-		})
-		if g := list[0]; g.Channel != consent.SignedMail || g.Fingerprint != string(s.Public().Fingerprint()) || g.Message != string(x.inbound(mail)[0].ID) || g.Wording != 1 {
-			x.Errorf("%+v", g)
-		}
-		for _, to := range []string{"ada@brandt.example", "ada@work.example"} {
-			text, m := x.left(to)
-			if m.Root.Type != "multipart/signed" || m.Header().Get("Auto-Submitted") != "auto-generated" || !strings.Contains(text, "You gave up: Encryption of my mails.") ||
-				!strings.Contains(text, "version 1, SHA-256 "+list[0].Sum) || !strings.Contains(text, "/back/"+consent.Token(x.v, list[0].ID)) {
-				x.Errorf("receipt to %s: %s %q", to, m.Root.Type, text)
-			}
-		}
-		if n := x.count(`SELECT COUNT(*) FROM cases WHERE contact_id = $1 AND state = 'closed'`, c.Contact); n != 1 {
-			x.Errorf("the receipt is kept in %d cases", n)
-		}
+	for name, encrypt := range map[string]bool{"signed": false, "signed and encrypted": true} {
+		t.Run(name, func(t *testing.T) { each(t, func(x *desk) { x.givesUpByMail(encrypt) }) })
+	}
+}
+
+func (x *desk) givesUpByMail(encrypt bool) {
+	c, s := x.adaCase()
+	if err := x.d.Update(x.Context(), func(tx *db.Tx) error {
+		return x.book.AddAddress(x.Context(), tx, c.Contact, "ada@work.example", "staff")
+	}); err != nil {
+		x.Fatal(err)
+	}
+	mail := x.takeRaw(x.signedMail(s, "My choice", giveUpMail+"\n\n-- \nAda", encrypt), &letter{})
+	if !x.stands(c.Contact, consent.Encryption) || x.stands(c.Contact, consent.Factor) || x.stands(c.Contact, consent.Proof) {
+		x.Fatal("it gives up something else than it says")
+	}
+	var list []consent.Consent
+	x.view(func(ctx context.Context, tx *db.Tx) (err error) {
+		list, err = consent.Of(ctx, tx, c.Contact)
+		return err
 	})
+	if g := list[0]; g.Channel != consent.SignedMail || g.Fingerprint != string(s.Public().Fingerprint()) || g.Message != string(x.inbound(mail)[0].ID) || g.Wording != 1 {
+		x.Errorf("%+v", g)
+	}
+	for _, to := range []string{"ada@brandt.example", "ada@work.example"} {
+		text, m := x.left(to)
+		if m.Root.Type != "multipart/signed" || m.Header().Get("Auto-Submitted") != "auto-generated" || !strings.Contains(text, "You gave up: Encryption of my mails.") ||
+			!strings.Contains(text, "version 1, SHA-256 "+list[0].Sum) || !strings.Contains(text, "/back/"+consent.Token(x.v, list[0].ID)) {
+			x.Errorf("receipt to %s: %s %q", to, m.Root.Type, text)
+		}
+	}
+	if n := x.count(`SELECT COUNT(*) FROM cases WHERE contact_id = $1 AND state = 'closed'`, c.Contact); n != 1 {
+		x.Errorf("the receipt is kept in %d cases", n)
+	}
 }
 
 // TestP5NoOtherMailGivesUp is S11: each mail differs by one thing from the one
