@@ -44,8 +44,11 @@ func (d *Desk) openAuthorise(ctx context.Context) (err error) {
 	d.auth = authorise.New(authorise.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox,
 		Instructions: instructions.NewStore(d.vault), Passkeys: d.staff.Passkeys(), Words: d.words, Strict: d.cfg.StrictProof, Log: d.log, Sign: d.signer.Sign,
 		Consent: func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) {
-			standing, err := consent.Active(ctx, tx, c, consent.Proof)
-			return standing != nil, err
+			_, err := consent.Active(ctx, tx, c, consent.Proof)
+			if fail.Is(err, fail.NotFound) {
+				return false, nil // the usual: nothing was given up
+			}
+			return err == nil, err
 		},
 		Later: func(ctx context.Context, tx *db.Tx, s authorise.Step) error {
 			return d.jobs.Insert(ctx, tx, followArgs{s})
