@@ -12,7 +12,7 @@ import (
 var floors = strings.Fields(`
 	fail db db/dbtest jobs vault safehttp jws
 	message pgp mailauth evidence smtpc dlp links
-	gpgtest browsertest
+	gpgtest browsertest passkeytest
 	audit staff contacts mailboxes apikeys hooks
 	policy consent cases portal instructions
 	outbox authorise intake

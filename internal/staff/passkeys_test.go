@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/passkeytest"
 )
 
 var anyStaff = Owner{Kind: "staff"}
@@ -34,21 +35,21 @@ func (h *house) beginLogin(o Owner) any {
 }
 
 // enrolled returns the authenticator of an owner who has one passkey.
-func (h *house) enrolled(o Owner) *authenticator {
+func (h *house) enrolled(o Owner) *passkeytest.Authenticator {
 	h.t.Helper()
-	a := newAuthenticator(h.t)
-	a.counter = 1
-	if err := h.keys.FinishRegister(h.t.Context(), o, a.register(h.beginRegister(o))); err != nil {
+	a := passkeytest.New(h.t)
+	a.Counter = 1
+	if err := h.keys.FinishRegister(h.t.Context(), o, a.Register(h.beginRegister(o))); err != nil {
 		h.t.Fatal(err)
 	}
 	return a
 }
 
 // login tries to sign in with a's answer, by one more use of it.
-func (h *house) login(o Owner, a *authenticator) (string, error) {
+func (h *house) login(o Owner, a *passkeytest.Authenticator) (string, error) {
 	h.t.Helper()
-	a.counter++
-	return h.keys.FinishLogin(h.t.Context(), o, a.login(h.beginLogin(o)))
+	a.Counter++
+	return h.keys.FinishLogin(h.t.Context(), o, a.Login(h.beginLogin(o)))
 }
 
 func (h *house) refused(what string, id string, err error) {
@@ -61,18 +62,18 @@ func (h *house) refused(what string, id string, err error) {
 func TestPasskeyLiesAreRefusedAtRegistration(t *testing.T) {
 	each(t, func(h *house) {
 		o := ownerOf(h.add("ann", Agent))
-		for what, lie := range map[string]func(*authenticator){
-			"another origin":        func(a *authenticator) { a.origin = "https://localhost.evil.example" },
-			"another port":          func(a *authenticator) { a.origin = "https://localhost:9443" },
-			"plain http":            func(a *authenticator) { a.origin = "http://localhost:8443" },
-			"another relying party": func(a *authenticator) { a.rp = "evil.example" },
-			"nobody verified":       func(a *authenticator) { a.flags = flagUP },
-			"nobody present":        func(a *authenticator) { a.flags = flagUV },
-			"a sign-in's answer":    func(a *authenticator) { a.kind = "webauthn.get" },
+		for what, lie := range map[string]func(*passkeytest.Authenticator){
+			"another origin":        func(a *passkeytest.Authenticator) { a.Origin = "https://localhost.evil.example" },
+			"another port":          func(a *passkeytest.Authenticator) { a.Origin = "https://localhost:9443" },
+			"plain http":            func(a *passkeytest.Authenticator) { a.Origin = "http://localhost:8443" },
+			"another relying party": func(a *passkeytest.Authenticator) { a.RP = "evil.example" },
+			"nobody verified":       func(a *passkeytest.Authenticator) { a.Flags = passkeytest.UP },
+			"nobody present":        func(a *passkeytest.Authenticator) { a.Flags = passkeytest.UV },
+			"a sign-in's answer":    func(a *passkeytest.Authenticator) { a.Kind = "webauthn.get" },
 		} {
-			a := newAuthenticator(t)
+			a := passkeytest.New(t)
 			lie(a)
-			h.refused(what, "", h.keys.FinishRegister(t.Context(), o, a.register(h.beginRegister(o))))
+			h.refused(what, "", h.keys.FinishRegister(t.Context(), o, a.Register(h.beginRegister(o))))
 		}
 		for _, junk := range []string{"", "{}", "null", `{"id":"AA","rawId":"AA","type":"public-key","response":{}}`} {
 			h.refused(junk, "", h.keys.FinishRegister(t.Context(), o, []byte(junk)))
@@ -92,24 +93,24 @@ func TestPasskeyLiesAreRefusedAtSignIn(t *testing.T) {
 	each(t, func(h *house) {
 		ann, bob := ownerOf(h.add("ann", Agent)), ownerOf(h.add("bob", Agent))
 		a, b := h.enrolled(ann), h.enrolled(bob)
-		for what, lie := range map[string]func(*authenticator){
-			"another origin":        func(a *authenticator) { a.origin = "https://evil.example" },
-			"another relying party": func(a *authenticator) { a.rp = "evil.example" },
-			"nobody verified":       func(a *authenticator) { a.flags = flagUP },
-			"nobody present":        func(a *authenticator) { a.flags = flagUV },
-			"a registration":        func(a *authenticator) { a.kind = "webauthn.create" },
-			"another's handle":      func(a *authenticator) { a.handle = b.handle },
-			"a handle of no staff":  func(a *authenticator) { a.handle = []byte("contact:" + ann.ID) },
-			"another's credential":  func(a *authenticator) { a.id = b.id },
-			"another's key":         func(a *authenticator) { a.key = b.key },
-			"unknown credential":    func(a *authenticator) { a.id = make([]byte, 32) },
+		for what, lie := range map[string]func(*passkeytest.Authenticator){
+			"another origin":        func(a *passkeytest.Authenticator) { a.Origin = "https://evil.example" },
+			"another relying party": func(a *passkeytest.Authenticator) { a.RP = "evil.example" },
+			"nobody verified":       func(a *passkeytest.Authenticator) { a.Flags = passkeytest.UP },
+			"nobody present":        func(a *passkeytest.Authenticator) { a.Flags = passkeytest.UV },
+			"a registration":        func(a *passkeytest.Authenticator) { a.Kind = "webauthn.create" },
+			"another's handle":      func(a *passkeytest.Authenticator) { a.Handle = b.Handle },
+			"a handle of no staff":  func(a *passkeytest.Authenticator) { a.Handle = []byte("contact:" + ann.ID) },
+			"another's credential":  func(a *passkeytest.Authenticator) { a.ID = b.ID },
+			"another's key":         func(a *passkeytest.Authenticator) { a.Key = b.Key },
+			"unknown credential":    func(a *passkeytest.Authenticator) { a.ID = make([]byte, 32) },
 		} {
 			liar := *a
 			lie(&liar)
 			id, err := h.login(anyStaff, &liar)
 			h.refused(what, id, err)
 		}
-		a.counter += 50
+		a.Counter += 50
 		if id, err := h.login(anyStaff, a); err != nil || id != ann.ID {
 			t.Fatalf("the truth: %q, %v", id, err)
 		}
@@ -119,17 +120,17 @@ func TestPasskeyLiesAreRefusedAtSignIn(t *testing.T) {
 func TestPasskeyAsksForVerificationAndNoName(t *testing.T) {
 	each(t, func(h *house) {
 		o := ownerOf(h.add("ann", Agent))
-		a := newAuthenticator(t)
-		reg := a.read(h.beginRegister(o)).PublicKey
+		a := passkeytest.New(t)
+		reg := a.Read(h.beginRegister(o)).PublicKey
 		if s := reg.AuthenticatorSelection; s.UserVerification != "required" || s.ResidentKey != "required" || reg.RP.ID != "localhost" {
 			t.Errorf("registration asks %+v", reg)
 		}
 		a = h.enrolled(o)
-		in := a.read(h.beginLogin(anyStaff)).PublicKey
+		in := a.Read(h.beginLogin(anyStaff)).PublicKey
 		if in.UserVerification != "required" || len(in.AllowCredentials) != 0 || in.RPID != "localhost" {
 			t.Errorf("sign-in asks %+v", in)
 		}
-		if again := a.read(h.beginRegister(o)).PublicKey; len(again.ExcludeCredentials) != 1 {
+		if again := a.Read(h.beginRegister(o)).PublicKey; len(again.ExcludeCredentials) != 1 {
 			t.Errorf("a known key may register again: %+v", again)
 		}
 	})
@@ -138,16 +139,16 @@ func TestPasskeyAsksForVerificationAndNoName(t *testing.T) {
 func TestChallengeIsAnsweredOnce(t *testing.T) {
 	each(t, func(h *house) {
 		o, ctx := ownerOf(h.add("ann", Agent)), t.Context()
-		first, reg := newAuthenticator(t), h.beginRegister(o)
-		answer := first.register(reg)
+		first, reg := passkeytest.New(t), h.beginRegister(o)
+		answer := first.Register(reg)
 		if err := h.keys.FinishRegister(ctx, o, answer); err != nil {
 			t.Fatal(err)
 		}
 		h.refused("replayed registration", "", h.keys.FinishRegister(ctx, o, answer))
-		h.refused("a second key on one challenge", "", h.keys.FinishRegister(ctx, o, newAuthenticator(t).register(reg)))
-		first.counter = 7
+		h.refused("a second key on one challenge", "", h.keys.FinishRegister(ctx, o, passkeytest.New(t).Register(reg)))
+		first.Counter = 7
 		in := h.beginLogin(anyStaff)
-		answer = first.login(in)
+		answer = first.Login(in)
 		if _, err := h.keys.FinishLogin(ctx, anyStaff, answer); err != nil {
 			t.Fatal(err)
 		}
@@ -156,11 +157,11 @@ func TestChallengeIsAnsweredOnce(t *testing.T) {
 
 		in = h.beginLogin(anyStaff)
 		wrong := *first
-		wrong.origin, wrong.counter = "https://evil.example", 8
-		id, err = h.keys.FinishLogin(ctx, anyStaff, wrong.login(in))
+		wrong.Origin, wrong.Counter = "https://evil.example", 8
+		id, err = h.keys.FinishLogin(ctx, anyStaff, wrong.Login(in))
 		h.refused("wrong answer", id, err)
-		first.counter = 9
-		id, err = h.keys.FinishLogin(ctx, anyStaff, first.login(in))
+		first.Counter = 9
+		id, err = h.keys.FinishLogin(ctx, anyStaff, first.Login(in))
 		h.refused("right answer after a wrong one", id, err)
 	})
 }
@@ -168,26 +169,26 @@ func TestChallengeIsAnsweredOnce(t *testing.T) {
 func TestChallengeServesOneCeremonyOfOneOwner(t *testing.T) {
 	each(t, func(h *house) {
 		ann, bob, ctx := ownerOf(h.add("ann", Agent)), ownerOf(h.add("bob", Agent)), t.Context()
-		h.refused("registered for another", "", h.keys.FinishRegister(ctx, bob, newAuthenticator(t).register(h.beginRegister(ann))))
+		h.refused("registered for another", "", h.keys.FinishRegister(ctx, bob, passkeytest.New(t).Register(h.beginRegister(ann))))
 		a := h.enrolled(ann)
-		a.counter++
-		id, err := h.keys.FinishLogin(ctx, anyStaff, a.login(h.beginRegister(ann)))
+		a.Counter++
+		id, err := h.keys.FinishLogin(ctx, anyStaff, a.Login(h.beginRegister(ann)))
 		h.refused("a registration's challenge signs in", id, err)
 
 		customer := Owner{Kind: "contact", ID: ann.ID, Name: "Ann"} // the same id, another kind
 		c := h.enrolled(customer)
 		id, err = h.login(anyStaff, c)
 		h.refused("a customer's passkey at the staff's door", id, err)
-		a.counter++
-		id, err = h.keys.FinishLogin(ctx, customer, a.login(h.beginLogin(customer)))
+		a.Counter++
+		id, err = h.keys.FinishLogin(ctx, customer, a.Login(h.beginLogin(customer)))
 		h.refused("a passkey of staff at the customer's door", id, err)
 		if id, err = h.login(customer, c); err != nil || id != customer.ID {
 			t.Errorf("the customer: %q, %v", id, err)
 		}
 		other := Owner{Kind: "contact", ID: "someone-else", Name: "Eve"}
 		e := h.enrolled(other)
-		e.counter++
-		id, err = h.keys.FinishLogin(ctx, customer, e.login(h.beginLogin(customer)))
+		e.Counter++
+		id, err = h.keys.FinishLogin(ctx, customer, e.Login(h.beginLogin(customer)))
 		h.refused("another customer's passkey", id, err)
 	})
 }
@@ -196,12 +197,12 @@ func TestChallengeExpires(t *testing.T) {
 	each(t, func(h *house) {
 		o := ownerOf(h.add("ann", Agent))
 		a := h.enrolled(o)
-		a.counter++
+		a.Counter++
 		in, reg := h.beginLogin(anyStaff), h.beginRegister(o)
 		h.pass(ceremonyLife)
-		id, err := h.keys.FinishLogin(t.Context(), anyStaff, a.login(in))
+		id, err := h.keys.FinishLogin(t.Context(), anyStaff, a.Login(in))
 		h.refused("sign-in after five minutes", id, err)
-		h.refused("registration after five minutes", "", h.keys.FinishRegister(t.Context(), o, newAuthenticator(t).register(reg)))
+		h.refused("registration after five minutes", "", h.keys.FinishRegister(t.Context(), o, passkeytest.New(t).Register(reg)))
 	})
 }
 
@@ -209,17 +210,17 @@ func TestCounterThatGoesBackIsACopy(t *testing.T) {
 	each(t, func(h *house) {
 		o := ownerOf(h.add("ann", Agent))
 		a := h.enrolled(o)
-		a.counter = 9
+		a.Counter = 9
 		if _, err := h.login(anyStaff, a); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range []uint32{0, 5, 10} {
-			a.counter = n
-			id, err := h.keys.FinishLogin(t.Context(), anyStaff, a.login(h.beginLogin(anyStaff)))
+			a.Counter = n
+			id, err := h.keys.FinishLogin(t.Context(), anyStaff, a.Login(h.beginLogin(anyStaff)))
 			h.refused("counter went back", id, err)
 		}
-		a.counter = 11
-		if _, err := h.keys.FinishLogin(t.Context(), anyStaff, a.login(h.beginLogin(anyStaff))); err != nil {
+		a.Counter = 11
+		if _, err := h.keys.FinishLogin(t.Context(), anyStaff, a.Login(h.beginLogin(anyStaff))); err != nil {
 			t.Errorf("the next count: %v", err)
 		}
 	})
@@ -230,10 +231,10 @@ func TestCopiesThatRaceDoNotBothGetIn(t *testing.T) {
 	each(t, func(h *house) {
 		o := ownerOf(h.add("ann", Agent))
 		a := h.enrolled(o)
-		a.counter = 2
+		a.Counter = 2
 		var answers [][]byte
 		for range 16 {
-			answers = append(answers, a.login(h.beginLogin(anyStaff)))
+			answers = append(answers, a.Login(h.beginLogin(anyStaff)))
 		}
 		var won atomic.Int32
 		var wg sync.WaitGroup
@@ -255,12 +256,12 @@ func TestCopiesThatRaceDoNotBothGetIn(t *testing.T) {
 func TestPasskeyWithoutCounterWorksAgain(t *testing.T) {
 	each(t, func(h *house) {
 		o := ownerOf(h.add("ann", Agent))
-		a := newAuthenticator(t)
-		if err := h.keys.FinishRegister(t.Context(), o, a.register(h.beginRegister(o))); err != nil {
+		a := passkeytest.New(t)
+		if err := h.keys.FinishRegister(t.Context(), o, a.Register(h.beginRegister(o))); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if id, err := h.keys.FinishLogin(t.Context(), anyStaff, a.login(h.beginLogin(anyStaff))); err != nil || id != o.ID {
+			if id, err := h.keys.FinishLogin(t.Context(), anyStaff, a.Login(h.beginLogin(anyStaff))); err != nil || id != o.ID {
 				t.Fatalf("%q, %v", id, err)
 			}
 		}
@@ -288,7 +289,7 @@ func TestPasskeyIsListedAndRemovedByItsOwnerOnly(t *testing.T) {
 		}
 		again := *a
 		h.pass(time.Minute)
-		err := h.keys.FinishRegister(t.Context(), bob, again.register(h.beginRegister(bob)))
+		err := h.keys.FinishRegister(t.Context(), bob, again.Register(h.beginRegister(bob)))
 		if !fail.Is(err, fail.Conflict) {
 			t.Errorf("one credential for two people: %v", err)
 		}
