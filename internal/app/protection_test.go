@@ -38,7 +38,10 @@ func (p *pages) consents(c contacts.ID) (list []consent.Consent) {
 
 func (p *pages) count(query string, args ...any) (n int64) {
 	p.Helper()
-	p.must(func(ctx context.Context, tx *db.Tx) (err error) { n, err = db.Count(ctx, tx, query, args...); return err })
+	p.must(func(ctx context.Context, tx *db.Tx) (err error) {
+		n, err = db.Count(ctx, tx, query, args...)
+		return err
+	})
 	return n
 }
 
