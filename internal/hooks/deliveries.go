@@ -59,7 +59,11 @@ func (h *Hooks) scan(d *Delivery, row func(...any) error) error {
 
 // Delivery returns a delivery; none is NotFound.
 func (h *Hooks) Delivery(ctx context.Context, tx *db.Tx, id DeliveryID) (*Delivery, error) {
-	return db.One(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE id = $1`, id)
+	d, err := db.One(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE id = $1`, id)
+	if fail.Is(err, fail.NotFound) {
+		return nil, fail.New(fail.NotFound, "there is no such call of a webhook")
+	}
+	return d, err
 }
 
 // About lists the newest deliveries about one thing.
@@ -74,7 +78,7 @@ func (h *Hooks) To(ctx context.Context, tx *db.Tx, e EndpointID, limit int) ([]D
 
 // Retry lets a failed delivery be tried again from the beginning, under the same
 // webhook-id. Its endpoint must be there and switched on.
-func (h *Hooks) Retry(ctx context.Context, tx *db.Tx, id DeliveryID, staff string) error {
+func (h *Hooks) Retry(ctx context.Context, tx *db.Tx, id DeliveryID, actor string) error {
 	d, err := h.Delivery(ctx, tx, id)
 	if err != nil {
 		return err
@@ -94,7 +98,7 @@ func (h *Hooks) Retry(ctx context.Context, tx *db.Tx, id DeliveryID, staff strin
 		return err
 	}
 	tx.AfterCommit(h.worker.Wake)
-	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "webhook.retried", About: d.About, Detail: "delivery " + string(id)})
+	return audit.Append(ctx, tx, audit.Entry{Actor: actor, Act: "webhook.retried", About: d.About, Detail: "delivery " + string(id)})
 }
 
 // steps are the waits after an attempt that failed (Standard Webhooks,

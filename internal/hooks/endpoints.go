@@ -23,7 +23,7 @@ type Endpoint struct {
 	Enabled  bool
 	Why      string    // it was switched off by itself: why
 	OldUntil time.Time // until here the secret before the last rotation signs too
-	MadeBy   string    // staff
+	MadeBy   string    // the actor, as audit names it
 	Made     time.Time
 
 	secret, oldSecret []byte // sealed
@@ -55,8 +55,9 @@ func (h *Hooks) scanEndpoint(e *Endpoint, row func(...any) error) error {
 // place is the first part of where sealed fields stand.
 const place = "hook"
 
-// Add makes an endpoint and returns its secret, which is shown this once.
-func (h *Hooks) Add(ctx context.Context, tx *db.Tx, address string, events []string, staff string) (e *Endpoint, secret string, err error) {
+// Add makes an endpoint and returns its secret, which is shown this once. Here and
+// below the actor is who did it, as audit names them: a member of staff or a key.
+func (h *Hooks) Add(ctx context.Context, tx *db.Tx, address string, events []string, actor string) (e *Endpoint, secret string, err error) {
 	if err := safehttp.Check(address); err != nil {
 		return nil, "", err
 	}
@@ -64,14 +65,15 @@ func (h *Hooks) Add(ctx context.Context, tx *db.Tx, address string, events []str
 		return nil, "", err
 	}
 	raw := newSecret()
-	e = &Endpoint{ID: EndpointID(db.NewID()), URL: address, Events: events, Enabled: true, MadeBy: staff, Made: tx.Now}
+	e = &Endpoint{ID: EndpointID(db.NewID()), URL: address, Events: events, Enabled: true, MadeBy: actor, Made: tx.Now}
 	e.secret = h.v.Desk().Seal(raw, place, string(e.ID), "secret")
 	err = tx.Put(ctx, `INSERT INTO hook_endpoints (id, url, events, secret, made_by, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		e.ID, h.v.Desk().SealText(address, place, string(e.ID), "url"), strings.Join(events, " "), e.secret, staff, db.Micros(tx.Now))
+		e.ID, h.v.Desk().SealText(address, place, string(e.ID), "url"), strings.Join(events, " "), e.secret, actor, db.Micros(tx.Now))
 	if err != nil {
 		return nil, "", err
 	}
-	return e, secretText(raw), record(ctx, tx, audit.Staff(staff), "webhook.added", e.ID, "events "+strings.Join(events, ", "))
+	tx.AfterCommit(h.forget)
+	return e, secretText(raw), record(ctx, tx, actor, "webhook.added", e.ID, "events "+strings.Join(events, ", "))
 }
 
 func record(ctx context.Context, tx *db.Tx, actor, act string, about EndpointID, detail string) error {
@@ -94,20 +96,21 @@ func (h *Hooks) Get(ctx context.Context, tx *db.Tx, id EndpointID) (*Endpoint, e
 
 // SetEnabled switches an endpoint on or off. What is queued for one that is off
 // fails, is shown, and can be tried again once it is on.
-func (h *Hooks) SetEnabled(ctx context.Context, tx *db.Tx, id EndpointID, on bool, staff string) error {
+func (h *Hooks) SetEnabled(ctx context.Context, tx *db.Tx, id EndpointID, on bool, actor string) error {
 	if _, err := h.Get(ctx, tx, id); err != nil {
 		return err
 	}
 	if err := db.Change(ctx, tx, `UPDATE hook_endpoints SET enabled = $2, why = '' WHERE id = $1`, id, on); err != nil {
 		return err
 	}
+	tx.AfterCommit(h.forget)
 	if on {
-		return record(ctx, tx, audit.Staff(staff), "webhook.enabled", id, "")
+		return record(ctx, tx, actor, "webhook.enabled", id, "")
 	}
 	if err := h.hasten(ctx, tx, id); err != nil {
 		return err
 	}
-	return record(ctx, tx, audit.Staff(staff), "webhook.disabled", id, "")
+	return record(ctx, tx, actor, "webhook.disabled", id, "")
 }
 
 // hasten makes due at once what waits for an endpoint that will not get it, so
@@ -119,7 +122,7 @@ func (h *Hooks) hasten(ctx context.Context, tx *db.Tx, id EndpointID) error {
 
 // Rotate gives an endpoint a new secret and returns it, this once. For OldSecret
 // the one before signs too; one still older does not.
-func (h *Hooks) Rotate(ctx context.Context, tx *db.Tx, id EndpointID, staff string) (secret string, err error) {
+func (h *Hooks) Rotate(ctx context.Context, tx *db.Tx, id EndpointID, actor string) (secret string, err error) {
 	e, err := h.Get(ctx, tx, id)
 	if err != nil {
 		return "", err
@@ -134,20 +137,21 @@ func (h *Hooks) Rotate(ctx context.Context, tx *db.Tx, id EndpointID, staff stri
 	if err != nil {
 		return "", err
 	}
-	return secretText(raw), record(ctx, tx, audit.Staff(staff), "webhook.rotated", id, "")
+	return secretText(raw), record(ctx, tx, actor, "webhook.rotated", id, "")
 }
 
 // Remove forgets an endpoint, its address and its secrets. What is queued for it
 // fails; what was sent stays on record.
-func (h *Hooks) Remove(ctx context.Context, tx *db.Tx, id EndpointID, staff string) error {
+func (h *Hooks) Remove(ctx context.Context, tx *db.Tx, id EndpointID, actor string) error {
 	if _, err := h.Get(ctx, tx, id); err != nil {
 		return err
 	}
 	if err := db.Change(ctx, tx, `DELETE FROM hook_endpoints WHERE id = $1`, id); err != nil {
 		return err
 	}
+	tx.AfterCommit(h.forget)
 	if err := h.hasten(ctx, tx, id); err != nil {
 		return err
 	}
-	return record(ctx, tx, audit.Staff(staff), "webhook.removed", id, "")
+	return record(ctx, tx, actor, "webhook.removed", id, "")
 }

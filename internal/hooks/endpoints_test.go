@@ -2,6 +2,9 @@ package hooks_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -215,4 +218,31 @@ func TestPayloadIsDroppedWhenItWasTaken(t *testing.T) {
 			t.Errorf("%d bytes are still there", n)
 		}
 	})
+}
+
+// TestEveryEventOfAnInstructionCanBeTold: what the flow of instructions tells is
+// known here, or its steps would fail.
+func TestEveryEventOfAnInstructionCanBeTold(t *testing.T) {
+	source, err := filepath.Glob("../authorise/*.go")
+	if err != nil || len(source) == 0 {
+		t.Fatal(source, err)
+	}
+	seen := map[string]bool{}
+	for _, f := range source {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`"(instruction\.(?:proved|approved|due|executed|refused|frozen|expired|cancelled))"`).FindAllStringSubmatch(string(b), -1) {
+			seen[m[1]] = true
+		}
+	}
+	for name := range seen {
+		if !slices.Contains(hooks.Events(), name) {
+			t.Errorf("%s cannot be told", name)
+		}
+	}
+	if len(seen) < 8 {
+		t.Errorf("only %v found in the source", seen)
+	}
 }

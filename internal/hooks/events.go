@@ -9,9 +9,12 @@ import (
 	"postern/internal/fail"
 )
 
-// Events are the names of what can be told, as an endpoint asks for them.
+// Events are the names of what can be told, as an endpoint asks for them. An
+// instruction.due goes to the one endpoint that does the instruction, whatever it
+// asked for; asking for it alone makes an endpoint that is told nothing else.
 func Events() []string {
-	return []string{"instruction.proved", "instruction.approved", "instruction.executed", "instruction.refused", "message.received", "message.sent"}
+	return []string{"instruction.proved", "instruction.approved", "instruction.due", "instruction.executed", "instruction.refused", "instruction.frozen", "instruction.expired",
+		"instruction.cancelled", "message.received", "message.sent"}
 }
 
 // known puts the names of events in order, each once.

@@ -19,6 +19,7 @@ package hooks
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"postern/internal/db"
@@ -64,6 +65,7 @@ type Hooks struct {
 	onDone  func(context.Context, *db.Tx, Delivery) error
 	observe func(string)
 	worker  *db.Worker
+	wanted  atomic.Pointer[wants]
 }
 
 // New returns hooks that do not send yet.
@@ -81,5 +83,10 @@ func New(o Options) *Hooks {
 }
 
 // Start begins to send. Stop waits for what is under way. Twice is harmless.
-func (h *Hooks) Start(ctx context.Context) error { return h.worker.Start(ctx) }
-func (h *Hooks) Stop()                           { h.worker.Stop() }
+func (h *Hooks) Start(ctx context.Context) error {
+	if err := h.Reload(ctx); err != nil {
+		return err
+	}
+	return h.worker.Start(ctx)
+}
+func (h *Hooks) Stop() { h.worker.Stop() }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"postern/internal/audit"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/hooks"
@@ -76,7 +77,7 @@ func (d *Desk) addWebhook(w http.ResponseWriter, r *http.Request, me *visitor) e
 	}
 	var secret string
 	err := d.db.Update(ctx, func(tx *db.Tx) (err error) {
-		_, secret, err = d.hooks.Add(ctx, tx, strings.TrimSpace(r.FormValue("url")), r.Form["event"], me.ID())
+		_, secret, err = d.hooks.Add(ctx, tx, strings.TrimSpace(r.FormValue("url")), r.Form["event"], audit.Staff(me.ID()))
 		return err
 	})
 	if fail.Is(err, fail.Invalid) {
@@ -93,7 +94,7 @@ func (d *Desk) rotateWebhook(w http.ResponseWriter, r *http.Request, me *visitor
 	ctx := r.Context()
 	var secret string
 	err := d.db.Update(ctx, func(tx *db.Tx) (err error) {
-		secret, err = d.hooks.Rotate(ctx, tx, hooks.EndpointID(r.PathValue("id")), me.ID())
+		secret, err = d.hooks.Rotate(ctx, tx, hooks.EndpointID(r.PathValue("id")), audit.Staff(me.ID()))
 		return err
 	})
 	if err != nil {
@@ -114,26 +115,26 @@ func (d *Desk) onWebhook(w http.ResponseWriter, r *http.Request, f func(ctx cont
 // webhookOn serves POST /desk/webhooks/{id}/on, and webhookOff /off.
 func (d *Desk) webhookOn(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return d.onWebhook(w, r, func(ctx context.Context, tx *db.Tx) error {
-		return d.hooks.SetEnabled(ctx, tx, hooks.EndpointID(r.PathValue("id")), true, me.ID())
+		return d.hooks.SetEnabled(ctx, tx, hooks.EndpointID(r.PathValue("id")), true, audit.Staff(me.ID()))
 	})
 }
 
 func (d *Desk) webhookOff(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return d.onWebhook(w, r, func(ctx context.Context, tx *db.Tx) error {
-		return d.hooks.SetEnabled(ctx, tx, hooks.EndpointID(r.PathValue("id")), false, me.ID())
+		return d.hooks.SetEnabled(ctx, tx, hooks.EndpointID(r.PathValue("id")), false, audit.Staff(me.ID()))
 	})
 }
 
 // removeWebhook serves POST /desk/webhooks/{id}/remove.
 func (d *Desk) removeWebhook(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return d.onWebhook(w, r, func(ctx context.Context, tx *db.Tx) error {
-		return d.hooks.Remove(ctx, tx, hooks.EndpointID(r.PathValue("id")), me.ID())
+		return d.hooks.Remove(ctx, tx, hooks.EndpointID(r.PathValue("id")), audit.Staff(me.ID()))
 	})
 }
 
 // callAgain serves POST /desk/webhooks/calls/{id}/again.
 func (d *Desk) callAgain(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return d.onWebhook(w, r, func(ctx context.Context, tx *db.Tx) error {
-		return d.hooks.Retry(ctx, tx, hooks.DeliveryID(r.PathValue("id")), me.ID())
+		return d.hooks.Retry(ctx, tx, hooks.DeliveryID(r.PathValue("id")), audit.Staff(me.ID()))
 	})
 }
