@@ -91,6 +91,9 @@ func (g *GPG) Generate(uid, expire string, at time.Time) string {
 	_, rest, _ := strings.Cut(string(status), "KEY_CREATED P ")
 	fpr, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
 	fpr = strings.Fields(fpr)[0]
+	if !at.IsZero() { // making the first took a moment, and the clock began anew
+		clock[1] = at.Add(5 * time.Second).UTC().Format("20060102T150405")
+	}
 	g.must(nil, append(clock, "--quick-add-key", fpr, "cv25519", "encr", expire)...)
 	return fpr
 }
