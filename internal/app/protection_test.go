@@ -16,6 +16,7 @@ import (
 	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/portal"
 )
 
@@ -272,6 +273,32 @@ func TestP5LinkAloneOpensNothingOfOthers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestP5LinkAloneIsAskedForAgainWhenItOpens: a choice that is taken back between
+// the page and its button counts no more, and neither does that of another case.
+func TestP5LinkAloneIsAskedForAgainWhenItOpens(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		item, c := p.waiting("canary-content")
+		try := func(c *cases.Case) error {
+			return p.d.db.Update(p.Context(), func(tx *db.Tx) error {
+				_, err := p.d.portal.ReleaseByLink(p.Context(), tx, &item.Item, c, false)
+				return err
+			})
+		}
+		if err := try(c); !fail.Is(err, fail.Denied) {
+			p.Errorf("nothing was given up: %v", err)
+		}
+		p.give(c.Contact, "factor")
+		other := *c
+		other.ID = "made-up"
+		if err := try(&other); !fail.Is(err, fail.Denied) {
+			p.Errorf("the item of another case: %v", err)
+		}
+		if err := try(c); err != nil {
+			p.Errorf("given up: %v", err)
+		}
+	})
 }
 
 // TestP5ComposerSaysWhoChose: the words, the button, and the tick without which
