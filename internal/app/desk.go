@@ -208,7 +208,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 			n, err := d.staff.Passkeys().Count(ctx, tx, "contact", string(c))
 			return n > 0, err
 		},
-		Relay: relay, Words: d.words, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
+		Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
 	if err := d.openHooks(); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		resolver = net.DefaultResolver
 	}
 	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox,
-		Resolver: resolver, Speaks: d.speaks, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
+		Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
 	return nil
@@ -304,6 +304,7 @@ func (d *Desk) tick(ctx context.Context) {
 	})
 	d.every(ctx, time.Minute, func() error { return d.boxes.Reload(ctx) })
 	d.every(ctx, time.Minute, func() error { return d.signer.Reload(ctx) }) // another node may have made a new key
+	d.every(ctx, time.Minute, func() error { return d.hooks.Reload(ctx) })  // or changed what the systems want to know
 }
 
 func (d *Desk) every(ctx context.Context, wait time.Duration, f func() error) {

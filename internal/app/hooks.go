@@ -3,16 +3,21 @@ package app
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"postern/internal/authorise"
+	"postern/internal/cases"
 	"postern/internal/config"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/hooks"
 	"postern/internal/instructions"
+	"postern/internal/outbox"
 	"postern/internal/safehttp"
 )
 
@@ -57,6 +62,38 @@ func (d *Desk) tell(ctx context.Context, tx *db.Tx, e authorise.Event) error {
 		return err
 	}
 	return d.hooks.Send(ctx, tx, hooks.EndpointID(e.Endpoint), event)
+}
+
+// Events of mail hold ids only: whoever may read more asks for it with a key.
+const (
+	receivedEvent = "message.received"
+	sentEvent     = "message.sent"
+)
+
+func (d *Desk) messageReceived(ctx context.Context, tx *db.Tx, m *cases.Message) error {
+	return d.publish(ctx, tx, receivedEvent, string(m.ID)+"-received", string(m.Case),
+		map[string]string{"case": string(m.Case), "message": string(m.ID), "contact": string(m.Contact)})
+}
+
+// messageSent names the event by the moment too: a delivery that failed, was tried
+// again and failed again has two ends.
+func (d *Desk) messageSent(ctx context.Context, tx *db.Tx, o *outbox.Delivery) error {
+	return d.publish(ctx, tx, sentEvent, fmt.Sprintf("%s-%s-%d", o.ID, o.State, db.Micros(o.Done)), string(o.Case),
+		map[string]string{"case": string(o.Case), "message": string(o.Message), "contact": string(o.Contact), "delivery": string(o.ID), "state": string(o.State)})
+}
+
+// publish queues an event for the systems that want it. Where none does, a mail
+// costs no query.
+func (d *Desk) publish(ctx context.Context, tx *db.Tx, name, id, about string, data map[string]string) error {
+	if !d.hooks.Wants(name) {
+		return nil
+	}
+	b, err := json.Marshal(map[string]any{"type": name, "timestamp": tx.Now.UTC().Format(time.RFC3339), "data": data})
+	if err != nil {
+		return err
+	}
+	_, err = d.hooks.Publish(ctx, tx, hooks.Event{ID: id, Name: name, Payload: b, About: about})
+	return err
 }
 
 // called takes what came of the call that had an instruction done. It only asks

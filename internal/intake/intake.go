@@ -56,10 +56,15 @@ type Options struct {
 	Outbox    *outbox.Outbox
 	Resolver  mailauth.Resolver // nil: sending domains are not checked
 	Speaks    Speaks            // nil: instructions are not proved by mail
+	Filed     Filed             // nil: nobody listens
 	Node      string
 	Log       *slog.Logger
 	Observe   func(event string) // metrics; may be nil
 }
+
+// Filed is told of every message from outside, in the transaction that files it.
+// A mail that came back is none: it is the end of one of ours.
+type Filed func(ctx context.Context, tx *db.Tx, m *cases.Message) error
 
 // Intake takes mail in.
 type Intake struct {
@@ -71,6 +76,7 @@ type Intake struct {
 	out      *outbox.Outbox
 	resolver mailauth.Resolver
 	speaks   Speaks
+	filed    Filed
 	log      *slog.Logger
 	observe  func(string)
 	worker   *db.Worker
@@ -87,10 +93,13 @@ const slots = 48
 
 // New returns an intake whose worker does not run yet.
 func New(o Options) *Intake {
-	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, resolver: o.Resolver, speaks: o.Speaks,
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
 		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if in.observe == nil {
 		in.observe = func(string) {}
+	}
+	if in.filed == nil {
+		in.filed = func(context.Context, *db.Tx, *cases.Message) error { return nil }
 	}
 	in.worker = &db.Worker{DB: o.DB, Slots: slots, Log: o.Log, Handle: in.handle, Queue: db.Queue{Table: "spool",
 		Ready: []string{"spooled"}, Busy: []string{"working"}, Owner: o.Node}}

@@ -74,6 +74,9 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
 			return err
 		}
+		if err := in.filed(ctx, tx, m); err != nil {
+			return err
+		}
 		detail := "by portal, " + string(r.Session.Factor)
 		if r.Person {
 			detail += "; asks for a person"

@@ -222,6 +222,11 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 		if err := in.speaksOf(ctx, tx, m, p, msg); err != nil {
 			return err
 		}
+		if p.bounce == "" {
+			if err := in.filed(ctx, tx, msg); err != nil {
+				return err
+			}
+		}
 		if err := in.fileAck(ctx, tx, m, p, ack, ackParts); err != nil {
 			return err
 		}

@@ -372,8 +372,13 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 		if s == Deferred {
 			return nil // attempts are counted in the row; the chain keeps outcomes
 		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery." + string(s), About: string(l.d.Case),
-			Detail: fmt.Sprintf("delivery %s, %s, attempt %d%s", l.d.ID, l.decision.Protection, l.d.Attempts+1, l.byConsent())})
+		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery." + string(s), About: string(l.d.Case),
+			Detail: fmt.Sprintf("delivery %s, %s, attempt %d%s", l.d.ID, l.decision.Protection, l.d.Attempts+1, l.byConsent())}); err != nil {
+			return err
+		}
+		d := *l.d // this may run again
+		d.State, d.Reason, d.Done = s, reason, done
+		return o.ended(ctx, tx, &d)
 	})
 }
 

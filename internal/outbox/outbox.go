@@ -257,11 +257,14 @@ func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, 
 	if !statusCode.MatchString(status) {
 		status = "no status"
 	}
-	d.State, d.Reason = Bounced, "returned by the receiving side: "+status+meaning(status)
+	d.State, d.Reason, d.Done = Bounced, "returned by the receiving side: "+status+meaning(status), tx.Now
 	if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, reason = $3, done_at = $4 WHERE id = $1`, d.ID, d.State, d.Reason, db.Micros(tx.Now)); err != nil {
 		return nil, err
 	}
-	return d, audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.bounced", About: string(d.Case), Detail: "delivery " + string(d.ID) + "; status " + status})
+	if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.bounced", About: string(d.Case), Detail: "delivery " + string(d.ID) + "; status " + status}); err != nil {
+		return nil, err
+	}
+	return d, o.ended(ctx, tx, d)
 }
 
 // AskAutoAnswered is the query for automatic mails that went to the address

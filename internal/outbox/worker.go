@@ -33,8 +33,13 @@ type Options struct {
 	Words      func() Words
 	Node       string
 	Log        *slog.Logger
+	Ended      Ended              // nil: nobody listens
 	Observe    func(event string) // metrics; may be nil
 }
+
+// Ended is told how a delivery came to its end (sent, captured, failed, bounced),
+// in the transaction that records it. One that was sent may still bounce.
+type Ended func(ctx context.Context, tx *db.Tx, d *Delivery) error
 
 // Outbox queues and sends.
 type Outbox struct {
@@ -48,6 +53,7 @@ type Outbox struct {
 	relay   Relay
 	words   func() Words
 	log     *slog.Logger
+	ended   Ended
 	observe func(string)
 	worker  *db.Worker
 	cpu     chan struct{} // as many sealers as cores
@@ -59,9 +65,12 @@ const senders = 48
 // New returns an outbox that does not send yet.
 func New(o Options) *Outbox {
 	x := &Outbox{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, passkey: o.HasPasskey,
-		relay: o.Relay, words: o.Words, log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
+		relay: o.Relay, words: o.Words, log: o.Log, ended: o.Ended, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if x.observe == nil {
 		x.observe = func(string) {}
+	}
+	if x.ended == nil {
+		x.ended = func(context.Context, *db.Tx, *Delivery) error { return nil }
 	}
 	x.worker = &db.Worker{DB: o.DB, Slots: senders, Log: o.Log, Handle: x.deliver, Queue: db.Queue{Table: "deliveries",
 		Ready: []string{string(Waiting), string(Deferred)}, Busy: []string{string(Working), string(Sending)}, Owner: o.Node}}
