@@ -34,13 +34,31 @@ const maxOpen = 20
 // Propose writes the canonical text and keeps it; the customer is told how to
 // prove it. wrong says by field what cannot be taken; nothing is kept then.
 func (f *Flow) Propose(ctx context.Context, p *Proposal) (i *instructions.Instruction, wrong map[string]string, err error) {
+	d, wrong, err := f.Draft(ctx, p)
+	if err != nil || len(wrong) > 0 {
+		return nil, wrong, err
+	}
+	return d.Instruction, nil, f.DB.Update(ctx, func(tx *db.Tx) error { return f.Keep(ctx, tx, d) })
+}
+
+// A Draft is a proposal whose text is written and sealed, and kept by nobody yet.
+type Draft struct {
+	Instruction *instructions.Instruction
+	t           *instructions.Type
+	who         *contacts.Contact
+	own         *cases.Case // its own case, if it gets one
+}
+
+// Draft writes the canonical text, for Keep. It is apart from Propose for whoever
+// keeps something of their own in the same transaction.
+func (f *Flow) Draft(ctx context.Context, p *Proposal) (d *Draft, wrong map[string]string, err error) {
 	t, who, values, wrong, err := f.prepare(ctx, p)
 	if err != nil || len(wrong) > 0 {
 		return nil, wrong, err
 	}
 	now := f.DB.Now()
 	ref := instructions.NewRef()
-	i = &instructions.Instruction{Type: t.ID, Contact: who.ID, Case: p.Case, Proposer: p.Proposer, Made: now, Expires: now.Add(t.Expiry)}
+	i := &instructions.Instruction{Type: t.ID, Contact: who.ID, Case: p.Case, Proposer: p.Proposer, Made: now, Expires: now.Add(t.Expiry)}
 	i.Doc = instructions.Doc{Ref: ref, Title: t.Title, Version: t.Version, Values: values, Payload: string(p.Key), Quote: clip(p.Quote), Message: p.Message,
 		Cooling: t.Cooling, Risky: t.Risky, Hook: t.Hook, Does: t.Does}
 	i.Doc.Text = t.Canonical(instructions.Facts{Org: f.Words().Org, Ref: ref, For: who.Title() + ", " + who.MailTo(), By: ByWords(p.Proposer), Made: now, Expires: i.Expires,
@@ -52,10 +70,7 @@ func (f *Flow) Propose(ctx context.Context, p *Proposal) (i *instructions.Instru
 	if own != nil {
 		i.Case = own.ID
 	}
-	if err := f.Instructions.New(i, key); err != nil {
-		return nil, nil, err
-	}
-	return i, nil, f.DB.Update(ctx, func(tx *db.Tx) error { return f.keep(ctx, tx, i, t, who, own) })
+	return &Draft{i, t, who, own}, nil, f.Instructions.New(i, key)
 }
 
 // prepare reads the type and the person, and brings the values into their form.
@@ -95,13 +110,14 @@ func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, 
 	return t, who, values, wrong, nil
 }
 
-// keep stores the instruction with its case in one transaction.
-func (f *Flow) keep(ctx context.Context, tx *db.Tx, i *instructions.Instruction, t *instructions.Type, who *contacts.Contact, own *cases.Case) (err error) {
-	if i.Need, _, i.Approvals, err = f.Need(ctx, tx, who, t, i.Doc.Values); err != nil {
+// Keep stores a draft with its case, and asks for the customer to be told.
+func (f *Flow) Keep(ctx context.Context, tx *db.Tx, d *Draft) (err error) {
+	i := d.Instruction
+	if i.Need, _, i.Approvals, err = f.Need(ctx, tx, d.who, d.t, i.Doc.Values); err != nil {
 		return err
 	}
-	if own != nil {
-		c := *own // this may run again
+	if d.own != nil {
+		c := *d.own // this may run again
 		if err := f.Cases.Add(ctx, tx, &c); err != nil {
 			return err
 		}

@@ -110,6 +110,11 @@ func (s *Store) Ended(ctx context.Context, tx *db.Tx, limit int) ([]Instruction,
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at > 0 ORDER BY ended_at DESC, id DESC LIMIT $1`, limit)
 }
 
+// List lists all of a state (empty: of any), newest first, before the one named.
+func (s *Store) List(ctx context.Context, tx *db.Tx, state State, before ID, limit int) ([]Instruction, error) {
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ($1 = '' OR state = $1) AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`, state, before, limit)
+}
+
 // Unseal opens what is shown; key is the contact's data key.
 func (i *Instruction) Unseal(key *vault.Key) error {
 	b, err := key.Open(i.sealed, "instruction", string(i.ID))
