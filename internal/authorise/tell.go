@@ -9,10 +9,13 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
+	"postern/internal/message"
 	"postern/internal/outbox"
+	"postern/internal/pgp"
 	"postern/internal/policy"
 )
 
@@ -349,4 +352,29 @@ func (f *Flow) Token(ctx context.Context, id instructions.ID) (token string, err
 		return "", err
 	}
 	return f.Sign(c)
+}
+
+// ReceiptFile is the receipt as a mail signed by us, for the customer to keep
+// and to check with any OpenPGP program: the same words that were sent.
+func (f *Flow) ReceiptFile(ctx context.Context, c contacts.ID, id instructions.ID) ([]byte, error) {
+	s, err := f.read(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := f.proofOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if proof == nil {
+		return nil, fail.New(fail.NotFound, "there is a receipt once it was authorised")
+	}
+	now := f.DB.Now()
+	domain := s.box.Address[strings.LastIndexByte(s.box.Address, '@')+1:]
+	out := pgp.Outgoing{Signer: s.box.Secret, Now: now, Draft: message.Draft{From: message.Address{Name: s.box.Name, Addr: s.box.Address}, To: []message.Address{{Addr: s.who.MailTo()}},
+		Subject: "Receipt " + s.i.Doc.Ref, Date: now, MessageID: db.NewSecret() + "@" + domain, Text: words{f.Words(), s, proof}.receipt()}}
+	sealed, err := pgp.Seal(out)
+	if err != nil {
+		return nil, fmt.Errorf("seal a receipt: %w", err)
+	}
+	return sealed.Raw, sealed.Check(out.Signer.Public(), nil)
 }

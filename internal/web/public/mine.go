@@ -236,6 +236,20 @@ func (s *Site) notMine(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// receipt serves GET /my/authorised/{id}/receipt.eml: signed by us, to be kept.
+func (s *Site) receipt(w http.ResponseWriter, r *http.Request) error {
+	o, done, err := s.protected(w, r)
+	if done {
+		return err
+	}
+	raw, err := s.Auth.ReceiptFile(r.Context(), o.contact.ID, instructions.ID(r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	web.ServeFile(w, "receipt.eml", raw)
+	return nil
+}
+
 // cancelWish serves POST /my/authorised/{id}/cancel.
 func (s *Site) cancelWish(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, "stop", func(ctx context.Context, o *owner, id instructions.ID) error {

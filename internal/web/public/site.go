@@ -97,6 +97,7 @@ func (s *Site) place() map[string]web.Handler {
 		"POST /my/authorised/{id}/show-code":      s.showCode,
 		"POST /my/authorised/{id}/signed":         s.bySignature,
 		"POST /my/authorised/{id}/not-mine":       s.notMine,
+		"GET /my/authorised/{id}/receipt.eml":     s.receipt,
 		"POST /my/authorised/{id}/cancel":         s.cancelWish,
 		"GET /my/keys":                            s.myKeys,
 		"POST /my/keys":                           s.bindKey,
