@@ -301,6 +301,38 @@ func TestP5LinkAloneIsAskedForAgainWhenItOpens(t *testing.T) {
 	})
 }
 
+// TestP5AnAgentAloneGivesNothingUp: whoever read out a code and enters with it
+// himself has a day in which every address of the customer says so, with the way
+// back, before anything is less protected.
+func TestP5AnAgentAloneGivesNothingUp(t *testing.T) {
+	eachPages(t, func(p *pages, later func(time.Duration)) {
+		item, c := p.waiting("canary-content")
+		_, cookie := p.enter(item.Link, p.code(item.ID)) // read out by noor
+		w := p.at(cookie, "POST", "/my/protection/encryption", url.Values{"do": {"give"}, "agree": {"encryption"}, "version": {"1"}})
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Counts from") {
+			p.Fatalf("%d %s", w.Code, w.Body)
+		}
+		form := url.Values{"text": {"We charged 4111 1111 1111 1111."}, "to": {string(c.Contact)}}
+		preview := func() string {
+			return p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/preview", form).Body.String()
+		}
+		if got := preview(); !strings.Contains(got, `"shown":"portal"`) {
+			p.Errorf("it counts at once: %s", got)
+		}
+		if page := p.at(cookie, "GET", "/my/protection", nil).Body.String(); !strings.Contains(page, "one of us read out the code") {
+			p.Error("the page does not say that it waits")
+		}
+		list := p.consents(c.Contact)
+		if w := p.at(nil, "GET", "/back/"+consent.Token(p.d.vault, list[0].ID), nil); !strings.Contains(w.Body.String(), "Nothing has changed yet") {
+			p.Errorf("the receipt's link does not lead back from what waits: %d", w.Code)
+		}
+		later(consent.Wait)
+		if consent.Standing(p.consents(c.Contact), consent.Encryption, p.d.db.Now()) == nil {
+			p.Error("it does not count a day later")
+		}
+	})
+}
+
 // TestP5ComposerSaysWhoChose: the words, the button, and the tick without which
 // nothing leaves readable.
 func TestP5ComposerSaysWhoChose(t *testing.T) {

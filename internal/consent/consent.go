@@ -9,6 +9,10 @@
 // person; they are asked again, and silence brings the protection back. Going
 // back takes one click, since more protection harms nobody.
 //
+// A code that one of us read out proves a person only as far as that one of us
+// can be trusted. What is given up by it counts a day later: the receipt has gone
+// to every address by then, with the way back.
+//
 // The table consents has one row for each time something was given up. A row
 // names the version of the wording and its hash, the channel and the proof; it
 // is ended once, and never deleted.
@@ -62,6 +66,7 @@ const (
 const (
 	Life     = 365 * 24 * time.Hour
 	AskAhead = 30 * 24 * time.Hour // before its end they are asked again
+	Wait     = 24 * time.Hour      // until it counts, if one of us had the code that proved it
 )
 
 // A Consent is one protection that one contact gave up.
@@ -73,6 +78,7 @@ type Consent struct {
 	Sum     string // SHA-256 of its text
 	Evidence
 	Given   time.Time
+	Starts  time.Time // it counts from here on
 	Expires time.Time
 	Asked   time.Time // the yearly question went out
 	Ended   time.Time // taken back, or lapsed; zero while it stands
@@ -88,17 +94,20 @@ type Evidence struct {
 	At          time.Time
 }
 
+// Open reports whether the consent was chosen and not ended. It may not count yet.
+func (c *Consent) Open(now time.Time) bool { return c.Ended.IsZero() && now.Before(c.Expires) }
+
 // Standing reports whether the consent counts now.
-func (c *Consent) Standing(now time.Time) bool { return c.Ended.IsZero() && now.Before(c.Expires) }
+func (c *Consent) Standing(now time.Time) bool { return c.Open(now) && !now.Before(c.Starts) }
 
 // Stood reports whether it counted at a moment that is past.
 func (c *Consent) Stood(at time.Time) bool {
-	return !at.Before(c.Given) && at.Before(c.Expires) && (c.Ended.IsZero() || at.Before(c.Ended))
+	return !at.Before(c.Starts) && at.Before(c.Expires) && (c.Ended.IsZero() || at.Before(c.Ended))
 }
 
 // Due reports whether it is time to ask again.
 func (c *Consent) Due(now time.Time) bool {
-	return c.Standing(now) && c.Asked.IsZero() && c.Expires.Sub(now) <= AskAhead
+	return c.Open(now) && c.Asked.IsZero() && c.Expires.Sub(now) <= AskAhead
 }
 
 // End ends the consent: the protection is back.
@@ -107,6 +116,17 @@ func (c *Consent) End(how string, now time.Time) error {
 		return fail.New(fail.Conflict, "this protection is back already")
 	}
 	c.Ended, c.How = now, how
+	return nil
+}
+
+// Chosen picks the consent of a scope that is open now, or nil: what going back
+// ends, whether it counts already or not.
+func Chosen(list []Consent, s Scope, now time.Time) *Consent {
+	for i := range list {
+		if list[i].Scope == s && list[i].Open(now) {
+			return &list[i]
+		}
+	}
 	return nil
 }
 

@@ -12,8 +12,9 @@ import (
 var noon = time.Date(2026, 5, 12, 12, 0, 0, 0, time.UTC)
 
 func TestStandingGivenEndedExpired(t *testing.T) {
-	given := Consent{Scope: Encryption, Given: noon, Expires: noon.Add(Life)}
-	ended := given
+	given := Consent{Scope: Encryption, Given: noon, Starts: noon, Expires: noon.Add(Life)}
+	ended, waits := given, given
+	waits.Starts = noon.Add(Wait)
 	if err := ended.End(ByPortal, noon.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +27,9 @@ func TestStandingGivenEndedExpired(t *testing.T) {
 		due   bool
 	}{
 		{"given", given, noon, true, true, false},
-		{"before it was given", given, noon.Add(-time.Second), true, false, false},
+		{"before it was given", given, noon.Add(-time.Second), false, false, false},
+		{"given by a code that was read out", waits, noon.Add(Wait - time.Second), false, false, false},
+		{"a day later", waits, noon.Add(Wait), true, true, false},
 		{"a month before its end", given, noon.Add(Life - AskAhead), true, true, true},
 		{"a day more", given, noon.Add(Life - AskAhead - 24*time.Hour), true, true, false},
 		{"the last second", given, noon.Add(Life - time.Second), true, true, true},

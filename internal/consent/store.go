@@ -11,11 +11,11 @@ import (
 	"postern/internal/fail"
 )
 
-const columns = `id, contact_id, scope, wording, wording_sum, channel, factor, fingerprint, message_id, proved_at, given_at, expires_at, asked_at, ended_at, ended_how`
+const columns = `id, contact_id, scope, wording, wording_sum, channel, factor, fingerprint, message_id, proved_at, given_at, starts_at, expires_at, asked_at, ended_at, ended_how`
 
 func scan(c *Consent, row func(...any) error) error {
 	return row(&c.ID, &c.Contact, &c.Scope, &c.Wording, &c.Sum, &c.Channel, &c.Factor, &c.Fingerprint, &c.Message, db.Time(&c.At),
-		db.Time(&c.Given), db.Time(&c.Expires), db.Time(&c.Asked), db.Time(&c.Ended), &c.How)
+		db.Time(&c.Given), db.Time(&c.Starts), db.Time(&c.Expires), db.Time(&c.Asked), db.Time(&c.Ended), &c.How)
 }
 
 // Ask is the query for all consents of a contact, newest first.
@@ -66,8 +66,12 @@ func Prepare(c contacts.ID, s Scope, version int64, p Proven, now time.Time) (*N
 	if !p.allows(c, s, version) {
 		return nil, fail.New(fail.Denied, "only the customer can give a protection up, after a proof that it is them")
 	}
-	return &New{Consent{ID: ID(db.NewID()), Contact: c, Scope: s, Wording: w.Version, Sum: w.Sum(), Evidence: p.Evidence,
-		Given: now, Expires: now.Add(Life)}, p}, nil
+	n := &New{Consent{ID: ID(db.NewID()), Contact: c, Scope: s, Wording: w.Version, Sum: w.Sum(), Evidence: p.Evidence,
+		Given: now, Starts: now, Expires: now.Add(Life)}, p}
+	if p.by != "" {
+		n.Starts = now.Add(Wait)
+	}
+	return n, nil
 }
 
 // Allowed says whether a consent may be given now. A mail that was signed before
@@ -113,8 +117,8 @@ func Give(ctx context.Context, tx *db.Tx, n *New) error {
 			return err
 		}
 	}
-	err = tx.Put(ctx, `INSERT INTO consents (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, '')`,
-		n.ID, n.Contact, n.Scope, n.Wording, n.Sum, n.Channel, n.Factor, n.Fingerprint, n.Message, db.Micros(n.At), db.Micros(n.Given), db.Micros(n.Expires))
+	err = tx.Put(ctx, `INSERT INTO consents (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, '')`,
+		n.ID, n.Contact, n.Scope, n.Wording, n.Sum, n.Channel, n.Factor, n.Fingerprint, n.Message, db.Micros(n.At), db.Micros(n.Given), db.Micros(n.Starts), db.Micros(n.Expires))
 	if err != nil {
 		return err
 	}
@@ -133,14 +137,14 @@ func (n *New) with() string {
 	return ", " + n.Factor
 }
 
-// Withdraw ends whatever stands for a scope: the protection is back. It reports
-// whether anything stood; going back twice is harmless.
+// Withdraw ends whatever was chosen for a scope: the protection is back, or stays.
+// It reports whether anything was; going back twice is harmless.
 func Withdraw(ctx context.Context, tx *db.Tx, c contacts.ID, s Scope, how string) (bool, error) {
 	list, err := Of(ctx, tx, c)
 	if err != nil {
 		return false, err
 	}
-	found := Standing(list, s, tx.Now)
+	found := Chosen(list, s, tx.Now)
 	if found == nil {
 		return false, nil
 	}

@@ -264,7 +264,10 @@ func TestLinkBackLeadsToItsConsentAlone(t *testing.T) {
 	})
 }
 
-func TestTheRecordNamesWhoReadOutTheCode(t *testing.T) {
+// TestP5WhatOneOfUsCouldHaveGivenCountsADayLater: the code that proved it was
+// read out by staff, so the receipt is there before anything is less protected.
+// The record names them, and going back ends it unused.
+func TestP5WhatOneOfUsCouldHaveGivenCountsADayLater(t *testing.T) {
 	each(t, func(b *book) {
 		n, err := Prepare("ada", Factor, 1, BySession("ada", "access code", "noor", noon), noon)
 		if err != nil {
@@ -279,6 +282,24 @@ func TestTheRecordNamesWhoReadOutTheCode(t *testing.T) {
 		})
 		if err != nil || len(rows) != 1 || !strings.HasSuffix(rows[0].Detail, "by portal, access code that staff noor read out") {
 			b.Errorf("%v %+v", err, rows)
+		}
+		if b.active("ada", Factor) {
+			b.Error("it counts at once")
+		}
+		b.later(Wait)
+		if !b.active("ada", Factor) {
+			b.Error("it does not count a day later")
+		}
+		b.later(-time.Hour)
+		err = b.do(func(ctx context.Context, tx *db.Tx) error {
+			stood, err := Withdraw(ctx, tx, "ada", Factor, ByLink)
+			if !stood {
+				b.Error("there was nothing to take back")
+			}
+			return err
+		})
+		if b.later(2 * time.Hour); err != nil || b.active("ada", Factor) {
+			b.Errorf("taken back in time, and it counts: %v", err)
 		}
 	})
 }

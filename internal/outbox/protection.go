@@ -76,7 +76,7 @@ func (o *Outbox) Protect(ctx context.Context, person contacts.ID, s consent.Scop
 	if err != nil {
 		return false, err
 	}
-	if consent.Standing(list, s, o.d.Now()) == nil {
+	if consent.Chosen(list, s, o.d.Now()) == nil {
 		return false, nil
 	}
 	n, err := o.backNotice(ctx, person, s, how)

@@ -3,7 +3,7 @@
 CREATE FUNCTION instructions_begin() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF NEW.state <> 'proposed' OR NEW.need < 1 OR (NEW.need < COALESCE((SELECT level FROM instruction_types WHERE id = NEW.type_id), 99)
-		AND NOT EXISTS (SELECT 1 FROM consents WHERE contact_id = NEW.contact_id AND scope = 'proof' AND ended_at = 0 AND expires_at > NEW.made_at)) THEN
+		AND NOT EXISTS (SELECT 1 FROM consents WHERE contact_id = NEW.contact_id AND scope = 'proof' AND ended_at = 0 AND starts_at <= NEW.made_at AND expires_at > NEW.made_at)) THEN
 		RAISE EXCEPTION 'instructions: begins as proposed, with the assurance that its type demands';
 	END IF;
 	RETURN NEW;

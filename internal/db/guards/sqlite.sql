@@ -2,7 +2,7 @@
 -- statement: approve an instruction that nobody proved.
 CREATE TRIGGER instructions_begin BEFORE INSERT ON instructions
 WHEN NEW.state <> 'proposed' OR NEW.need < 1 OR (NEW.need < COALESCE((SELECT level FROM instruction_types WHERE id = NEW.type_id), 99)
-	AND NOT EXISTS (SELECT 1 FROM consents WHERE contact_id = NEW.contact_id AND scope = 'proof' AND ended_at = 0 AND expires_at > NEW.made_at))
+	AND NOT EXISTS (SELECT 1 FROM consents WHERE contact_id = NEW.contact_id AND scope = 'proof' AND ended_at = 0 AND starts_at <= NEW.made_at AND expires_at > NEW.made_at))
 BEGIN SELECT RAISE(ABORT, 'instructions: begins as proposed, with the assurance that its type demands'); END;
 -- +statement
 CREATE TRIGGER instructions_fixed BEFORE UPDATE OF id, ref_hash, bind, type_id, contact_id, key_id, doc, need, approvals, proposer, made_at, expires_at ON instructions

@@ -11,6 +11,7 @@ CREATE TABLE consents (
 	message_id  TEXT NOT NULL DEFAULT '',
 	proved_at   BIGINT NOT NULL,
 	given_at    BIGINT NOT NULL,
+	starts_at   BIGINT NOT NULL,
 	expires_at  BIGINT NOT NULL,
 	asked_at    BIGINT NOT NULL DEFAULT 0,
 	ended_at    BIGINT NOT NULL DEFAULT 0,

@@ -76,7 +76,7 @@ func (s *Site) scope(o *owner, id consent.Scope) (Scope, consent.Wording, error)
 		return Scope{}, w, err
 	}
 	v := Scope{ID: string(id), Title: w.Title, Means: w.Means, Lines: w.Lines[:]}
-	if c := consent.Standing(o.chosen, id, s.DB.Now()); c != nil {
+	if c := consent.Chosen(o.chosen, id, s.DB.Now()); c != nil {
 		v = s.away(v, c)
 	}
 	return v, w, nil
@@ -85,6 +85,9 @@ func (s *Site) scope(o *owner, id consent.Scope) (Scope, consent.Wording, error)
 func (s *Site) away(v Scope, c *consent.Consent) Scope {
 	clock := s.Clock()
 	v.Away, v.Since, v.Until = true, clock.When(c.Given), clock.When(c.Expires)
+	if clock.Now.Before(c.Starts) {
+		v.From = clock.When(c.Starts)
+	}
 	v.How = "on this page, proved by " + c.Factor
 	if c.Channel == consent.SignedMail {
 		v.How = "by a mail that you signed"
@@ -180,12 +183,9 @@ func (s *Site) behind(ctx context.Context, token string) (c *consent.Consent, aw
 		if c, err = consent.ByToken(ctx, tx, s.Vault, token); err != nil {
 			return err
 		}
-		// Whichever consent stands now: the link in an old mail still leads back.
-		_, err = consent.Active(ctx, tx, c.Contact, c.Scope)
-		away = err == nil
-		if fail.Is(err, fail.NotFound) {
-			err = nil
-		}
+		// Whichever consent is open now: the link in an old mail still leads back.
+		list, err := consent.Of(ctx, tx, c.Contact)
+		away = consent.Chosen(list, c.Scope, tx.Now) != nil
 		return err
 	})
 	return c, away, err

@@ -21,6 +21,7 @@ type Scope struct {
 	Lines []string
 	Away  bool // they gave it up
 	Since web.When
+	From  web.When // it counts only from then on; zero: it does
 	Until web.When
 	How   string // it was given up
 }
