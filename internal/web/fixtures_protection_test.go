@@ -21,9 +21,12 @@ func protectionFixtures() []fixture {
 	away, link := mail, mail
 	away.Away, away.Since, away.Until, away.How = true, day(2026, 5, 12), day(2027, 5, 12), "on this page, proved by passkey"
 	link.ID, link.Title, link.Means = "factor", "The second proof on the secure page", "A message that waits on our secure page opens by the link in our mail and one button, without a code and without your passkey."
+	waits := away
+	waits.ID, waits.Title, waits.Since, waits.From, waits.How = "signature", "Signatures on my mails", at(-2), at(22), "on this page, proved by access code"
 	form := public.GiveUpPage{Public: pub(), Scope: mail, Still: "Other people’s data, and topics that we list, stay protected whatever you choose.", Version: 1, Today: at(0), Ends: day(2027, 11, 22),
 		Phrase: "I give up: encryption of my mails (version 1)", Mail: "support@northmere.example"}
 	again := form
+	again.Waits = true
 	again.Scope, again.Errors = away, web.Errors{{Field: "agree", Text: "Tick that you have read what can happen, or keep the protection."}}
 	opted := casePage()
 	opted.Messages, opted.Notices, opted.Links, opted.Sensitive = thread()[:1], nil, nil, "personal data"
@@ -34,9 +37,10 @@ func protectionFixtures() []fixture {
 		Send:     web.SendFor("opted-out", true), Shown: "opted-out", Todo: "Confirm it is sensitive and leaves readable."}}
 	return []fixture{
 		{"case-opted-out", desk.Templates, "case", opted},
-		{"p-protection", p, "protection", public.ProtectionPage{Public: pub(), Scopes: []public.Scope{away, link}, Mails: mails}},
+		{"p-protection", p, "protection", public.ProtectionPage{Public: pub(), Scopes: []public.Scope{away, waits, link}, Mails: mails}},
 		{"p-give-up", p, "give-up", form}, {"p-give-up-error", p, "give-up", again},
 		{"p-protection-receipt", p, "protection-receipt", public.ReceiptPage{Public: pub(), Scope: away, Version: 1, Sum: sum, Mails: mails}},
+		{"p-protection-waits", p, "protection-receipt", public.ReceiptPage{Public: pub(), Scope: waits, Version: 1, Sum: sum, Mails: mails}},
 		{"p-protection-on", p, "protection-receipt", public.ReceiptPage{Public: pub(), Scope: mail, Mails: mails[:1]}},
 		{"p-back", p, "protection-back", public.BackPage{Public: pub(), Scope: away, Link: "/back/x"}},
 		{"p-back-done", p, "protection-back", public.BackPage{Public: pub(), Scope: mail, Link: "/back/x", Done: true}},

@@ -117,7 +117,7 @@ func (s *Site) giveUpPage(w http.ResponseWriter, r *http.Request, status int, o 
 	if err != nil {
 		return err
 	}
-	p := GiveUpPage{Public: s.base(), Scope: v, Still: wording.Still, Version: wording.Version}
+	p := GiveUpPage{Public: s.base(), Scope: v, Still: wording.Still, Version: wording.Version, Waits: o.session.By != ""}
 	p.Today, p.Ends = p.When(p.Now), p.When(p.Now.Add(consent.Life))
 	p.Errors = errs
 	if key, _ := o.contact.VerifiedKey(s.DB.Now()); key != nil {

@@ -35,6 +35,7 @@ type GiveUpPage struct {
 	Version int64
 	Today   web.When
 	Ends    web.When
+	Waits   bool   // it would count a day later: one of us read out the code they came in with
 	Phrase  string // the line that does the same in a signed mail
 	Mail    string // the address for that
 }
