@@ -85,7 +85,7 @@ func Authenticator(tab *Tab) {
 func (b *Browser) Tab(t testing.TB, opts ...Option) *Tab {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
-	ctx, stop2 := context.WithTimeout(ctx, 90*time.Second)
+	ctx, stop2 := context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(func() { stop2(); stop() })
 	tab := &Tab{t: t, ctx: ctx}
 	tab.must(chromedp.Do(ctx))
@@ -235,4 +235,12 @@ func (tab *Tab) Shot(dir, name string, width int64, theme string) {
 	png, err := chromedp.Run(tab.ctx, chromedp.FullScreenshot(100))
 	tab.must(err)
 	tab.must(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, theme)), png, 0o644))
+}
+
+// Fetch returns what an address of the page's own site answers to this tab.
+func (tab *Tab) Fetch(url string) []byte {
+	tab.t.Helper()
+	s, err := chromedp.Run(tab.ctx, chromedp.Evaluate[string](fmt.Sprintf(`fetch(%q).then(r => r.text())`, url), chromedp.EvalAwaitPromise))
+	tab.must(err)
+	return []byte(s)
 }
