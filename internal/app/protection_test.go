@@ -359,6 +359,9 @@ func TestP5ComposerSaysWhoChose(t *testing.T) {
 		if page := p.do("agent", "GET", "/desk/cases/"+string(c.ID), nil).Body.String(); !strings.Contains(page, "(their choice, ") {
 			p.Error("the case does not say why it leaves readable")
 		}
+		if page := p.do("agent", "GET", "/desk/contacts/"+string(c.Contact), nil).Body.String(); !strings.Contains(page, "Given up by themselves") || !strings.Contains(page, "Encryption of my mails") {
+			p.Error("the contact's page does not say what they gave up")
+		}
 	})
 }
 

@@ -30,12 +30,14 @@ func protectionFixtures() []fixture {
 	again.Scope, again.Errors = away, web.Errors{{Field: "agree", Text: "Tick that you have read what can happen, or keep the protection."}}
 	opted := casePage()
 	opted.Messages, opted.Notices, opted.Links, opted.Sensitive = thread()[:1], nil, nil, "personal data"
-	opted.Contact = &desk.ContactCard{ID: "c7", Name: "Priya Raman", Trust: web.KeyNone()}
+	opted.Contact = &desk.ContactCard{ID: "c7", Name: "Priya Raman", Trust: web.KeyNone(),
+		GivenUp: []desk.GivenUp{{Title: "Encryption of my mails", Since: day(2026, 5, 12)}, {Title: "The second proof on the secure page", Since: at(-2), From: at(22)}}}
 	opted.Compose = desk.Composer{Case: "3", UndoFor: 15, Fixed: "This case is sensitive: personal data", Text: "Dear Priya,\n\nyour balance is 4,200.\n\nMara Stein", Preview: desk.Preview{
 		To:       []desk.Recipient{{ID: "c7", Name: "Priya Raman", Detail: "On this case", Protection: web.GoesOpted(day(2026, 5, 12)), Why: "Because it is sensitive, and they chose to get such mail readable."}},
 		Findings: []desk.Finding{{ID: "own:c7", Class: "warn", Icon: "alert", Title: "It is sensitive and leaves readable.", Text: "They chose that for their own data. Other people’s stays protected.", Confirm: "Nothing in it is about anybody but Priya Raman"}},
 		Send:     web.SendFor("opted-out", true), Shown: "opted-out", Todo: "Confirm it is sensitive and leaves readable."}}
 	return []fixture{
+		{"contact-opted-out", desk.Templates, "contact", desk.ContactPage{Staff: staff("contacts", ""), Card: *opted.Contact}},
 		{"case-opted-out", desk.Templates, "case", opted},
 		{"p-protection", p, "protection", public.ProtectionPage{Public: pub(), Scopes: []public.Scope{away, waits, link}, Mails: mails}},
 		{"p-give-up", p, "give-up", form}, {"p-give-up-error", p, "give-up", again},

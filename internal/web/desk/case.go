@@ -202,6 +202,7 @@ func (d *Desk) fillCase(p *CasePage, f *file, x caseExtra) {
 	}
 	if k := f.people[c.Contact]; k != nil {
 		p.Contact = d.card(p.Clock, k, f.passkeys)
+		p.Contact.GivenUp = givenUp(p.Clock, f.chosen)
 		p.Contact.History = history(p.Clock, f.history, d)
 		for _, e := range f.earlier {
 			if e.ID != c.ID {

@@ -46,8 +46,16 @@ type ContactCard struct {
 	Keys      []Key
 	Pending   *Key // a second key, which carries no authority yet
 	Passkeys  int  // enrolled on the portal
+	GivenUp   []GivenUp
 	History   []Event
 	Cases     []Row
+}
+
+// GivenUp is a protection that they gave up themselves.
+type GivenUp struct {
+	Title string
+	Since web.When
+	From  web.When // it counts only from then on; zero: it does
 }
 
 // Address of a contact; Shown is masked where the page is not about them.

@@ -8,6 +8,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
@@ -72,6 +73,11 @@ func (d *Desk) contactPage(w http.ResponseWriter, r *http.Request, me *visitor, 
 			return err
 		}
 		p.Card = *d.card(p.Clock, c, n)
+		chosen, err := consent.Of(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		p.Card.GivenUp = givenUp(p.Clock, chosen)
 		rows, err := audit.About(ctx, tx, string(id), 30)
 		if err != nil {
 			return err
@@ -117,6 +123,27 @@ func (d *Desk) card(clock web.Clock, c *contacts.Contact, passkeys int) *Contact
 		card.Keys = append(card.Keys, k)
 	}
 	return card
+}
+
+// givenUp lists what they gave up of their protection; agents read it, and
+// cannot change it.
+func givenUp(clock web.Clock, chosen []consent.Consent) (out []GivenUp) {
+	for _, s := range consent.Scopes() {
+		c := consent.Chosen(chosen, s, clock.Now)
+		if c == nil {
+			continue
+		}
+		w, err := consent.Shown(s, c.Wording)
+		if err != nil {
+			continue // a wording that was never shown
+		}
+		v := GivenUp{Title: w.Title, Since: clock.When(c.Given)}
+		if clock.Now.Before(c.Starts) {
+			v.From = clock.When(c.Starts)
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 func keyView(clock web.Clock, k *contacts.Key, use *contacts.Key) Key {
