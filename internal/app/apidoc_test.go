@@ -147,6 +147,8 @@ func (c *caller) misfits(schema map[string]any, v any, at string) (out []string)
 		for name, f := range m {
 			if p := dig(s, "properties", name); p != nil {
 				out = append(out, c.misfits(p, f, at+"."+name)...)
+			} else if rest := dig(s, "additionalProperties"); rest != nil {
+				out = append(out, c.misfits(rest, f, at+"."+name)...)
 			} else {
 				bad("holds an undocumented " + name)
 			}
@@ -199,10 +201,18 @@ func (c *caller) documented() (out []string) {
 }
 
 // scope is what the document says an operation needs.
-func (c *caller) scope(op string) apikeys.Scope {
+func (c *caller) scope(op string) apikeys.Scope { return c.scopes(op)[0] }
+
+// scopes are those of which the document says that one is enough.
+func (c *caller) scopes(op string) []apikeys.Scope {
 	method, path, _ := strings.Cut(op, " ")
-	s, _ := dig(c.doc, "paths", path, strings.ToLower(method))["x-scope"].(string)
-	return apikeys.Scope(s)
+	o := dig(c.doc, "paths", path, strings.ToLower(method))
+	s, _ := o["x-scope"].(string)
+	out := []apikeys.Scope{apikeys.Scope(s)}
+	if or, ok := o["x-scope-or"].(string); ok {
+		out = append(out, apikeys.Scope(or))
+	}
+	return out
 }
 
 // statuses are those that the document names for an operation.

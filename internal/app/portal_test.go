@@ -17,6 +17,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/config"
 	"postern/internal/db"
 	"postern/internal/db/dbtest"
 	"postern/internal/portal"
@@ -24,6 +25,11 @@ import (
 
 // eachPages runs f on a desk on each database; later moves the desk's clock.
 func eachPages(t *testing.T, f func(p *pages, later func(time.Duration))) {
+	eachPagesOf(t, func(*config.Config) {}, f)
+}
+
+// eachPagesOf is eachPages with other settings.
+func eachPagesOf(t *testing.T, set func(*config.Config), f func(p *pages, later func(time.Duration))) {
 	for name, mk := range dbtest.URLs() {
 		t.Run(name, func(t *testing.T) {
 			database := ""
@@ -34,7 +40,9 @@ func eachPages(t *testing.T, f func(p *pages, later func(time.Duration))) {
 			clock := make(chan time.Time, 1) // holds the time; whoever reads puts it back
 			clock <- now
 			get := func() time.Time { n := <-clock; clock <- n; return n }
-			f(openPagesAt(t, database, get), func(d time.Duration) { clock <- (<-clock).Add(d) })
+			cfg := testConfig(t, database)
+			set(cfg)
+			f(openPagesOf(t, cfg, get), func(d time.Duration) { clock <- (<-clock).Add(d) })
 		})
 	}
 }

@@ -45,8 +45,12 @@ type pages struct {
 func openPages(t *testing.T, database string) *pages { return openPagesAt(t, database, nil) }
 
 func openPagesAt(t *testing.T, database string, clock func() time.Time) *pages {
+	return openPagesOf(t, testConfig(t, database), clock)
+}
+
+func openPagesOf(t *testing.T, cfg *config.Config, clock func() time.Time) *pages {
 	t.Helper()
-	d, err := Open(t.Context(), testConfig(t, database), slog.New(slog.DiscardHandler), clock)
+	d, err := Open(t.Context(), cfg, slog.New(slog.DiscardHandler), clock)
 	if err != nil {
 		t.Fatal(err)
 	}

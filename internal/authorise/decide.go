@@ -67,7 +67,7 @@ func (f *Flow) Cancel(ctx context.Context, actor string, id instructions.ID) err
 		if i.Proposer != actor {
 			return fail.New(fail.NotFound, "there is no such instruction of yours")
 		}
-		if i.State != instructions.Proposed {
+		if i.Open() && i.State != instructions.Proposed {
 			return fail.New(fail.Conflict, "it was proved already; ask for it to be refused instead")
 		}
 		if err := f.Instructions.End(ctx, tx, i, instructions.Cancelled, "by who proposed it", actor); err != nil {

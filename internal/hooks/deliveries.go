@@ -76,6 +76,12 @@ func (h *Hooks) To(ctx context.Context, tx *db.Tx, e EndpointID, limit int) ([]D
 	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE endpoint_id = $1 ORDER BY made_at DESC, id DESC LIMIT $2`, e, limit)
 }
 
+// Calls lists the deliveries to one endpoint, the newest first, before the one
+// named (empty: from the top).
+func (h *Hooks) Calls(ctx context.Context, tx *db.Tx, e EndpointID, before DeliveryID, limit int) ([]Delivery, error) {
+	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE endpoint_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`, e, before, limit)
+}
+
 // Retry lets a failed delivery be tried again from the beginning, under the same
 // webhook-id. Its endpoint must be there and switched on.
 func (h *Hooks) Retry(ctx context.Context, tx *db.Tx, id DeliveryID, actor string) error {

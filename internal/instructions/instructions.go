@@ -67,6 +67,9 @@ const (
 	Cancelled State = "cancelled" // by whoever proposed it
 )
 
+// States lists all, in the order they are come through.
+var States = []State{Proposed, Proved, Approved, Executed, Refused, Frozen, Expired, Cancelled}
+
 // MaxTries is how many wrong codes an instruction bears, over all reissues.
 const MaxTries = 5
 

@@ -20,9 +20,11 @@ import (
 	"strings"
 
 	"postern/internal/apikeys"
+	"postern/internal/authorise"
 	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/hooks"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/vault"
@@ -37,6 +39,8 @@ type Options struct {
 	Contacts  *contacts.Book
 	Mailboxes *mailboxes.Store
 	Outbox    *outbox.Outbox
+	Auth      *authorise.Flow
+	Hooks     *hooks.Hooks
 	BaseURL   string // https://host, no trailing slash
 	Version   string
 	HSTS      bool // reached by TLS with a certificate that others trust
@@ -60,7 +64,7 @@ const (
 
 // operations lists all, in the order of the document.
 func (a *API) operations() []operation {
-	return slices.Concat(a.messages(), a.contacts())
+	return slices.Concat(a.messages(), a.contacts(), a.instructions(), a.webhooks())
 }
 
 // New returns the API.

@@ -41,9 +41,19 @@ func (s schemas) check(v any, x *schema, at string) error {
 }
 
 func (s schemas) checkObject(v map[string]any, x *schema, at string) error {
-	for name := range v {
-		if x.Properties[name] == nil {
+	if x.MaxFields > 0 && len(v) > x.MaxFields {
+		return fail.New(fail.Invalid, "%s holds more than %d", place(at), x.MaxFields)
+	}
+	for name, f := range v {
+		if x.Properties[name] != nil {
+			continue
+		}
+		rest, named := x.Rest.(*schema)
+		if !named {
 			return fail.New(fail.Invalid, "there is no field %q in %s", clip(name), place(at))
+		}
+		if err := s.check(f, rest, strings.TrimPrefix(at+"."+clip(name), ".")); err != nil {
+			return err
 		}
 	}
 	for _, name := range x.Required {

@@ -58,6 +58,10 @@ func methodName(m string) string {
 func (a *API) describe(op operation) dict {
 	out := dict{"operationId": op.ID, "summary": op.Summary, "description": op.About + " Scope: " + string(op.Scope) + ".",
 		"responses": a.responses(op), "x-scope": op.Scope}
+	if op.Or != "" {
+		out["description"] = op.About + " Scope: " + string(op.Scope) + ", or " + string(op.Or) + "."
+		out["x-scope-or"] = op.Or
+	}
 	if p := parameters(op); len(p) > 0 {
 		out["parameters"] = p
 	}

@@ -103,5 +103,8 @@ func (a *API) systemMessage(ctx context.Context, c *call, in *newMessage) (*outb
 			return nil, err
 		}
 	}
-	return s, a.DB.View(ctx, func(tx *db.Tx) error { return a.find(ctx, tx, in, s) })
+	return s, a.DB.View(ctx, func(tx *db.Tx) error {
+		s.To, s.Case, err = a.find(ctx, tx, in.Contact, in.Address, in.Case)
+		return err
+	})
 }

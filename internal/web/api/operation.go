@@ -20,7 +20,8 @@ type operation struct {
 	Summary      string
 	About        string
 	Scope        apikeys.Scope
-	Status       int // of success
+	Or           apikeys.Scope // another scope that is enough; empty: none
+	Status       int           // of success
 	Query        []query
 	Fails        []kind // beside those that every operation has
 	Once         bool   // it takes, and needs, an Idempotency-Key
@@ -88,7 +89,7 @@ func (a *API) read(body []byte, t reflect.Type, in any) error {
 // answer serves an operation to a caller whose key was checked.
 func (a *API) answer(op operation) handler {
 	return func(w http.ResponseWriter, r *http.Request, key *apikeys.Key) error {
-		if err := needs(w, key, op.Scope); err != nil {
+		if err := needs(w, key, op.Scope, op.Or); err != nil {
 			return err
 		}
 		leave, err := a.room(r)

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"postern/internal/apikeys"
@@ -16,11 +18,12 @@ import (
 
 // A problem is what a caller reads when something went wrong (RFC 9457, 3).
 type problem struct {
-	Type     string `json:"type" about:"which kind of problem; it leads into this document"`
-	Title    string `json:"title" about:"the kind in words"`
-	Status   int    `json:"status" about:"the HTTP status again"`
-	Detail   string `json:"detail" about:"what happened, why, and what to do now"`
-	Incident string `json:"incident,omitempty" about:"reference into the desk's log, when it was our fault"`
+	Type     string            `json:"type" about:"which kind of problem; it leads into this document"`
+	Title    string            `json:"title" about:"the kind in words"`
+	Status   int               `json:"status" about:"the HTTP status again"`
+	Detail   string            `json:"detail" about:"what happened, why, and what to do now"`
+	Incident string            `json:"incident,omitempty" about:"reference into the desk's log, when it was our fault"`
+	Fields   map[string]string `json:"fields,omitempty" about:"what is wrong with each of the values, by its name"`
 }
 
 // kind is one of the ways to fail: its status, its title, what to do about it.
@@ -50,13 +53,20 @@ var kinds = []kind{malformed, unauthenticated, denied, notFound, method, conflic
 
 // A refusal fails in a way that only this door knows.
 type refusal struct {
-	kind kind
-	text string
+	kind   kind
+	text   string
+	fields map[string]string
 }
 
 func (r *refusal) Error() string { return r.text }
 
-func refuse(k kind, text string) error { return &refusal{k, text} }
+func refuse(k kind, text string) error { return &refusal{kind: k, text: text} }
+
+// refuseFields says of each value by its name why it cannot be taken.
+func refuseFields(wrong map[string]string) error {
+	names := strings.Join(slices.Sorted(maps.Keys(wrong)), ", ")
+	return &refusal{invalid, `in "values" these cannot be taken, and "fields" says why: ` + names, wrong}
+}
 
 // kindOf is how a failure is answered, and in which words.
 func kindOf(err error) (kind, string) {
@@ -83,9 +93,9 @@ func notLetIn(w http.ResponseWriter, err error) error {
 	return refuse(unauthenticated, fail.Text(err))
 }
 
-// needs refuses a key without the scope (RFC 6750, 3.1).
-func needs(w http.ResponseWriter, key *apikeys.Key, s apikeys.Scope) error {
-	if key.May(s) {
+// needs refuses a key without the scope, or another that is enough (RFC 6750, 3.1).
+func needs(w http.ResponseWriter, key *apikeys.Key, s, or apikeys.Scope) error {
+	if key.May(s) || or != "" && key.May(or) {
 		return nil
 	}
 	w.Header().Set("WWW-Authenticate", realm+`, error="insufficient_scope", scope="`+string(s)+`"`)
@@ -110,6 +120,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	k, text := kindOf(err)
 	p := problem{Type: a.typeOf(k), Title: k.title, Status: k.status, Detail: sentence(text)}
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		p.Fields = r.fields
+	}
 	if k == internal {
 		p.Incident, p.Detail = rand.Text()[:8], sentence(k.title)
 		slog.ErrorContext(r.Context(), "api request failed", "method", r.Method, "route", r.Pattern, "incident", p.Incident, "err", err)
@@ -122,7 +135,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 			h.Set("Retry-After", "300")
 		}
 	}
-	b, _ := json.Marshal(p) // strings and a number cannot fail
+	b, _ := json.Marshal(p) // strings and numbers cannot fail
 	send(w, k.status, "application/problem+json", b)
 }
 

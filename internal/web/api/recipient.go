@@ -8,35 +8,34 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
-	"postern/internal/outbox"
 )
 
-// find looks the person and the case up.
-func (a *API) find(ctx context.Context, tx *db.Tx, in *newMessage, s *outbox.SystemMessage) error {
+// find looks up the person that a request names, by id or address, and the case,
+// if it names one.
+func (a *API) find(ctx context.Context, tx *db.Tx, contact, address, in string) (who contacts.ID, c cases.ID, err error) {
 	nobody := fail.New(fail.NotFound, "there is no such contact; add them first")
-	if in.Contact != "" && !isID(in.Contact) {
-		return nobody
+	if contact != "" && !isID(contact) {
+		return "", "", nobody
 	}
-	who := a.Contacts.AskID(contacts.ID(in.Contact))
-	if in.Address != "" {
-		who = a.Contacts.Ask(in.Address)
+	asked := a.Contacts.AskID(contacts.ID(contact))
+	if address != "" {
+		asked = a.Contacts.Ask(address)
 	}
-	if err := tx.Read(ctx, who.Queries...); err != nil {
-		return err
+	if err := tx.Read(ctx, asked.Queries...); err != nil {
+		return "", "", err
 	}
-	p, err := who.Contact()
+	p, err := asked.Contact()
 	if fail.Is(err, fail.NotFound) {
-		return nobody
+		return "", "", nobody
 	}
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	s.To = p.ID
-	if in.Case == "" {
-		return nil
+	if in == "" {
+		return p.ID, "", nil
 	}
-	s.Case, err = a.caseNamed(ctx, tx, in.Case)
-	return err
+	c, err = a.caseNamed(ctx, tx, in)
+	return p.ID, c, err
 }
 
 // caseNamed finds a case by its reference or its id. Whether the person is part

@@ -13,7 +13,7 @@ import (
 //
 // The tags of a field: json gives its name, and omitempty or omitzero make it
 // optional; about explains it; enum lists what it may be; min and max are its
-// length in characters, or the number of items.
+// length in characters, or the number of items or of fields.
 type schema struct {
 	Ref         string             `json:"$ref,omitempty"`
 	Type        string             `json:"type,omitempty"`
@@ -27,7 +27,8 @@ type schema struct {
 	Items       *schema            `json:"items,omitempty"`
 	Properties  map[string]*schema `json:"properties,omitempty"`
 	Required    []string           `json:"required,omitempty"`
-	Closed      *bool              `json:"additionalProperties,omitempty"` // false in what comes in
+	Rest        any                `json:"additionalProperties,omitempty"` // of what comes in: false, or what each other field is (*schema)
+	MaxFields   int                `json:"maxProperties,omitempty"`
 }
 
 // schemas are those of structs, by name: components/schemas of the document.
@@ -54,6 +55,8 @@ func (s schemas) of(t reflect.Type, in bool) *schema {
 		return &schema{Type: "integer"}
 	case reflect.Slice:
 		return &schema{Type: "array", Items: s.of(t.Elem(), in)}
+	case reflect.Map: // by names that somebody chose
+		return &schema{Type: "object", Rest: s.of(t.Elem(), in)}
 	case reflect.Struct:
 		return s.ofStruct(t, in)
 	}
@@ -68,7 +71,7 @@ func (s schemas) ofStruct(t reflect.Type, in bool) *schema {
 	}
 	x := &schema{Type: "object", Properties: map[string]*schema{}}
 	if in {
-		x.Closed = new(bool)
+		x.Rest = false
 	}
 	s[name] = x
 	for i := range t.NumField() {
@@ -79,9 +82,12 @@ func (s schemas) ofStruct(t reflect.Type, in bool) *schema {
 		if e := f.Tag.Get("enum"); e != "" {
 			p.Enum = strings.Fields(e)
 		}
-		if p.Type == "array" {
+		switch p.Type {
+		case "array":
 			p.MaxItems = number(f.Tag.Get("max"))
-		} else {
+		case "object":
+			p.MaxFields = number(f.Tag.Get("max"))
+		default:
 			p.MinLength, p.MaxLength = number(f.Tag.Get("min")), number(f.Tag.Get("max"))
 		}
 		x.Properties[key] = p
