@@ -13,7 +13,7 @@ var floors = strings.Fields(`
 	fail db db/dbtest jobs vault safehttp jws
 	message pgp mailauth evidence smtpc dlp links
 	gpgtest browsertest passkeytest
-	audit staff contacts mailboxes apikeys hooks
+	audit staff contacts mailboxes apikeys hooks texts
 	policy consent cases portal instructions
 	outbox authorise intake
 	smtpd web web/public web/desk web/api

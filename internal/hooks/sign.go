@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"postern/internal/fail"
 )
 
 // secretSize is between the 24 and 64 bytes of Standard Webhooks, "Signature scheme".
@@ -32,6 +34,21 @@ func sign(secret []byte, id string, at time.Time, body []byte) string {
 }
 
 func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
+// Headers are those of a request that is signed with one secret, for what is sent
+// past the queue of this package.
+func Headers(secret []byte, id string, at time.Time, body []byte) map[string]string {
+	return headers([][]byte{secret}, id, at, body)
+}
+
+// ParseSecret reads a secret as secretText writes it, with or without its prefix.
+func ParseSecret(text string) ([]byte, error) {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "whsec_"))
+	if err != nil || len(raw) < 24 || len(raw) > 64 {
+		return nil, fail.New(fail.Invalid, "the secret must be 24 to 64 bytes in base64, such as whsec_ and what \"openssl rand -base64 32\" prints")
+	}
+	return raw, nil
+}
 
 // headers are those of one attempt (Standard Webhooks, "Webhook headers"): its
 // time is its own, the id is not. During a rotation there is a signature for each
