@@ -34,10 +34,13 @@ const (
 
 // fitPassword refuses a password that is short, or is little more than common
 // words, walks over the keyboard, and the words in own: the account's names.
-func fitPassword(p string, own ...string) error {
+func fitPassword(p string, own ...string) error { return fit("password", p, own...) }
+
+// fit is fitPassword for a secret by another name.
+func fit(noun, p string, own ...string) error {
 	letters := []rune(strings.ToLower(p))
 	if n := len(letters); n < minPassword || n > maxPassword {
-		return fail.New(fail.Invalid, "a password needs 12 letters or more, 256 at most; a line of words is fine")
+		return fail.New(fail.Invalid, "a %s needs 12 letters or more, 256 at most; a line of words is fine", noun)
 	}
 	guessed := make([]bool, len(letters))
 	words := append(strings.Fields(common), own...)
@@ -57,7 +60,7 @@ func fitPassword(p string, own ...string) error {
 		}
 	}
 	if len(rest) < left {
-		return fail.New(fail.Invalid, "this password is among those that are tried first; take a line of words")
+		return fail.New(fail.Invalid, "this %s is among those that are tried first; take a line of words", noun)
 	}
 	return nil
 }

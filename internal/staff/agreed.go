@@ -1,0 +1,96 @@
+package staff
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"postern/internal/db"
+	"postern/internal/fail"
+)
+
+// AgreedCodes are the codes that customers choose for themselves. One is kept and
+// compared like a password of ours, one at a time behind the same line.
+type AgreedCodes struct{ s *Service }
+
+// AgreedCodes are the customers' own codes.
+func (s *Service) AgreedCodes() *AgreedCodes { return &AgreedCodes{s} }
+
+// Hash checks that a code is fit and hashes it, outside any transaction. own are
+// the customer's names and addresses, which a guesser tries first.
+func (a *AgreedCodes) Hash(ctx context.Context, code string, own ...string) (phc string, err error) {
+	code = strings.TrimSpace(code)
+	if err := fit("code", code, namesOf(own...)...); err != nil {
+		return "", err
+	}
+	err = a.s.hashing(ctx, func() { phc = hashPassword(code) })
+	return phc, err
+}
+
+// Save makes a hashed code the customer's, in place of an earlier one.
+func (a *AgreedCodes) Save(ctx context.Context, tx *db.Tx, contact, phc string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO agreed_codes (contact_id, hash, made_at) VALUES ($1, $2, $3)
+		ON CONFLICT (contact_id) DO UPDATE SET hash = excluded.hash, made_at = excluded.made_at, used_at = 0`,
+		contact, a.s.v.Desk().SealText(phc, "agreed-code", contact), db.Micros(tx.Now))
+	return err
+}
+
+// Remove takes the customer's code away.
+func (a *AgreedCodes) Remove(ctx context.Context, tx *db.Tx, contact string) error {
+	return db.Change(ctx, tx, `DELETE FROM agreed_codes WHERE contact_id = $1`, contact)
+}
+
+// An Agreed is a customer's code, as it is kept. The zero value is no code.
+type Agreed struct {
+	phc        string
+	Made, Used time.Time
+}
+
+// Of returns the customer's code; none is the zero value.
+func (a *AgreedCodes) Of(ctx context.Context, tx *db.Tx, contact string) (Agreed, error) {
+	c, err := db.One(ctx, tx, func(c *Agreed, row func(...any) error) error {
+		var sealed []byte
+		if err := row(&sealed, db.Time(&c.Made), db.Time(&c.Used)); err != nil {
+			return err
+		}
+		var err error
+		c.phc, err = a.s.v.Desk().OpenText(sealed, "agreed-code", contact)
+		return err
+	}, `SELECT hash, made_at, used_at FROM agreed_codes WHERE contact_id = $1`, contact)
+	if fail.Is(err, fail.NotFound) {
+		return Agreed{}, nil
+	}
+	if err != nil {
+		return Agreed{}, err
+	}
+	return *c, nil
+}
+
+// Fits compares what was typed, outside any transaction. Where there is no code it
+// compares all the same, so that it takes as long. What is too short to be one
+// costs nothing: that says something of what was typed, and of nobody's code.
+func (a *AgreedCodes) Fits(ctx context.Context, c Agreed, typed, where string) (bool, error) {
+	typed = strings.TrimSpace(typed)
+	if n := utf8.RuneCountInString(typed); n < minPassword || n > maxPassword {
+		return false, nil
+	}
+	leave, err := a.s.line.enter(where)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	phc := c.phc
+	if phc == "" {
+		phc = dummy
+	}
+	right := false
+	err = a.s.hashing(ctx, func() { right = checkPassword(typed, phc) })
+	return right && c.phc != "", err
+}
+
+// Use records that the code let its owner in, if it is still the one that fitted.
+func (a *AgreedCodes) Use(ctx context.Context, tx *db.Tx, contact string, c Agreed) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE agreed_codes SET used_at = $3 WHERE contact_id = $1 AND made_at = $2`, contact, db.Micros(c.Made), db.Micros(tx.Now))
+	return n == 1, err
+}
