@@ -35,6 +35,7 @@ import (
 	"postern/internal/smtpc"
 	"postern/internal/smtpd"
 	"postern/internal/staff"
+	"postern/internal/texts"
 	"postern/internal/vault"
 	"postern/internal/web"
 )
@@ -61,6 +62,7 @@ type Desk struct {
 	relay    *smtpc.Client // nil: the tray
 	auth     *authorise.Flow
 	hooks    *hooks.Hooks
+	texts    *texts.Texts
 	signer   *jws.Signer
 
 	smtp    []*smtpd.Server
@@ -212,6 +214,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	if err := d.openHooks(); err != nil {
 		return err
 	}
+	if err := d.openTexts(); err != nil {
+		return err
+	}
 	if err := d.openAuthorise(ctx); err != nil {
 		return err
 	}
@@ -223,6 +228,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
+	d.addTextJobs()
 	return nil
 }
 

@@ -61,7 +61,8 @@ func (d *Desk) expire(ctx context.Context) error {
 		old := db.Micros(tx.Now.Add(-7 * 24 * time.Hour))
 		for _, q := range []string{`DELETE FROM staff_sessions WHERE made_at < $1`, `DELETE FROM portal_sessions WHERE made_at < $1`,
 			`DELETE FROM staff_links WHERE expires_at < $1`, `DELETE FROM throttles WHERE until_at < $1`, `DELETE FROM ceremonies WHERE expires_at < $1`,
-			`DELETE FROM item_codes WHERE expires_at < $1`, `DELETE FROM api_once WHERE made_at < $1`} {
+			`DELETE FROM item_codes WHERE expires_at < $1`, `DELETE FROM api_once WHERE made_at < $1`, `DELETE FROM texts WHERE asked_at < $1`, `DELETE FROM captured_texts WHERE made_at < $1`,
+			`DELETE FROM portal_codes WHERE expires_at < $1`} {
 			if _, err := tx.Exec(ctx, q, old); err != nil {
 				return err
 			}

@@ -221,6 +221,10 @@ func (f *Flow) callable(ctx context.Context, tx *db.Tx, i *instructions.Instruct
 	return fail.New(fail.Invalid, "choose a number of theirs to call")
 }
 
+// errReadsOnly: a call-back proves together with the session in which its code
+// crosses. An agreed code can be known to others for as long as it stands.
+var errReadsOnly = fail.New(fail.Denied, "the code that you chose lets you read, and no more. To approve by telephone, come in with your passkey, your app, or a code that we read to you")
+
 // ByCall takes the code that was read out, typed on the page in a session that
 // somebody else's code, or another factor, opened: one member of staff must not
 // stand on both sides.
@@ -228,6 +232,9 @@ func (f *Flow) ByCall(ctx context.Context, ses *portal.Session, id instructions.
 	s, err := f.read(ctx, ses.Contact, id)
 	if err != nil {
 		return err
+	}
+	if !ses.Factor.Decides() {
+		return errReadsOnly
 	}
 	return f.call(ctx, s, instructions.ToPortal, code, func(c *instructions.Code) (attested string) {
 		if c.By == ses.By {
@@ -243,6 +250,9 @@ func (f *Flow) ShowCode(ctx context.Context, ses *portal.Session, id instruction
 	s, err := f.read(ctx, ses.Contact, id)
 	if err != nil {
 		return "", err
+	}
+	if !ses.Factor.Decides() {
+		return "", errReadsOnly
 	}
 	code = portal.NewCode()
 	return code, f.DB.Update(ctx, func(tx *db.Tx) error {

@@ -66,6 +66,11 @@ type Config struct {
 	HooksAllow string `key:"hooks.allow" help:"networks inside your house that webhooks may reach, such as 10.1.0.0/16, separated by commas; empty: none"`
 	HooksCA    string `key:"hooks.ca_file" help:"file with certificates that vouch for the systems that webhooks call; empty: the system's"`
 
+	TextsURL     string `key:"texts.url" help:"https address of the provider that sends codes to customers' telephones, as POST of JSON with to, text and kind; hooks.allow and hooks.ca_file hold for it too; empty: no such codes"`
+	TextsSecret  string `key:"texts.secret" help:"secret that signs what goes to texts.url (Standard Webhooks): whsec_ and 24 to 64 bytes in base64"`
+	TextsKind    string `key:"texts.kind=sms" help:"what the provider is asked for: sms, or voice that reads the text out"`
+	TextsCapture bool   `key:"texts.capture=false" help:"keep codes for telephones in the tray, to try the desk out: whoever may read the tray can come in as any customer"`
+
 	MetricsAddr string `key:"metrics.addr" help:"where to serve Prometheus metrics; empty: nowhere"`
 	Node        string `key:"node" help:"name of this node among several; empty: the host's name"`
 	LogLevel    string `key:"log.level=info" help:"debug, info, warn or error"`
@@ -213,7 +218,24 @@ func (c *Config) check() error {
 	if strings.ContainsAny(c.OrgName, "\r\n@<>") || c.OrgName == "" {
 		return refuse("org.name", c.OrgName, "it must be a name without line breaks, @, < or >")
 	}
+	if err := c.checkTexts(); err != nil {
+		return err
+	}
 	return c.checkAddresses()
+}
+
+// checkTexts wants one way or none. What the address and the secret look like is
+// seen by the sender.
+func (c *Config) checkTexts() error {
+	switch {
+	case c.TextsURL != "" && c.TextsCapture:
+		return refuse("texts.capture", "true", "texts go to texts.url or to the tray, not to both")
+	case (c.TextsURL == "") != (c.TextsSecret == ""):
+		return fail.New(fail.Invalid, "give the settings texts.url and texts.secret together, or neither")
+	case c.TextsKind != "sms" && c.TextsKind != "voice":
+		return refuse("texts.kind", c.TextsKind, "say sms or voice")
+	}
+	return nil
 }
 
 func (c *Config) checkAddresses() error {

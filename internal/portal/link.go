@@ -44,10 +44,10 @@ func (s *Store) ReleaseByLink(ctx context.Context, tx *db.Tx, i *Item, c *cases.
 }
 
 // Proof is what the session shows of its visitor, for a choice about their
-// protection. The link alone shows nothing.
+// protection. The link alone shows nothing, an agreed code not enough.
 func (s *Session) Proof() consent.Proven {
 	factor := ""
-	if s.Factor.Proves() {
+	if s.Factor.Decides() {
 		factor = string(s.Factor)
 	}
 	return consent.BySession(s.Contact, factor, s.By, s.Made)

@@ -38,11 +38,20 @@ type Factor string
 const (
 	AccessCode Factor = "access code"
 	Passkey    Factor = "passkey"
-	LinkOnly   Factor = "link only" // none: they gave the second proof up (link.go)
+	TextCode   Factor = "text code"   // a machine sent it to the number on file; restricted (NIST SP 800-63B-4, 3.2.9)
+	Agreed     Factor = "agreed code" // they chose it: like a password, it is good anywhere and as long as it stays
+	LinkOnly   Factor = "link only"   // none: they gave the second proof up (link.go)
 )
 
 // Proves reports whether the factor shows more than that somebody has the link.
-func (f Factor) Proves() bool { return f == AccessCode || f == Passkey || f == CodeApp }
+func (f Factor) Proves() bool {
+	return f == AccessCode || f == Passkey || f == CodeApp || f == TextCode || f == Agreed
+}
+
+// Decides reports whether the factor is enough to change how somebody is
+// protected or proves who they are, or to stand beside a call-back. What can be
+// written down and used again and again reads, and decides nothing.
+func (f Factor) Decides() bool { return f.Proves() && f != Agreed }
 
 // An Item waits for one contact.
 type Item struct {

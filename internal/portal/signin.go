@@ -25,33 +25,47 @@ func (s *Store) signInHash(c contacts.ID, code string) string {
 	return hex.EncodeToString(s.v.MAC("sign-in-code", string(c), digits))
 }
 
-// IssueSignIn stores a code that an agent reads out on the telephone, and with
-// which the customer enters their place once. Earlier ones end.
-func (s *Store) IssueSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, staff, code string) error {
+// IssueSignIn stores a code with which the customer enters their place once: an
+// AccessCode that a member of staff reads out on the telephone, or a TextCode
+// that a machine sends, with staff empty. Earlier ones end.
+func (s *Store) IssueSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor, staff, code string) error {
 	if _, err := tx.Exec(ctx, `UPDATE portal_codes SET expires_at = $2 WHERE contact_id = $1 AND used_at = 0 AND expires_at > $2`, c, db.Micros(tx.Now)); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO portal_codes (id, contact_id, hash, by_staff, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		db.NewID(), c, s.signInHash(c, code), staff, db.Micros(tx.Now), db.Micros(tx.Now.Add(CodeLife))); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO portal_codes (id, contact_id, hash, factor, by_staff, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		db.NewID(), c, s.signInHash(c, code), f, staff, db.Micros(tx.Now), db.Micros(tx.Now.Add(CodeLife))); err != nil {
 		return err
 	}
-	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "place.code-issued", About: string(c)})
+	actor := audit.System
+	if staff != "" {
+		actor = audit.Staff(staff)
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: actor, Act: "place.code-issued", About: string(c), Detail: string(f)})
+}
+
+// OnTheTelephone reports whether a code that was read out is still good. No text
+// is sent then: whoever knows an address could otherwise end it.
+func OnTheTelephone(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) {
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM portal_codes WHERE contact_id = $1 AND factor = $2 AND used_at = 0 AND expires_at > $3`, c, AccessCode, db.Micros(tx.Now))
+	return n > 0, err
 }
 
 // RedeemSignIn tries a sign-in code of the contact, "" for nobody: that takes the
-// same time and fails. Each code bears five tries.
-func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code string) (ok bool, by string, err error) {
+// same time and fails. Each code bears five tries. f is empty for every kind of
+// wrong; by is who read the code out, if somebody did.
+func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code string) (f Factor, by string, err error) {
 	type row struct {
 		id, hash, by string
+		factor       Factor
 		used         time.Time
 		expires      time.Time
 		tries        int64
 	}
 	live, err := db.List(ctx, tx, func(r *row, scan func(...any) error) error {
-		return scan(&r.id, &r.hash, &r.by, db.Time(&r.used), db.Time(&r.expires), &r.tries)
-	}, `SELECT id, hash, by_staff, used_at, expires_at, tries FROM portal_codes WHERE contact_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1`, c)
+		return scan(&r.id, &r.hash, &r.by, &r.factor, db.Time(&r.used), db.Time(&r.expires), &r.tries)
+	}, `SELECT id, hash, by_staff, factor, used_at, expires_at, tries FROM portal_codes WHERE contact_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1`, c)
 	if err != nil {
-		return false, "", err
+		return "", "", err
 	}
 	var r row
 	if len(live) > 0 {
@@ -60,10 +74,13 @@ func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code
 	fits := hmac.Equal([]byte(r.hash), []byte(s.signInHash(c, code)))
 	if !fits || c == "" || !r.used.IsZero() || !tx.Now.Before(r.expires) || r.tries >= MaxTries {
 		_, err := tx.Exec(ctx, `UPDATE portal_codes SET tries = tries + 1 WHERE id = $1`, r.id)
-		return false, "", err
+		return "", "", err
 	}
 	n, err := tx.Exec(ctx, `UPDATE portal_codes SET used_at = $2 WHERE id = $1 AND used_at = 0 AND tries < $3`, r.id, db.Micros(tx.Now), MaxTries)
-	return n == 1, r.by, err
+	if err != nil || n == 0 {
+		return "", "", err
+	}
+	return r.factor, r.by, nil
 }
 
 // Enter begins a session in the customer's place, after the factor was checked.
@@ -88,6 +105,13 @@ func Sessions(ctx context.Context, tx *db.Tx, c contacts.ID) ([]Session, error) 
 // EndAll signs the contact out everywhere, but for the session kept ("" for none).
 func EndAll(ctx context.Context, tx *db.Tx, c contacts.ID, kept string) error {
 	_, err := tx.Exec(ctx, `UPDATE portal_sessions SET ended_at = $2 WHERE contact_id = $1 AND ended_at = 0 AND hash <> $3`, c, db.Micros(tx.Now), kept)
+	return err
+}
+
+// EndBy ends the contact's sessions that a factor opened: what opened them counts
+// no more.
+func EndBy(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor) error {
+	_, err := tx.Exec(ctx, `UPDATE portal_sessions SET ended_at = $2 WHERE contact_id = $1 AND ended_at = 0 AND factor = $3`, c, db.Micros(tx.Now), f)
 	return err
 }
 

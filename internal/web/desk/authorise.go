@@ -353,7 +353,7 @@ func (d *Desk) placeCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 		if err := instructions.MayCall(&c.Phones[0], tx.Now); err != nil {
 			return err
 		}
-		return d.portal.IssueSignIn(ctx, tx, id, me.ID(), code)
+		return d.portal.IssueSignIn(ctx, tx, id, portal.AccessCode, me.ID(), code)
 	})
 	if err != nil {
 		return err

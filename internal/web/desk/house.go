@@ -16,6 +16,7 @@ import (
 	"postern/internal/outbox"
 	"postern/internal/pgp"
 	"postern/internal/policy"
+	"postern/internal/texts"
 	"postern/internal/web"
 )
 
@@ -32,8 +33,12 @@ func (d *Desk) tray(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx := r.Context()
 	p := TrayPage{Staff: d.chrome(me, "tray"), Relay: d.o.Relay}
 	var list []outbox.Delivery
+	var captured []texts.Captured
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
 		if list, err = d.out.Tray(ctx, tx, 100); err != nil {
+			return err
+		}
+		if captured, err = d.o.Texts.Captured(ctx, tx, 50); err != nil {
 			return err
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
@@ -47,6 +52,9 @@ func (d *Desk) tray(w http.ResponseWriter, r *http.Request, me *visitor) error {
 			return err
 		}
 		p.Rows = append(p.Rows, trayRow(p.Clock, &list[i], raw))
+	}
+	for _, t := range captured {
+		p.Texts = append(p.Texts, TrayText{t.Number, t.Text, p.Clock.When(t.At)})
 	}
 	return web.Render(w, r, Templates, "tray", p)
 }

@@ -8,6 +8,13 @@ type TrayPage struct {
 	Relay string // where mail goes from here, if a relay is set
 	Rows  []TrayRow
 	Older string
+	Texts []TrayText // newest first
+}
+
+// TrayText is a captured text to a telephone.
+type TrayText struct {
+	To, Text string
+	At       web.When
 }
 
 // TrayRow is one captured mail.

@@ -21,6 +21,7 @@ import (
 	"postern/internal/outbox"
 	"postern/internal/portal"
 	"postern/internal/staff"
+	"postern/internal/texts"
 	"postern/internal/vault"
 	"postern/internal/web"
 )
@@ -38,6 +39,7 @@ type Options struct {
 	Staff     *staff.Service
 	Auth      *authorise.Flow
 	Hooks     *hooks.Hooks
+	Texts     *texts.Texts
 	Org       func() web.Org
 	Zone      *time.Location
 	BaseURL   string

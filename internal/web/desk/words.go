@@ -43,6 +43,7 @@ var acts = []struct{ act, words string }{
 	{"item.placed", "Placed on the portal"}, {"item.fetched", "Portal link fetched, nothing shown"}, {"item.code-issued", "Access code given"}, {"item.refused", "Portal refused a code"},
 	{"item.released", "Viewed on the portal"}, {"item.recalled", "Recalled, never viewed"}, {"item.expired", "Expired on the portal"}, {"passkey.added", "Passkey added"}, {"passkey.removed", "Passkey removed"},
 	{"mail.repeated", "The same mail came again, merged"}, {"mail.quarantined", "Mail put into quarantine"}, {"mail.rerun", "Quarantined mail run again"}, {"mail.dropped", "Mail of ours came back, dropped"},
+	{"text.sent", "Code sent by text message"}, {"text.failed", "A code by text message could not be sent"}, {"agreed.set", "Code of their own choice set"}, {"agreed.removed", "Code of their own choice removed"},
 	{"consent.given", "Gave up a protection"}, {"consent.ended", "A protection is back"}, {"consent.asked", "Asked whether they still want less protection"}, {"consent.refused", "A mail that would give up a protection did not count"},
 	{"contact.added", "Contact added"}, {"contact.renamed", "Contact renamed"}, {"address.added", "Address added"}, {"phone.added", "Telephone number added"},
 	{"key.harvested", "Key found in a mail"}, {"key.pending", "A different key turned up"}, {"key.renewed", "Known key renewed by its owner"}, {"key.added", "Key added"}, {"key.verified", "Key compared with its owner"}, {"key.rejected", "Key rejected"},

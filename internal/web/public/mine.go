@@ -11,6 +11,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
+	"postern/internal/portal"
 	"postern/internal/web"
 )
 
@@ -79,14 +80,14 @@ func (s *Site) instructionPage(w http.ResponseWriter, r *http.Request, status in
 	if i.State == instructions.Proposed && !s.DB.Now().Before(i.Expires) {
 		p.State, p.Words, p.CanStop, p.Mine = "expired", "Nobody approved it in time, so it lapsed. Nothing was changed.", false, false
 	}
-	if err := s.ways(ctx, &p, i, who); err != nil {
+	if err := s.ways(ctx, &p, i, who, o.session.Factor); err != nil {
 		return err
 	}
 	return web.RenderStatus(w, r, status, Templates, "instruction", p)
 }
 
 // ways lists the proofs that count for it and that this person has.
-func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact) error {
+func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact, came portal.Factor) error {
 	return s.DB.View(ctx, func(tx *db.Tx) error {
 		if proof, err := s.Auth.Instructions.ProofOf(ctx, tx, i.ID); err == nil {
 			p.Proof, p.Proved = instructions.Words(proof.Level), p.When(proof.At)
@@ -104,7 +105,7 @@ func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Ins
 		key, _ := who.VerifiedKey(tx.Now)
 		p.Passkey = n > 0 && i.Need <= instructions.Passkey
 		p.App = app != nil && i.Need <= instructions.TOTP
-		p.Call = len(who.Phones) > 0 && i.Need <= instructions.Call
+		p.Call = len(who.Phones) > 0 && came.Decides() && i.Need <= instructions.Call
 		p.Sign = key != nil
 		if len(who.Phones) > 0 {
 			p.Phone = who.Phones[0].Last()
@@ -201,8 +202,8 @@ func (s *Site) showCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	code, err := s.Auth.ShowCode(r.Context(), o.session, instructions.ID(r.PathValue("id")))
-	if fail.Is(err, fail.Conflict) {
-		return s.instructionPage(w, r, http.StatusConflict, o, "", web.Errors{{Field: "code", Text: upperFirst(fail.Text(err)) + "."}})
+	if fail.Is(err, fail.Conflict) || fail.Is(err, fail.Denied) {
+		return s.instructionPage(w, r, web.StatusOf(err), o, "", web.Errors{{Field: "code", Text: upperFirst(fail.Text(err)) + "."}})
 	}
 	if err != nil {
 		return err

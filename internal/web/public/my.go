@@ -80,17 +80,21 @@ func (s *Site) session(r *http.Request) (ses *portal.Session, err error) {
 }
 
 func (s *Site) enterPage(w http.ResponseWriter, r *http.Request, status int, address string, errs web.Errors) error {
-	p := EnterPage{Public: s.base(), Address: address, Codes: !s.Auth.Strict}
+	return s.renderEnter(w, r, status, EnterPage{Address: address}, errs)
+}
+
+func (s *Site) renderEnter(w http.ResponseWriter, r *http.Request, status int, p EnterPage, errs web.Errors) error {
+	p.Public, p.Codes, p.Texts = s.base(), !s.Auth.Strict, s.mayText()
 	p.Errors = errs
 	return web.RenderStatus(w, r, status, Templates, "enter", p)
 }
 
 // errEnter is the one answer to everything that does not let somebody in: it
 // does not say whether the address is known.
-const errEnter = "That did not let you in. Check the address and the code. A code that we read to you is good for ten minutes and for one use; one of your app is good for half a minute."
+const errEnter = "That did not let you in. Check the address and the code. A code that we read or send to you is good for ten minutes and for one use; one of your app is good for half a minute."
 
-// signIn serves POST /my/sign-in: an address, and a code of the app or one that
-// was read out on the telephone.
+// signIn serves POST /my/sign-in: an address, and a code of the app, one that was
+// read out or sent, or one that was agreed.
 func (s *Site) signIn(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 4096)
 	address, code := strings.TrimSpace(r.FormValue("address")), r.FormValue("code")
@@ -98,8 +102,8 @@ func (s *Site) signIn(w http.ResponseWriter, r *http.Request) error {
 		return fail.New(fail.Denied, "only a passkey opens this place; codes are switched off here")
 	}
 	token, err := s.tryCode(r.Context(), address, code, web.Network(r))
-	if fail.Is(err, fail.TooMany) {
-		return s.enterPage(w, r, http.StatusTooManyRequests, address, web.Errors{{Field: "code", Text: upperFirst(fail.Text(err)) + "."}})
+	if fail.Is(err, fail.TooMany) || fail.Is(err, fail.Unavailable) {
+		return s.enterPage(w, r, web.StatusOf(err), address, web.Errors{{Field: "code", Text: upperFirst(fail.Text(err)) + "."}})
 	}
 	if err != nil {
 		return err
@@ -110,47 +114,74 @@ func (s *Site) signIn(w http.ResponseWriter, r *http.Request) error {
 	return s.welcome(w, r, token)
 }
 
-// tryCode tries a code as either kind. Whether somebody has the address makes no
+// try is a code under way: whose it would be, and what is known of them.
+type try struct {
+	who    contacts.ID // "" is nobody
+	name   string      // for counting wrong tries
+	from   string      // the network
+	code   string
+	agreed staff.Agreed
+	fits   bool // the code is the agreed one
+}
+
+// tryCode tries a code as every kind. Whether somebody has the address makes no
 // difference to what is done, only to what comes of it.
 func (s *Site) tryCode(ctx context.Context, address, code, from string) (token string, err error) {
-	var who contacts.ID
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		c, err := s.Contacts.Find(ctx, tx, address)
-		if err == nil {
-			who = c.ID
-		}
-		return err
-	})
-	if err != nil && !fail.Is(err, fail.NotFound) {
+	t := &try{from: from, code: code}
+	if err := s.DB.Update(ctx, func(tx *db.Tx) error { return s.beginTry(ctx, tx, t, address) }); err != nil {
 		return "", err
 	}
-	name := string(who)
-	if name == "" {
-		name = "nobody:" + s.Vault.Index("address", contacts.Normal(address))
+	if t.fits, err = s.Agreed.Fits(ctx, t.agreed, code, from); err != nil {
+		return "", err
 	}
-	return token, s.DB.Update(ctx, func(tx *db.Tx) error {
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		token = ""
-		if err := staff.StartTry(ctx, tx, name, from); err != nil {
+		factor, by, err := s.judge(ctx, tx, t)
+		if err != nil || factor == "" {
 			return err
 		}
-		factor := portal.CodeApp
-		_, _, ok, err := s.Passkeys.UseApp(ctx, tx, string(who), code)
-		if err != nil {
+		if err := staff.EndTry(ctx, tx, t.name, from); err != nil {
 			return err
 		}
-		by := ""
-		if !ok {
-			factor = portal.AccessCode
-			if ok, by, err = s.Portal.RedeemSignIn(ctx, tx, who, code); err != nil || !ok {
-				return err
-			}
-		}
-		if err := staff.EndTry(ctx, tx, name, from); err != nil {
-			return err
-		}
-		token, err = portal.Enter(ctx, tx, who, factor, by)
+		token, err = portal.Enter(ctx, tx, t.who, factor, by)
 		return err
 	})
+	return token, err
+}
+
+// beginTry counts the try before it is judged.
+func (s *Site) beginTry(ctx context.Context, tx *db.Tx, t *try, address string) (err error) {
+	if t.who, err = s.Contacts.Who(ctx, tx, address); err != nil {
+		return err
+	}
+	t.name = string(t.who)
+	if t.who == "" {
+		t.name = "nobody:" + s.Vault.Index("address", contacts.Normal(address))
+	}
+	if err := staff.StartTry(ctx, tx, t.name, t.from); err != nil {
+		return err
+	}
+	t.agreed, err = s.Agreed.Of(ctx, tx, string(t.who))
+	return err
+}
+
+// judge tries the code as one of the app, then as one that was read out or sent,
+// then as the agreed one. factor is empty if it is none.
+func (s *Site) judge(ctx context.Context, tx *db.Tx, t *try) (factor portal.Factor, by string, err error) {
+	_, _, ok, err := s.Passkeys.UseApp(ctx, tx, string(t.who), t.code)
+	if err != nil || ok {
+		return portal.CodeApp, "", err
+	}
+	if factor, by, err = s.Portal.RedeemSignIn(ctx, tx, t.who, t.code); err != nil || factor != "" {
+		return factor, by, err
+	}
+	if !t.fits {
+		return "", "", nil
+	}
+	if ok, err = s.Agreed.Use(ctx, tx, string(t.who), t.agreed); err != nil || !ok {
+		return "", "", err
+	}
+	return portal.Agreed, "", nil
 }
 
 // welcome goes on with a new session: straight to what waits, if it is one thing.
@@ -263,6 +294,10 @@ func factorWords(f portal.Factor) string {
 		return "With your passkey"
 	case portal.CodeApp:
 		return "With a code of your app"
+	case portal.TextCode:
+		return "With a code by text message"
+	case portal.Agreed:
+		return "With the code that you chose"
 	}
 	return "With a code by telephone"
 }

@@ -3,11 +3,14 @@ package public
 import "postern/internal/web"
 
 // EnterPage is "enter": the way into the customer's place. A passkey's script
-// posts to /my/passkey/begin and /finish, the form to /my/sign-in.
+// posts to /my/passkey/begin and /finish, the form to /my/sign-in, and its second
+// button to /my/send-code.
 type EnterPage struct {
 	web.Public
 	Address string // as typed
 	Codes   bool   // codes let in too
+	Texts   bool   // and can be sent to a telephone
+	Asked   bool   // one was asked for; whether it went out is not said
 }
 
 // PlacePage is "place": what there is.
@@ -141,6 +144,10 @@ type AccessPage struct {
 	App      bool
 	AppSince web.When
 	Setup    *AppSetup
+	Codes    bool // an agreed code lets in
+	Agree    bool // and may be chosen in this session
+	Agreed   bool // there is one
+	Since    web.When
 	Sessions []MySession
 	May      bool // add: came in by a factor strong enough
 }

@@ -36,7 +36,7 @@ func (s *Site) keysPage(w http.ResponseWriter, r *http.Request, status int, o *o
 	for n := range o.contact.Keys {
 		k := &o.contact.Keys[n]
 		p.Keys = append(p.Keys, MyKey{ID: k.ID, Fingerprint: web.Fingerprint(k.Cert.Fingerprint()), State: keyWords(k), Use: use != nil && use.ID == k.ID,
-			Made: p.When(k.Cert.Created()), Expires: p.When(k.Cert.Expires()), Revocable: k.Trust != contacts.Rejected && k.Trust != contacts.Expired})
+			Made: p.When(k.Cert.Created()), Expires: p.When(k.Cert.Expires()), Revocable: o.session.Factor.Decides() && k.Trust != contacts.Rejected && k.Trust != contacts.Expired})
 	}
 	return web.RenderStatus(w, r, status, Templates, "my-keys", p)
 }
@@ -93,6 +93,9 @@ func (s *Site) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
+	if !o.session.Factor.Decides() {
+		return s.keysPage(w, r, http.StatusForbidden, o, "", web.Errors{{Field: "key", Text: upperFirst(fail.Text(errAgreed)) + "."}})
+	}
 	ctx := r.Context()
 	t, err := s.told(ctx, o.contact.ID, "a key of yours was revoked")
 	if err != nil {
@@ -135,9 +138,12 @@ func (s *Site) told(ctx context.Context, c contacts.ID, what string) (*outbox.Te
 
 // mayBind says why this session may not add a way to prove oneself, or nil: who
 // has a passkey or an app comes in by it. Only the first may follow a code that
-// was read out.
+// was read out or sent, and none an agreed one.
 func (s *Site) mayBind(ctx context.Context, tx *db.Tx, o *owner) error {
-	if o.session.Factor != portal.AccessCode {
+	if !o.session.Factor.Decides() {
+		return errAgreed
+	}
+	if o.session.Factor != portal.AccessCode && o.session.Factor != portal.TextCode {
 		return nil
 	}
 	n, err := s.Passkeys.Count(ctx, tx, "contact", string(o.contact.ID))
@@ -184,6 +190,9 @@ func (s *Site) accessPage(w http.ResponseWriter, r *http.Request, status int, o 
 			p.App, p.AppSince = true, p.When(app.Made)
 		}
 		p.May = s.mayBind(ctx, tx, o) == nil
+		if err := s.agreedPart(ctx, tx, o, &p); err != nil {
+			return err
+		}
 		if set, err := s.Passkeys.PendingApp(ctx, tx, s.passkeyOwner(o), p.Org.Name); err == nil && p.May {
 			p.Setup = &AppSetup{set.Secret, set.Address}
 		}
@@ -206,16 +215,37 @@ func (s *Site) passkeyOwner(o *owner) staff.Owner {
 // change does something to how they prove who they are, and tells every address.
 // act is for the audit log; what goes into the notice.
 func (s *Site) change(w http.ResponseWriter, r *http.Request, field, act, what string, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
+	nothing := func(context.Context, *owner) error { return nil }
+	return s.changeAfter(w, r, field, act, what, nothing, f)
+}
+
+// changeAfter is change with something that is prepared outside the transaction.
+func (s *Site) changeAfter(w http.ResponseWriter, r *http.Request, field, act, what string, prepare func(context.Context, *owner) error, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
 	o, done, err := s.protected(w, r)
 	if done {
 		return err
 	}
 	ctx := r.Context()
+	if err = prepare(ctx, o); err == nil {
+		err = s.changed(ctx, o, act, what, f)
+	}
+	if k := fail.KindOf(err); err != nil && (k == fail.Denied || k == fail.Invalid || k == fail.Conflict) {
+		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/my/access", http.StatusSeeOther)
+	return nil
+}
+
+// changed makes the change, tells of it and records it, all or nothing.
+func (s *Site) changed(ctx context.Context, o *owner, act, what string, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
 	t, err := s.told(ctx, o.contact.ID, what)
 	if err != nil {
 		return err
 	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := s.mayBind(ctx, tx, o); err != nil {
 			return err
 		}
@@ -227,14 +257,6 @@ func (s *Site) change(w http.ResponseWriter, r *http.Request, field, act, what s
 		}
 		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(o.contact.ID)), Act: act, About: string(o.contact.ID), Detail: "after " + string(o.session.Factor)})
 	})
-	if k := fail.KindOf(err); err != nil && (k == fail.Denied || k == fail.Invalid || k == fail.Conflict) {
-		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
-	}
-	if err != nil {
-		return err
-	}
-	http.Redirect(w, r, "/my/access", http.StatusSeeOther)
-	return nil
 }
 
 // newApp serves POST /my/access/app: a secret for the code app; it counts after

@@ -1,6 +1,7 @@
 package public
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -30,6 +31,9 @@ type Options struct {
 	Auth      *authorise.Flow
 	JWKS      func() []byte // keys of the tokens for the organisation's systems
 	Passkeys  *staff.Ceremonies
+	Agreed    *staff.AgreedCodes
+	Texts     bool                                                                // codes can be sent to telephones
+	AskText   func(ctx context.Context, tx *db.Tx, address, network string) error // notes that one is wanted, whoever has the address
 	Org       func() web.Org
 	Clock     func() web.Clock
 	NameOf    func(staff string) string // of the member of staff who wrote
@@ -80,6 +84,7 @@ func (s *Site) place() map[string]web.Handler {
 	return map[string]web.Handler{
 		"GET /my":                                 s.my,
 		"POST /my/sign-in":                        s.signIn,
+		"POST /my/send-code":                      s.sendCode,
 		"POST /my/passkey/begin":                  s.enterBegin,
 		"POST /my/passkey/finish":                 s.enterFinish,
 		"POST /my/enter":                          s.widen,
@@ -109,6 +114,8 @@ func (s *Site) place() map[string]web.Handler {
 		"POST /my/access/app":                     s.newApp,
 		"POST /my/access/app/confirm":             s.confirmApp,
 		"POST /my/access/app/remove":              s.removeApp,
+		"POST /my/access/agreed":                  s.agree,
+		"POST /my/access/agreed/remove":           s.unagree,
 		"POST /my/access/sessions/end":            s.endOthers,
 		"GET /my/data":                            s.myData,
 		"GET /my/data.json":                       s.myData,
