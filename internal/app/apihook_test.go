@@ -384,6 +384,55 @@ func TestInstructionIsDoneByWebhookOnce(t *testing.T) {
 	})
 }
 
+// TestStoppedInstructionIsNotAskedFor: what its owner stopped between two attempts
+// does not go out again, by itself or by hand.
+func TestStoppedInstructionIsNotAskedFor(t *testing.T) {
+	eachSystem(t, func(c *caller, s *system, later func(time.Duration)) {
+		key, emre := c.key(apikeys.Scopes...), c.person("Emre", "emre@kestrel.example", "0171 5550142")
+		id, _ := c.addHook(key, s.URL+"/do", "instruction.due")
+		c.kind(instructions.Type{ID: "copy", Hook: id})
+		s.mu.Lock()
+		s.answer = func(string) (int, string) { return http.StatusServiceUnavailable, "" }
+		s.mu.Unlock()
+		for _, start := range []func(context.Context) error{c.d.hooks.Start, c.d.jobs.Start} {
+			if err := start(c.Context()); err != nil {
+				c.Fatal(err)
+			}
+		}
+		c.Cleanup(func() { c.d.hooks.Stop(); c.d.jobs.Stop(context.Background()) })
+		wish := field(c.propose(key, "1", wish(emre, "copy", `{"what":"October"}`)), "id")
+		c.prove(emre, wish)
+		in := func(state string) func() bool {
+			return func() bool {
+				return c.count(`SELECT COUNT(*) FROM hook_deliveries WHERE event = 'instruction.due' AND state = $1 AND attempts = 1`, state) == 1
+			}
+		}
+		c.until("refused", in("deferred"))
+		if err := c.d.auth.NotMine(c.Context(), emre, instructions.ID(wish)); err != nil {
+			c.Fatal(err)
+		}
+		later(10 * time.Minute)
+		c.until("given up", in("failed"))
+		again := c.call(ask{Key: key, Method: "POST", Path: "/webhooks/deliveries/{id}/retry", ID: c.one(`SELECT id FROM hook_deliveries WHERE event = 'instruction.due'`)})
+		if again.Code != http.StatusOK {
+			c.Errorf("tried again: %d %s", again.Code, again.Body)
+		}
+		c.until("given up again", func() bool {
+			return c.count(`SELECT COUNT(*) FROM hook_deliveries WHERE event = 'instruction.due' AND state = 'failed' AND attempts = 0 AND reason LIKE '%frozen%'`) == 1
+		})
+		if n := len(s.of("instruction.due")); n != 1 {
+			c.Errorf("%d calls", n)
+		}
+		// An answer that crossed the stop does not bring it back, and is on record.
+		if err := c.d.auth.Called(c.Context(), instructions.ID(wish), true, "booked"); err != nil {
+			c.Error(err)
+		}
+		if w := c.instruction(key, wish); field(w, "state") != "frozen" || c.count(`SELECT COUNT(*) FROM audit WHERE act = 'instruction.done-too-late'`) != 1 {
+			c.Errorf("%s", w.Body)
+		}
+	})
+}
+
 // text opens a message of a case.
 func (c *caller) text(id string) (out string) {
 	c.Helper()

@@ -49,7 +49,7 @@ func (d *Desk) openHooks() error {
 	if err != nil {
 		return err
 	}
-	d.hooks = hooks.New(hooks.Options{DB: d.db, Vault: d.vault, Client: client, Node: d.cfg.Node, Log: d.log, OnDone: d.called, Observe: d.stats.hooks})
+	d.hooks = hooks.New(hooks.Options{DB: d.db, Vault: d.vault, Client: client, Node: d.cfg.Node, Log: d.log, OnDone: d.called, Still: d.stillDue, Observe: d.stats.hooks})
 	return nil
 }
 
@@ -103,6 +103,19 @@ func (d *Desk) called(ctx context.Context, tx *db.Tx, h hooks.Delivery) error {
 		return nil
 	}
 	return d.jobs.Insert(ctx, tx, calledArgs{instructions.ID(strings.TrimSuffix(h.HookID, "-due")), h.ID})
+}
+
+// stillDue is asked before every attempt to have an instruction done: between two
+// of them its owner may have stopped it, or a person done it by hand.
+func (d *Desk) stillDue(ctx context.Context, tx *db.Tx, h hooks.Delivery) (why string, err error) {
+	if h.Event != authorise.DueEvent {
+		return "", nil
+	}
+	i, err := d.auth.Instructions.Get(ctx, tx, instructions.ID(strings.TrimSuffix(h.HookID, "-due")))
+	if err != nil || i.State == instructions.Approved {
+		return "", err
+	}
+	return "the instruction is " + string(i.State) + ", so it must not be done any more", nil
 }
 
 // takeAnswer moves an instruction on by what a system answered.

@@ -109,7 +109,8 @@ func (f *Flow) done(ctx context.Context, tx *db.Tx, s *subject, i *instructions.
 }
 
 // Called takes the answer of the organisation's system to the call that had it
-// done. A second answer changes nothing.
+// done. A second answer changes nothing; one that crossed its owner's stop is put
+// on record, since the system may have done what nobody wants any more.
 func (f *Flow) Called(ctx context.Context, id instructions.ID, ok bool, said string) error {
 	err := f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
 		if i.State == instructions.Executed {
@@ -117,6 +118,9 @@ func (f *Flow) Called(ctx context.Context, id instructions.ID, ok bool, said str
 		}
 		if !ok {
 			return f.Instructions.Note(ctx, tx, i, audit.System, "call-failed", said)
+		}
+		if !i.Open() {
+			return f.Instructions.Note(ctx, tx, i, audit.System, "done-too-late", "a system says that it did it, but it was "+string(i.State))
 		}
 		return f.done(ctx, tx, s, i, audit.System, "done by our systems: "+said)
 	})

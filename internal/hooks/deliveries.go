@@ -42,6 +42,7 @@ type Delivery struct {
 	Done     time.Time
 
 	payload []byte // sealed; empty once it was taken
+	unasked string // why it does not go any more; set by begin
 }
 
 const columns = `id, endpoint_id, hook_id, event, about, payload, state, reason, status, answer, attempts, due_at, made_at, tried_at, done_at`

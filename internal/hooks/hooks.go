@@ -52,6 +52,10 @@ type Options struct {
 	// one only for what may pass. May be nil.
 	OnDone func(ctx context.Context, tx *db.Tx, d Delivery) error
 
+	// Still is asked before every attempt whether what the delivery asks for is
+	// still wanted; why not, in a few words, ends it as failed. May be nil.
+	Still func(ctx context.Context, tx *db.Tx, d Delivery) (why string, err error)
+
 	Observe func(event string) // metrics: the state a delivery came to; may be nil
 }
 
@@ -63,6 +67,7 @@ type Hooks struct {
 	node    string
 	log     *slog.Logger
 	onDone  func(context.Context, *db.Tx, Delivery) error
+	still   func(context.Context, *db.Tx, Delivery) (string, error)
 	observe func(string)
 	worker  *db.Worker
 	wanted  atomic.Pointer[wants]
@@ -70,9 +75,12 @@ type Hooks struct {
 
 // New returns hooks that do not send yet.
 func New(o Options) *Hooks {
-	h := &Hooks{d: o.DB, v: o.Vault, client: o.Client, node: o.Node, log: o.Log, onDone: o.OnDone, observe: o.Observe}
+	h := &Hooks{d: o.DB, v: o.Vault, client: o.Client, node: o.Node, log: o.Log, onDone: o.OnDone, still: o.Still, observe: o.Observe}
 	if h.onDone == nil {
 		h.onDone = func(context.Context, *db.Tx, Delivery) error { return nil }
+	}
+	if h.still == nil {
+		h.still = func(context.Context, *db.Tx, Delivery) (string, error) { return "", nil }
 	}
 	if h.observe == nil {
 		h.observe = func(string) {}

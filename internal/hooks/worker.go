@@ -32,8 +32,8 @@ func (h *Hooks) deliver(ctx context.Context, row string) {
 
 // begin counts the attempt before it is made, so that what crashes us is not
 // tried for ever. A row that is done or given back has no owner, one that was
-// taken over has another. Without somebody to send to it counts none; e is nil when the
-// endpoint is gone.
+// taken over has another. Without somebody to send to, or when it is not wanted any
+// more, it counts none; e is nil when the endpoint is gone.
 func (h *Hooks) begin(ctx context.Context, id DeliveryID) (d *Delivery, e *Endpoint, err error) {
 	err = h.d.Update(ctx, func(tx *db.Tx) (err error) {
 		if d, err = h.Delivery(ctx, tx, id); err != nil {
@@ -42,7 +42,10 @@ func (h *Hooks) begin(ctx context.Context, id DeliveryID) (d *Delivery, e *Endpo
 		if e, err = h.Get(ctx, tx, d.Endpoint); err != nil && !fail.Is(err, fail.NotFound) {
 			return err
 		}
-		if e != nil && e.Enabled {
+		if d.unasked, err = h.still(ctx, tx, *d); err != nil {
+			return err
+		}
+		if e != nil && e.Enabled && d.unasked == "" {
 			d.Attempts, d.Tried = d.Attempts+1, tx.Now
 		}
 		n, err := tx.Exec(ctx, `UPDATE hook_deliveries SET attempts = $3, tried_at = $4 WHERE id = $1 AND owner = $2`,
@@ -65,6 +68,8 @@ func (h *Hooks) attempt(ctx context.Context, d *Delivery, e *Endpoint) (o outcom
 		}
 	}()
 	switch {
+	case d.unasked != "":
+		return outcome{state: Failed, reason: d.unasked}
 	case e == nil:
 		return outcome{state: Failed, reason: "the webhook was removed"}
 	case !e.Enabled:
