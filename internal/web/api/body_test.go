@@ -22,6 +22,8 @@ type sample struct {
 	List  []inner   `json:"list,omitempty" max:"2"`
 	At    time.Time `json:"at,omitzero"`
 	Data  []byte    `json:"data,omitempty"`
+
+	Named map[string]string `json:"named,omitempty" max:"2"`
 }
 
 type inner struct {
@@ -38,7 +40,8 @@ func TestSchemaIsMadeFromTheType(t *testing.T) {
 	want := `{"Inner":{"type":"object","properties":{"x":{"type":"string"}},"required":["x"],"additionalProperties":false},` +
 		`"Sample":{"type":"object","properties":{"at":{"type":"string","format":"date-time"},"count":{"type":"integer"},"data":{"type":"string","contentEncoding":"base64"},` +
 		`"kind":{"type":"string","enum":["a","b"]},"list":{"type":"array","maxItems":2,"items":{"$ref":"#/components/schemas/Inner"}},` +
-		`"name":{"type":"string","description":"a name","minLength":1,"maxLength":3},"on":{"type":"boolean"}},"required":["name"],"additionalProperties":false}}`
+		`"name":{"type":"string","description":"a name","minLength":1,"maxLength":3},` +
+		`"named":{"type":"object","additionalProperties":{"type":"string"},"maxProperties":2},"on":{"type":"boolean"}},"required":["name"],"additionalProperties":false}}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -50,7 +53,8 @@ func TestBodyIsHeldAgainstTheSchema(t *testing.T) {
 		`{"name":"a"}`: true, ` {"name":"a"} `: true, `{}`: false, `{"name":""}`: false, `{"name":"äöüx"}`: false, `{"name":"a","kind":"c"}`: false, `{"name":"a","on":"true"}`: false,
 		`{"name":"a","on":null}`: false, `{"name":"a","count":1.5}`: false, `{"name":"a","count":"1"}`: false, `{"name":"a","list":[{"x":"1"},{"x":"2"},{"x":"3"}]}`: false,
 		`{"name":"a","list":[{}]}`: false, `{"name":"a","list":[{"x":"1","y":"2"}]}`: false, `{"name":"a","list":{"x":"1"}}`: false, `{"name":"a","data":"*"}`: false,
-		`{"name":"a","at":"yesterday"}`: false, `{"name":"a","more":1}`: false, `{"name":"a","\u006eame":"b"}`: false, `"name"`: false, ``: false} {
+		`{"name":"a","at":"yesterday"}`: false, `{"name":"a","named":{}}`: true, `{"name":"a","named":{"x y":"1","X y":"2"}}`: true, `{"name":"a","named":{"x":1}}`: false,
+		`{"name":"a","named":{"x":{"y":"1"}}}`: false, `{"name":"a","named":{"x":"1","x":"2"}}`: false, `{"name":"a","named":{"x":"1","y":"2","z":"3"}}`: false, `{"name":"a","named":["x"]}`: false, `{"name":"a","more":1}`: false, `{"name":"a","\u006eame":"b"}`: false, `"name"`: false, ``: false} {
 		err := a.read([]byte(body), reflect.TypeFor[sample](), new(sample))
 		if (err == nil) != good {
 			t.Errorf("%s: %v", body, err)
