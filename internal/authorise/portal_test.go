@@ -291,6 +291,45 @@ func TestP3CallBackCrossesBothWaysAndTwoPeople(t *testing.T) {
 	})
 }
 
+// TestP3AnAgreedCodeStandsBesideNoCallBack: who came in by it can stop something,
+// and approve nothing by telephone, in either direction.
+func TestP3AnAgreedCodeStandsBesideNoCallBack(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", false)
+		phone := ""
+		x.must(func(ctx context.Context, tx *db.Tx) error {
+			c, err := x.Contacts.Get(ctx, tx, ada)
+			phone = c.Phones[0].ID
+			return err
+		})
+		i := x.propose(ada, "postal-address", moving, "staff:mara")
+		for _, f := range []portal.Factor{portal.Agreed, portal.LinkOnly, ""} {
+			code, err := x.ReadOut(t.Context(), "noor", i.ID, phone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ses := &portal.Session{Contact: ada, Factor: f}
+			if err := x.ByCall(t.Context(), ses, i.ID, code); !fail.Is(err, fail.Denied) {
+				t.Errorf("%q approved by call: %v", f, err)
+			}
+			if code, err := x.ShowCode(t.Context(), ses, i.ID); !fail.Is(err, fail.Denied) || code != "" {
+				t.Errorf("%q was shown a code: %v", f, err)
+			}
+			if got := x.get(i); got.State != instructions.Proposed || got.Tries != 0 {
+				t.Errorf("%q: %s after %d tries", f, got.State, got.Tries)
+			}
+		}
+		// What it was refused for is the session, not the code.
+		code, err := x.ReadOut(t.Context(), "noor", i.ID, phone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.ByCall(t.Context(), &portal.Session{Contact: ada, Factor: portal.TextCode}, i.ID, code); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestP3FiveTriesThenStoppedWithNotice(t *testing.T) {
 	each(t, func(x *lab) {
 		ada := x.customer("ada", false)
