@@ -136,8 +136,8 @@ func (f *Flow) Read(ctx context.Context, contact contacts.ID, id instructions.ID
 
 // able reports whether the person can do better than a code.
 func (f *Flow) able(ctx context.Context, tx *db.Tx, c *contacts.Contact) (bool, error) {
-	if k, _ := c.VerifiedKey(tx.Now); k != nil {
-		return true, nil
+	if k, _ := c.VerifiedKey(tx.Now); k != nil || tx.Now.Before(c.AbleUntil) {
+		return true, nil // who gave a key or a passkey up lately is not believed with less
 	}
 	n, err := f.Passkeys.Count(ctx, tx, "contact", string(c.ID))
 	return n > 0, err

@@ -29,6 +29,45 @@ func tooFresh(made, now time.Time) error {
 		stamp(made), stamp(made.Add(Fresh)))
 }
 
+// Settled is how long something is young that a customer could bind only with
+// the help of one of our staff: so long that person neither proposes nor approves
+// what is proved by it. Its owner was told on every address, and can answer.
+const Settled = 7 * 24 * time.Hour
+
+// letIn is who helped, while that counts.
+func letIn(by string, made, now time.Time) string {
+	if now.Sub(made) < Settled {
+		return by
+	}
+	return ""
+}
+
+// prove takes a proof in its transaction, and moves on. What is demanded is asked
+// again: they may have bound something stronger since it was proposed, taken a
+// choice back, or the house may have become stricter.
+func (f *Flow) prove(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction, p *instructions.Proof) (refused, err error) {
+	t, err := instructions.TypeOf(ctx, tx, i.Type)
+	if err != nil {
+		return nil, err
+	}
+	who, err := f.Contacts.Get(ctx, tx, i.Contact)
+	if err != nil {
+		return nil, err
+	}
+	need, _, _, err := f.Need(ctx, tx, who, t, i.Doc.Values)
+	if err != nil {
+		return nil, err
+	}
+	p.At = tx.Now
+	if p.Level < need && p.Level >= i.Need {
+		return instructions.ErrRefused(), f.Instructions.Note(ctx, tx, i, audit.Contact(string(p.Contact)), "proof-refused", instructions.KindOf(p.Level)+", too weak by now")
+	}
+	if refused, err = f.Instructions.Prove(ctx, tx, i, p, s.key); err != nil || refused != nil {
+		return refused, err
+	}
+	return nil, f.proved(ctx, tx, s, i)
+}
+
 func stamp(t time.Time) string { return t.UTC().Format("2 January, 15:04 UTC") }
 
 // take files a proof that was checked for what it is, and moves on. A refusal is
@@ -40,11 +79,8 @@ func (f *Flow) take(ctx context.Context, s *subject, p *instructions.Proof) erro
 		if err != nil {
 			return err
 		}
-		p.At = tx.Now
-		if refused, err = f.Instructions.Prove(ctx, tx, i, p, s.key); err != nil || refused != nil {
-			return err
-		}
-		return f.proved(ctx, tx, s, i)
+		refused, err = f.prove(ctx, tx, s, i, p)
+		return err
 	})
 	if err != nil {
 		return err
@@ -124,7 +160,7 @@ func (f *Flow) FinishPasskey(ctx context.Context, c contacts.ID, id instructions
 			return err
 		}
 	}
-	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Passkey, Bind: s.i.Bind, Once: once("passkey", got.Kept),
+	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Passkey, LetIn: letIn(got.By, got.Made, f.DB.Now()), Bind: s.i.Bind, Once: once("passkey", got.Kept),
 		Evidence: instructions.Evidence{Nonce: got.Kept, Answer: string(answer), Credential: got.Passkey}})
 }
 
@@ -152,25 +188,23 @@ func (f *Flow) ByApp(ctx context.Context, ses *portal.Session, id instructions.I
 			refused = instructions.ErrRefused()
 			return nil
 		}
-		made, step, ok, err := f.Passkeys.UseApp(ctx, tx, string(ses.Contact), code)
+		app, step, err := f.Passkeys.UseApp(ctx, tx, string(ses.Contact), code)
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if app == nil {
 			refused = instructions.ErrRefused()
 			return f.missed(ctx, tx, s, i, "totp")
 		}
 		if i.Doc.Risky {
-			if refused = tooFresh(made, tx.Now); refused != nil {
+			if refused = tooFresh(app.Made, tx.Now); refused != nil {
 				return nil
 			}
 		}
-		p := &instructions.Proof{Contact: ses.Contact, Level: instructions.TOTP, Bind: i.Bind, Once: once("totp", ses.Contact, step), At: tx.Now,
+		p := &instructions.Proof{Contact: ses.Contact, Level: instructions.TOTP, Bind: i.Bind, Once: once("totp", ses.Contact, step), LetIn: letIn(app.By, app.Made, tx.Now),
 			Evidence: instructions.Evidence{Session: string(ses.Factor)}}
-		if refused, err = f.Instructions.Prove(ctx, tx, i, p, s.key); err != nil || refused != nil {
-			return err
-		}
-		return f.proved(ctx, tx, s, i)
+		refused, err = f.prove(ctx, tx, s, i, p)
+		return err
 	})
 	if err != nil {
 		return err
@@ -180,7 +214,7 @@ func (f *Flow) ByApp(ctx context.Context, ses *portal.Session, id instructions.I
 
 // missed counts a wrong try, and tells the customer when it was the last.
 func (f *Flow) missed(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction, kind string) error {
-	blocked, err := f.Instructions.Miss(ctx, tx, i, kind)
+	blocked, err := f.Instructions.Miss(ctx, tx, i, kind, audit.Contact(string(i.Contact)))
 	if err != nil || !blocked {
 		return err
 	}
@@ -200,21 +234,25 @@ func (f *Flow) ReadOut(ctx context.Context, staff string, id instructions.ID, ph
 		if err != nil {
 			return err
 		}
-		if err := f.callable(ctx, tx, i, phone); err != nil {
+		if err := f.callable(ctx, tx, i, phone, staff); err != nil {
 			return err
 		}
 		return f.Instructions.IssueCode(ctx, tx, i, code, phone, staff)
 	})
 }
 
-// callable: the number is the person's, and has been for 30 days.
-func (f *Flow) callable(ctx context.Context, tx *db.Tx, i *instructions.Instruction, phone string) error {
+// callable: the number is the person's, has been for 30 days if it was changed,
+// and was not put on file by the very one who calls.
+func (f *Flow) callable(ctx context.Context, tx *db.Tx, i *instructions.Instruction, phone, staff string) error {
 	who, err := f.Contacts.Get(ctx, tx, i.Contact)
 	if err != nil {
 		return err
 	}
 	for n := range who.Phones {
 		if who.Phones[n].ID == phone {
+			if letIn(who.Phones[n].By, who.Phones[n].Made, tx.Now) == staff {
+				return fail.New(fail.Denied, "you put this number on file, so somebody else must make the call")
+			}
 			return instructions.MayCall(&who.Phones[n], tx.Now)
 		}
 	}
@@ -236,7 +274,8 @@ func (f *Flow) ByCall(ctx context.Context, ses *portal.Session, id instructions.
 	if !ses.Factor.Decides() {
 		return errReadsOnly
 	}
-	return f.call(ctx, s, instructions.ToPortal, code, func(c *instructions.Code) (attested string) {
+	return f.call(ctx, s, instructions.ToPortal, code, audit.Contact(string(ses.Contact)), func(c *instructions.Code) (attested string) {
+		c.LetIn = ses.By
 		if c.By == ses.By {
 			return ""
 		}
@@ -272,23 +311,26 @@ func (f *Flow) Heard(ctx context.Context, staff string, id instructions.ID, phon
 	if err != nil {
 		return err
 	}
-	if "staff:"+staff == s.i.Proposer {
+	switch {
+	case "staff:"+staff == s.i.Proposer:
 		return fail.New(fail.Denied, "you proposed it, so somebody else must take the call")
+	case s.i.Need > instructions.Call:
+		return fail.New(fail.Conflict, "this instruction needs %s; a call does not prove it", instructions.Words(s.i.Need))
 	}
-	if err := f.DB.View(ctx, func(tx *db.Tx) error { return f.callable(ctx, tx, s.i, phone) }); err != nil {
+	if err := f.DB.View(ctx, func(tx *db.Tx) error { return f.callable(ctx, tx, s.i, phone, staff) }); err != nil {
 		return err
 	}
-	return f.call(ctx, s, instructions.ToAgent, code, func(c *instructions.Code) string {
+	return f.call(ctx, s, instructions.ToAgent, code, audit.Staff(staff), func(c *instructions.Code) string {
 		if c.By == staff {
 			return ""
 		}
-		c.Phone = phone
+		c.Phone, c.LetIn = phone, c.By
 		return staff
 	})
 }
 
 // call redeems a code. attested says who vouches for the call; nobody is a no.
-func (f *Flow) call(ctx context.Context, s *subject, way instructions.Way, code string, attested func(*instructions.Code) string) error {
+func (f *Flow) call(ctx context.Context, s *subject, way instructions.Way, code, actor string, attested func(*instructions.Code) string) error {
 	var refused error
 	err := f.DB.Update(ctx, func(tx *db.Tx) error {
 		refused = instructions.ErrRefused()
@@ -296,7 +338,7 @@ func (f *Flow) call(ctx context.Context, s *subject, way instructions.Way, code 
 		if err != nil {
 			return err
 		}
-		c, blocked, err := f.Instructions.Redeem(ctx, tx, i, way, code)
+		c, blocked, err := f.Instructions.Redeem(ctx, tx, i, way, code, actor)
 		if err != nil {
 			return err
 		}
@@ -310,12 +352,10 @@ func (f *Flow) call(ctx context.Context, s *subject, way instructions.Way, code 
 		if who == "" {
 			return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "instruction.proof-refused", About: string(i.Case), Detail: "instruction " + string(i.ID) + ": call, one member of staff on both sides"})
 		}
-		p := &instructions.Proof{Contact: i.Contact, Level: instructions.Call, Bind: i.Bind, Once: once("call", c.ID), Attested: who, At: tx.Now,
+		p := &instructions.Proof{Contact: i.Contact, Level: instructions.Call, Bind: i.Bind, Once: once("call", c.ID), Attested: who, LetIn: c.LetIn,
 			Evidence: instructions.Evidence{Nonce: c.Nonce, Phone: c.Phone, Way: string(way)}}
-		if refused, err = f.Instructions.Prove(ctx, tx, i, p, s.key); err != nil || refused != nil {
-			return err
-		}
-		return f.proved(ctx, tx, s, i)
+		refused, err = f.prove(ctx, tx, s, i, p)
+		return err
 	})
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func (f *Flow) bySignature(ctx context.Context, s *subject, m *Mail) error {
 	if word != "" {
 		return f.refuse(ctx, s, "signature", word)
 	}
-	return f.take(ctx, s, &instructions.Proof{Contact: s.i.Contact, Level: instructions.Signature, Bind: s.i.Bind,
+	return f.take(ctx, s, &instructions.Proof{Contact: s.i.Contact, Level: instructions.Signature, Bind: s.i.Bind, LetIn: vouched(s.who, sig.Fingerprint, m.Came),
 		Once:     once("signature", sig.Fingerprint, sig.SignedAt.Unix(), m.Report.Text),
 		Evidence: instructions.Evidence{Fingerprint: string(sig.Fingerprint), SignedAt: sig.SignedAt, Message: m.Message}})
 }
@@ -89,7 +89,7 @@ func (f *Flow) signature(s *subject, fp pgp.Fingerprint, at, came time.Time) (wo
 	switch {
 	case k == nil:
 		return "not a verified key"
-	case s.i.Doc.Risky && young(s.who, k, came):
+	case s.i.Doc.Risky && came.Sub(k.Verified) < Fresh:
 		return "a key too new"
 	case at.Before(s.i.Made.Add(-window)):
 		return "signed before it was proposed"
@@ -99,10 +99,13 @@ func (f *Flow) signature(s *subject, fp pgp.Fingerprint, at, came time.Time) (wo
 	return ""
 }
 
-// young: a key that replaced another lately. A first key that a person compared
-// out of band is not waited for.
-func young(who *contacts.Contact, k *contacts.Key, now time.Time) bool {
-	return now.Sub(k.Verified) < Fresh && len(who.Keys) > 1
+// vouched is the member of staff on whose word a key counts, while it is young.
+func vouched(who *contacts.Contact, fp pgp.Fingerprint, now time.Time) string {
+	k := verified(who, fp)
+	if k == nil || k.Via == contacts.ByInstruction {
+		return ""
+	}
+	return letIn(k.By, k.Verified, now)
 }
 
 func verified(who *contacts.Contact, fp pgp.Fingerprint) *contacts.Key {
@@ -141,7 +144,7 @@ func (f *Flow) Pasted(ctx context.Context, c contacts.ID, id instructions.ID, da
 	if word != "" {
 		return f.refuse(ctx, s, "signature", word)
 	}
-	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Signature, Bind: s.i.Bind, Once: once("signature", fp, sigs[0].Made().Unix(), text),
+	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Signature, Bind: s.i.Bind, LetIn: vouched(s.who, fp, now), Once: once("signature", fp, sigs[0].Made().Unix(), text),
 		Evidence: instructions.Evidence{Fingerprint: string(fp), SignedAt: sigs[0].Made(), Signed: string(data)}})
 }
 

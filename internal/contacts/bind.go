@@ -2,6 +2,7 @@ package contacts
 
 import (
 	"context"
+	"time"
 
 	"postern/internal/db"
 	"postern/internal/pgp"
@@ -64,4 +65,13 @@ func (b *Book) PreferAddress(ctx context.Context, tx *db.Tx, id ID, address stri
 	}
 	_, err = tx.Exec(ctx, `UPDATE contact_addresses SET preferred_at = $3 WHERE lookup = $1 AND contact_id = $2`, b.lookup(address), id, db.Micros(tx.Now))
 	return err
+}
+
+// able is how long somebody who gave up a passkey or a key is still held to it:
+// whoever took over an account must not lower what it takes to empty it.
+const able = 30 * 24 * time.Hour
+
+// GaveUp notes that the contact gave up what was stronger than a code.
+func GaveUp(ctx context.Context, tx *db.Tx, id ID) error {
+	return tx.Put(ctx, `UPDATE contacts SET able_until = $2 WHERE id = $1 AND able_until < $2`, id, db.Micros(tx.Now.Add(able)))
 }

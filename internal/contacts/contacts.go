@@ -32,6 +32,8 @@ type Contact struct {
 	Unsigned int64  // messages since the last one that did
 	Made     time.Time
 
+	AbleUntil time.Time // they could do better than a code, until they gave it up, and some time after
+
 	Addresses []Address // first is the one we write to
 	Phones    []Phone
 	Keys      []Key

@@ -20,11 +20,11 @@ type Book struct {
 // NewBook returns the book whose texts v seals.
 func NewBook(v *vault.Vault) *Book { return &Book{v, newCerts()} }
 
-const columns = `id, name, key_id, source, signed, unsigned, made_at`
+const columns = `id, name, key_id, source, signed, unsigned, able_until, made_at`
 
 func (b *Book) scan(c *Contact, row func(...any) error) error {
 	var name []byte
-	if err := row(&c.ID, &name, &c.KeyID, &c.Source, &c.Signed, &c.Unsigned, db.Time(&c.Made)); err != nil {
+	if err := row(&c.ID, &name, &c.KeyID, &c.Source, &c.Signed, &c.Unsigned, db.Time(&c.AbleUntil), db.Time(&c.Made)); err != nil {
 		return err
 	}
 	var err error
@@ -198,13 +198,13 @@ func (b *Book) Add(ctx context.Context, tx *db.Tx, n *New) error {
 
 // AddAddress gives the contact one more address.
 func (b *Book) AddAddress(ctx context.Context, tx *db.Tx, id ID, address, source string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO contact_addresses (lookup, contact_id, address, source, made_at) VALUES ($1, $2, $3, $4, $5)`,
+	n, err := tx.Exec(ctx, `INSERT INTO contact_addresses (lookup, contact_id, address, source, made_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (lookup) DO NOTHING`,
 		b.lookup(address), id, b.v.Desk().SealText(address, "contact", string(id), "address"), source, db.Micros(tx.Now))
-	if fail.Is(err, fail.Conflict) {
-		return fail.New(fail.Conflict, "this address belongs to a contact already")
-	}
 	if err != nil {
 		return err
+	}
+	if n == 0 { // no error of the database: on PostgreSQL that would end the whole transaction
+		return fail.New(fail.Conflict, "this address belongs to a contact already")
 	}
 	return b.index(ctx, tx, id, address)
 }

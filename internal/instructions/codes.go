@@ -32,6 +32,7 @@ const (
 // A Code is one issued call-back code.
 type Code struct {
 	ID, Nonce, Phone, By string
+	LetIn                string // who let the person in that typed or read it
 	Way                  Way
 	hash                 string
 	Expires, Used        time.Time
@@ -98,9 +99,9 @@ func (s *Store) issue(ctx context.Context, tx *db.Tx, i *Instruction, way Way, c
 	return s.note(ctx, tx, i, actor, "code-issued", string(way))
 }
 
-// Redeem tries a code and uses it up. ok is false for every kind of wrong, which
+// Redeem tries a code and uses it up; actor is who typed it. ok is false for every kind of wrong, which
 // is counted; blocked tells that it was the last try.
-func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Instruction, way Way, code string) (c *Code, blocked bool, err error) {
+func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Instruction, way Way, code, actor string) (c *Code, blocked bool, err error) {
 	list, err := db.List(ctx, tx, func(c *Code, row func(...any) error) error {
 		return row(&c.ID, &c.Way, &c.hash, &c.Nonce, &c.Phone, &c.By, db.Time(&c.Expires), db.Time(&c.Used))
 	}, `SELECT id, way, hash, nonce, phone_id, by_staff, expires_at, used_at FROM instruction_codes WHERE instruction_id = $1 AND way = $2 ORDER BY made_at DESC, id DESC LIMIT 1`, i.ID, way)
@@ -113,7 +114,7 @@ func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Instruction, way Way, 
 	}
 	fits := hmac.Equal([]byte(last.hash), []byte(s.codeHash(i, way, last.Nonce, code)))
 	if !fits || !last.Used.IsZero() || !tx.Now.Before(last.Expires) || i.State != Proposed || !tx.Now.Before(i.Expires) {
-		blocked, err = s.Miss(ctx, tx, i, "call")
+		blocked, err = s.Miss(ctx, tx, i, "call", actor)
 		return nil, blocked, err
 	}
 	n, err := tx.Exec(ctx, `UPDATE instruction_codes SET used_at = $2 WHERE id = $1 AND used_at = 0 AND EXISTS (SELECT 1 FROM instructions WHERE id = $3 AND tries < $4)`,
@@ -122,15 +123,15 @@ func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Instruction, way Way, 
 		return nil, false, err
 	}
 	if n == 0 {
-		blocked, err = s.Miss(ctx, tx, i, "call")
+		blocked, err = s.Miss(ctx, tx, i, "call", actor)
 		return nil, blocked, err
 	}
 	return &last, false, nil
 }
 
 // Miss counts a wrong try. The fifth ends the instruction: blocked is true once.
-func (s *Store) Miss(ctx context.Context, tx *db.Tx, i *Instruction, kind string) (blocked bool, err error) {
-	if err := s.note(ctx, tx, i, audit.Contact(string(i.Contact)), "proof-refused", kind+", wrong"); err != nil {
+func (s *Store) Miss(ctx context.Context, tx *db.Tx, i *Instruction, kind, actor string) (blocked bool, err error) {
+	if err := s.note(ctx, tx, i, actor, "proof-refused", kind+", wrong"); err != nil {
 		return false, err
 	}
 	if i.State != Proposed {
@@ -144,4 +145,14 @@ func (s *Store) Miss(ctx context.Context, tx *db.Tx, i *Instruction, kind string
 		return false, nil
 	}
 	return true, s.End(ctx, tx, i, Refused, "five wrong tries", audit.System)
+}
+
+// MarkStuck puts an approved instruction before a person: what should have done it
+// did not.
+func (s *Store) MarkStuck(ctx context.Context, tx *db.Tx, i *Instruction, why string) error {
+	if _, err := tx.Exec(ctx, `UPDATE instructions SET stuck = TRUE WHERE id = $1`, i.ID); err != nil {
+		return err
+	}
+	i.Stuck = true
+	return s.note(ctx, tx, i, audit.System, "stuck", why)
 }

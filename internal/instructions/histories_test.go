@@ -32,7 +32,7 @@ func (w *world) step() {
 		w.tryProof(n, i)
 	case 3, 4:
 		staff := w.pick("a", "b", "c", "d")
-		if i.MayApprove(staff, w.taken[n].Attested, w.said[n], w.now) == nil {
+		if i.MayApprove(staff, &StoredProof{Attested: w.taken[n].Attested, LetIn: w.taken[n].LetIn}, w.said[n], w.now) == nil {
 			w.said[n] = append(w.said[n], staff)
 			i.Approve(int64(len(w.said[n])), w.now)
 			w.note("%d approved by %s: %s", n, staff, i.State)
@@ -58,7 +58,7 @@ func (w *world) tryProof(n int, i *Instruction) {
 	if w.r.IntN(3) > 0 {
 		about = i
 	}
-	p := Proof{Contact: contacts.ID(w.pick("ann", "ann", "ann", "bob")), Level: Levels[w.r.IntN(4)], Bind: about.Bind, Once: fmt.Sprint(w.r.IntN(12)), Attested: w.pick("", "", "a", "c"), At: w.now}
+	p := Proof{Contact: contacts.ID(w.pick("ann", "ann", "ann", "bob")), Level: Levels[w.r.IntN(4)], Bind: about.Bind, Once: fmt.Sprint(w.r.IntN(12)), Attested: w.pick("", "", "a", "c"), LetIn: w.pick("", "", "", "b", "c"), At: w.now}
 	_, used := w.used[p.Once]
 	if i.Accepts(&p, used, w.now) != "" {
 		i.Tries += int64(w.r.IntN(2))
@@ -90,14 +90,14 @@ func (w *world) holds() string {
 		}
 		others := int64(0)
 		for _, s := range w.said[n] {
-			if "staff:"+s != i.Proposer && s != p.Attested {
+			if "staff:"+s != i.Proposer && s != p.Attested && s != p.LetIn {
 				others++
 			}
 		}
 		switch {
 		case !proved:
 			return fmt.Sprintf("%d is %s without a proof", n, i.State)
-		case p.Level < i.Need || p.Bind != i.Bind || p.Contact != i.Contact || "staff:"+p.Attested == i.Proposer:
+		case p.Level < i.Need || p.Bind != i.Bind || p.Contact != i.Contact || "staff:"+p.Attested == i.Proposer || "staff:"+p.LetIn == i.Proposer || p.LetIn != "" && p.LetIn == p.Attested:
 			return fmt.Sprintf("%d is %s by a proof that does not fit", n, i.State)
 		case others < i.Approvals:
 			return fmt.Sprintf("%d is %s with %d of %d people", n, i.State, others, i.Approvals)

@@ -86,6 +86,8 @@ type Instruction struct {
 	State     State
 	Why       string // of an end, in a word or two
 	Tries     int64
+	Auto      bool // the desk or a system does it, no person
+	Stuck     bool // that failed: a person must look
 	Made      time.Time
 	Expires   time.Time
 	Ready     time.Time // approved: not to be done before
@@ -150,6 +152,7 @@ type Proof struct {
 	Bind     string
 	Once     string // what cannot be used twice: a hash of the signature, challenge or code
 	Attested string // staff who took the call, if one did
+	LetIn    string // staff without whom the person could not have brought it: who let them in, or vouched for the key, lately
 	At       time.Time
 	Evidence Evidence
 }
@@ -190,6 +193,12 @@ func (i *Instruction) Accepts(p *Proof, used bool, now time.Time) (word string) 
 		return "used before"
 	case p.Attested != "" && "staff:"+p.Attested == i.Proposer:
 		return "attested by the proposer"
+	case p.LetIn != "" && "staff:"+p.LetIn == i.Proposer:
+		return "let in by the proposer"
+	case p.LetIn != "" && p.LetIn == p.Attested:
+		return "one member of staff on both sides"
+	case p.LetIn != "" && p.Level > Call && i.Approvals == 0:
+		return "let in by staff, and nobody else looks"
 	}
 	return ""
 }
@@ -200,8 +209,8 @@ func (i *Instruction) prove(now time.Time) {
 }
 
 // MayApprove says why this member of staff may not approve, or nil. by are those
-// who did already, attested is who took the call that proved it.
-func (i *Instruction) MayApprove(staff, attested string, by []string, now time.Time) error {
+// who did already; who took the call that proved it, or let the person in, may not.
+func (i *Instruction) MayApprove(staff string, p *StoredProof, by []string, now time.Time) error {
 	switch {
 	case i.State != Proved:
 		return fail.New(fail.Conflict, "it is %s and cannot be approved", i.State)
@@ -209,8 +218,10 @@ func (i *Instruction) MayApprove(staff, attested string, by []string, now time.T
 		return fail.New(fail.Conflict, "its time is over; propose it again")
 	case "staff:"+staff == i.Proposer:
 		return fail.New(fail.Denied, "you proposed it, so somebody else must approve it")
-	case staff == attested:
+	case staff == p.Attested:
 		return fail.New(fail.Denied, "you took the call that proved it, so somebody else must approve it")
+	case staff == p.LetIn:
+		return fail.New(fail.Denied, "you let the customer in, or vouched for their key, so somebody else must approve it")
 	}
 	for _, s := range by {
 		if s == staff {

@@ -21,11 +21,11 @@ type Store struct{ v *vault.Vault }
 // NewStore returns the store.
 func NewStore(v *vault.Vault) *Store { return &Store{v} }
 
-const columns = `id, bind, type_id, contact_id, case_id, key_id, doc, result, need, approvals, proposer, state, why, tries,
+const columns = `id, bind, type_id, contact_id, case_id, key_id, doc, result, need, approvals, proposer, state, why, tries, auto, stuck,
 	made_at, expires_at, ready_at, proved_at, approved_at, ended_at, version`
 
 func scan(i *Instruction, row func(...any) error) error {
-	return row(&i.ID, &i.Bind, &i.Type, &i.Contact, &i.Case, &i.KeyID, &i.sealed, &i.result, &i.Need, &i.Approvals, &i.Proposer, &i.State, &i.Why, &i.Tries,
+	return row(&i.ID, &i.Bind, &i.Type, &i.Contact, &i.Case, &i.KeyID, &i.sealed, &i.result, &i.Need, &i.Approvals, &i.Proposer, &i.State, &i.Why, &i.Tries, &i.Auto, &i.Stuck,
 		db.Time(&i.Made), db.Time(&i.Expires), db.Time(&i.Ready), db.Time(&i.ProvedAt), db.Time(&i.Approved), db.Time(&i.Ended), &i.Version)
 }
 
@@ -49,9 +49,9 @@ func (s *Store) New(i *Instruction, key *vault.Key) error {
 // Add stores a new instruction. Whose type is unknown, or demands more, is
 // refused by the database.
 func (s *Store) Add(ctx context.Context, tx *db.Tx, i *Instruction) error {
-	_, err := tx.Exec(ctx, `INSERT INTO instructions (id, ref_hash, bind, type_id, contact_id, case_id, key_id, doc, need, approvals, proposer, state, made_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		i.ID, s.refHash(i.Doc.Ref), i.Bind, i.Type, i.Contact, i.Case, i.KeyID, i.sealed, i.Need, i.Approvals, i.Proposer, i.State, db.Micros(i.Made), db.Micros(i.Expires))
+	_, err := tx.Exec(ctx, `INSERT INTO instructions (id, ref_hash, bind, type_id, contact_id, case_id, key_id, doc, need, approvals, proposer, state, made_at, expires_at, auto)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		i.ID, s.refHash(i.Doc.Ref), i.Bind, i.Type, i.Contact, i.Case, i.KeyID, i.sealed, i.Need, i.Approvals, i.Proposer, i.State, db.Micros(i.Made), db.Micros(i.Expires), i.Auto)
 	if err != nil {
 		return err
 	}
@@ -138,13 +138,13 @@ func (s *Store) Seen(ctx context.Context, tx *db.Tx, list []Instruction) error {
 		i := &list[n]
 		if keys[i.KeyID] == nil {
 			k, err := s.v.Get(ctx, tx, i.KeyID)
-			if err != nil {
+			if err != nil && !fail.Is(err, fail.NotFound) {
 				return err
 			}
 			keys[i.KeyID] = k
 		}
-		if err := i.Unseal(keys[i.KeyID]); err != nil {
-			return err
+		if k := keys[i.KeyID]; k == nil || i.Unseal(k) != nil {
+			i.Doc.Title = "Not readable any more" // erased, or damaged; the others stay readable
 		}
 	}
 	return nil
@@ -179,8 +179,8 @@ func (s *Store) Prove(ctx context.Context, tx *db.Tx, i *Instruction, p *Proof, 
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO instruction_proofs (instruction_id, contact_id, bind, kind, level, once, attested_by, evidence, proved_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		i.ID, p.Contact, p.Bind, KindOf(p.Level), p.Level, p.Once, p.Attested, key.Seal(b, "instruction", string(i.ID), "proof"), db.Micros(tx.Now))
+	_, err = tx.Exec(ctx, `INSERT INTO instruction_proofs (instruction_id, contact_id, bind, kind, level, once, attested_by, let_in_by, evidence, proved_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		i.ID, p.Contact, p.Bind, KindOf(p.Level), p.Level, p.Once, p.Attested, p.LetIn, key.Seal(b, "instruction", string(i.ID), "proof"), db.Micros(tx.Now))
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +195,7 @@ func (s *Store) Prove(ctx context.Context, tx *db.Tx, i *Instruction, p *Proof, 
 type StoredProof struct {
 	Level    Level
 	Attested string
+	LetIn    string
 	At       time.Time
 	sealed   []byte
 	id       ID
@@ -204,8 +205,8 @@ type StoredProof struct {
 func (s *Store) ProofOf(ctx context.Context, tx *db.Tx, id ID) (*StoredProof, error) {
 	return db.One(ctx, tx, func(p *StoredProof, row func(...any) error) error {
 		p.id = id
-		return row(&p.Level, &p.Attested, &p.sealed, db.Time(&p.At))
-	}, `SELECT level, attested_by, evidence, proved_at FROM instruction_proofs WHERE instruction_id = $1`, id)
+		return row(&p.Level, &p.Attested, &p.LetIn, &p.sealed, db.Time(&p.At))
+	}, `SELECT level, attested_by, let_in_by, evidence, proved_at FROM instruction_proofs WHERE instruction_id = $1`, id)
 }
 
 // Evidence opens what was kept with the proof.
@@ -233,7 +234,7 @@ func (s *Store) Approve(ctx context.Context, tx *db.Tx, i *Instruction, staff st
 	if err != nil {
 		return false, err
 	}
-	if err := i.MayApprove(staff, proof.Attested, by, tx.Now); err != nil {
+	if err := i.MayApprove(staff, proof, by, tx.Now); err != nil {
 		return false, err
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO instruction_approvals (instruction_id, staff_id, approved_at) VALUES ($1, $2, $3)`, i.ID, staff, db.Micros(tx.Now)); err != nil {
@@ -291,9 +292,9 @@ func (s *Store) Overdue(ctx context.Context, tx *db.Tx, limit int) ([]Instructio
 		db.Micros(tx.Now), limit)
 }
 
-// DueNow lists what is approved and whose wait is over.
+// DueNow lists what is approved, whose wait is over, and that no person does.
 func (s *Store) DueNow(ctx context.Context, tx *db.Tx, limit int) ([]Instruction, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at = 0 AND state = 'approved' AND ready_at <= $1 ORDER BY made_at, id LIMIT $2`, db.Micros(tx.Now), limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE auto AND ended_at = 0 AND NOT stuck AND state = 'approved' AND ready_at <= $1 ORDER BY ready_at, id LIMIT $2`, db.Micros(tx.Now), limit)
 }
 
 // SetResult sets the words on what came of it; they are stored with the next step.

@@ -39,6 +39,10 @@ func each(t *testing.T, f func(*testing.T, *bench)) {
 			if err := Seed(t.Context(), tx); err != nil {
 				return err
 			}
+			small := Type{ID: "small", Title: "Something small", Level: Call, Signer: Call, Expiry: time.Hour, Fields: []Field{{Name: "what", Label: "What", Kind: Text}}}
+			if err := SaveType(t.Context(), tx, &small, "staff:admin"); err != nil {
+				return err
+			}
 			return vault.Add(t.Context(), tx, x.key)
 		})
 		x.t = &clocked{t, b}
@@ -74,7 +78,7 @@ func (b *bench) must(f func(*db.Tx) error) {
 func (b *bench) propose(need Level, people int64, proposer string) *Instruction {
 	b.t.Helper()
 	ref := NewRef()
-	i := &Instruction{Type: "postal-address", Contact: "ann", Case: "case", Need: need, Approvals: people, Proposer: proposer, Made: b.d.Now(), Expires: b.d.Now().Add(24 * time.Hour),
+	i := &Instruction{Type: "small", Contact: "ann", Case: "case", Need: need, Approvals: people, Proposer: proposer, Made: b.d.Now(), Expires: b.d.Now().Add(24 * time.Hour),
 		Doc: Doc{Ref: ref, Text: "move to Elm Street, " + ref, Title: "A new postal address"}}
 	if err := b.New(i, b.key); err != nil {
 		b.t.Fatal(err)
@@ -198,7 +202,7 @@ func TestP3CallBackCode(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				c, _, err = b.Redeem(t.Context(), tx, x, way, code)
+				c, _, err = b.Redeem(t.Context(), tx, x, way, code, "contact:ann")
 				return err
 			})
 			return c
@@ -339,7 +343,7 @@ func TestP3DatabaseRefusesByItself(t *testing.T) {
 			}
 		}
 		ins := `INSERT INTO instructions (id, ref_hash, bind, type_id, contact_id, case_id, key_id, doc, need, approvals, proposer, state, made_at, expires_at) VALUES ($1, $1, 'b', $2, 'ann', 'c', 'k', $3, $4, 0, 'x', $5, 1, 2)`
-		for n, row := range [][]any{{"payment", []byte{}, 1, "proposed"}, {"payment", []byte{}, 4, "approved"}, {"nothing", []byte{}, 4, "proposed"}, {"payment", []byte{}, 0, "proposed"}} {
+		for n, row := range [][]any{{"closing", []byte{}, 4, "proposed"}, {"payment", []byte{}, 1, "proposed"}, {"payment", []byte{}, 4, "approved"}, {"nothing", []byte{}, 4, "proposed"}, {"payment", []byte{}, 0, "proposed"}} {
 			if exec(ins, append([]any{fmt.Sprint("i", n)}, row...)...) == nil {
 				t.Errorf("%v was begun", row)
 			}
@@ -347,16 +351,33 @@ func TestP3DatabaseRefusesByItself(t *testing.T) {
 		if exec(`UPDATE instructions SET state = 'proved' WHERE id = $1`, other.ID) == nil {
 			t.Error("proved without a row")
 		}
-		if err := proof("bob", other.Bind, Signature); err != nil {
+		if proof("bob", other.Bind, Signature) == nil || proof("ann", i.Bind, Signature) == nil {
+			t.Error("a proof of another person, or of another text, was kept")
+		}
+		if err := proof("ann", other.Bind, Call); err != nil {
 			t.Fatal(err)
 		}
-		if exec(`UPDATE instructions SET state = 'proved' WHERE id = $1`, other.ID) == nil {
-			t.Error("another person's proof served")
+		if proof("ann", other.Bind, Signature) == nil {
+			t.Error("a second proof was kept")
 		}
-		for name, q := range map[string]string{"changed": `UPDATE instruction_proofs SET contact_id = 'ann' WHERE instruction_id = $1`, "removed": `DELETE FROM instruction_proofs WHERE instruction_id = $1`} {
+		for name, q := range map[string]string{"changed": `UPDATE instruction_proofs SET contact_id = 'bob' WHERE instruction_id = $1`, "removed": `DELETE FROM instruction_proofs WHERE instruction_id = $1`,
+			"its waiting shortened": `UPDATE instructions SET ready_at = -1 WHERE id = $1`, "moved to another case": `UPDATE instructions SET case_id = 'x' WHERE id = $1`, "its tries taken back": `UPDATE instructions SET tries = -1 WHERE id = $1`} {
 			if exec(q, other.ID) == nil {
-				t.Errorf("a proof was %s", name)
+				t.Errorf("a proof or an instruction was %s", name)
 			}
+		}
+		all := []string{`TRUNCATE instruction_proofs`, `TRUNCATE instructions`, `TRUNCATE instruction_approvals`, `TRUNCATE consents`}
+		if b.d.Lite() {
+			all = []string{`REPLACE INTO instruction_proofs SELECT instruction_id, contact_id, bind, 'signature', 4, once, '', '', evidence, proved_at FROM instruction_proofs`,
+				`INSERT OR REPLACE INTO instructions SELECT * FROM instructions`}
+		}
+		for _, q := range all {
+			if exec(q) == nil {
+				t.Errorf("%s: taken", q)
+			}
+		}
+		if exec(`INSERT INTO instruction_approvals (instruction_id, staff_id, approved_at) VALUES ($1, 'b', 1)`, i.ID) == nil {
+			t.Error("a yes before the proof was kept")
 		}
 		// With a proof, and without the people.
 		b.prove(i, b.good(i))

@@ -160,6 +160,7 @@ const (
 	DoesAddress = "contact.address"
 	DoesPhone   = "contact.phone"
 	DoesKey     = "contact.key"
+	DoesRecover = "contact.recover"
 )
 
 const (
@@ -183,11 +184,17 @@ func Shipped() []Type {
 			Fields: []Field{{Name: "what", Label: "Limit for", Kind: Text}, {Name: "amount", Label: "New limit", Kind: Amount}}},
 		{ID: "closing", Title: "Closing the account", Level: Passkey, Signer: Passkey, Approvals: 2, Expiry: 7 * days, Cooling: 72 * hours, Customer: true, Risky: true,
 			Fields: []Field{{Name: "account", Label: "Account", Kind: Text}, {Name: "reason", Label: "Reason", Kind: Text, Optional: true}}},
-		{ID: "mail-address", Title: "Another mail address", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 48 * hours, Cooling: 24 * hours, Customer: true, Does: DoesAddress,
+		{ID: "name", Title: "Another name", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 7 * days, Customer: true,
+			Fields: []Field{{Name: "name", Label: "New name", Kind: Name}, {Name: "reason", Label: "Reason", Kind: Choice, Choices: []string{"Marriage", "Divorce", "Other"}}}},
+		{ID: "card", Title: "A new card", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 7 * days, Customer: true,
+			Fields: []Field{{Name: "card", Label: "Card", Kind: Text}, {Name: "reason", Label: "Reason", Kind: Choice, Choices: []string{"Lost", "Stolen", "Damaged"}}}},
+		{ID: "recovery", Title: "A way in again, after all passkeys and apps were lost", Level: Call, Signer: Call, Approvals: 2, Expiry: 7 * days, Cooling: 24 * hours, Customer: true, Does: DoesRecover,
+			Fields: []Field{{Name: "reason", Label: "What happened", Kind: Choice, Choices: []string{"Lost", "Stolen", "New device"}}}},
+		{ID: "mail-address", Title: "Another mail address", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 48 * hours, Cooling: 24 * hours, Customer: true, Risky: true, Does: DoesAddress,
 			Fields: []Field{{Name: "address", Label: "Mail address", Kind: Mail}}},
 		{ID: "phone", Title: "Another telephone number", Level: TOTP, Signer: Passkey, Approvals: 1, Expiry: 48 * hours, Cooling: 72 * hours, Customer: true, Risky: true, Does: DoesPhone,
 			Fields: []Field{{Name: "phone", Label: "Telephone", Kind: Phone}}},
-		{ID: "key", Title: "Another key for signatures and encryption", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 7 * days, Cooling: 24 * hours, Customer: true, Does: DoesKey,
+		{ID: "key", Title: "Another key for signatures and encryption", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 7 * days, Cooling: 24 * hours, Customer: true, Risky: true, Does: DoesKey,
 			Fields: []Field{{Name: "key", Label: "Fingerprint", Kind: Key}}},
 	}
 	for i := range t {

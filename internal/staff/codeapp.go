@@ -17,19 +17,25 @@ type App struct {
 	secret    string
 	Confirmed bool
 	last      int64
+	misses    int64
+	By        string // staff who read out the code that let its owner in to set it up, if one did
 	Made      time.Time
 }
+
+// maxMisses is how many wrong codes in a row an app bears, from wherever (NIST SP
+// 800-63B-4, 3.2.2 allows 100): then another way in, or a person, must help.
+const maxMisses = 50
 
 func (c *Ceremonies) app(ctx context.Context, tx *db.Tx, contact string) (*App, error) {
 	return db.One(ctx, tx, func(a *App, row func(...any) error) error {
 		var sealed []byte
-		if err := row(&sealed, &a.Confirmed, &a.last, db.Time(&a.Made)); err != nil {
+		if err := row(&sealed, &a.Confirmed, &a.last, &a.misses, &a.By, db.Time(&a.Made)); err != nil {
 			return err
 		}
 		var err error
 		a.secret, err = c.v.Desk().OpenText(sealed, "contact-totp", contact)
 		return err
-	}, `SELECT secret, confirmed, last_step, made_at FROM contact_totp WHERE contact_id = $1`, contact)
+	}, `SELECT secret, confirmed, last_step, misses, by_staff, made_at FROM contact_totp WHERE contact_id = $1`, contact)
 }
 
 // AppOf returns the customer's confirmed app, or nil.
@@ -52,9 +58,10 @@ func (c *Ceremonies) NewApp(o Owner, issuer string) (*Setup, []byte, error) {
 
 // AddApp stores the sealed secret. A confirmed app is never overwritten: it is
 // removed first, by somebody who proved who they are.
-func (c *Ceremonies) AddApp(ctx context.Context, tx *db.Tx, contact string, sealed []byte) error {
-	n, err := tx.Exec(ctx, `INSERT INTO contact_totp (contact_id, secret, made_at) VALUES ($1, $2, $3)
-		ON CONFLICT (contact_id) DO UPDATE SET secret = excluded.secret, made_at = excluded.made_at, last_step = 0 WHERE contact_totp.confirmed = FALSE`, contact, sealed, db.Micros(tx.Now))
+func (c *Ceremonies) AddApp(ctx context.Context, tx *db.Tx, contact, by string, sealed []byte) error {
+	n, err := tx.Exec(ctx, `INSERT INTO contact_totp (contact_id, secret, made_at, by_staff) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (contact_id) DO UPDATE SET secret = excluded.secret, made_at = excluded.made_at, by_staff = excluded.by_staff, last_step = 0 WHERE contact_totp.confirmed = FALSE`,
+		contact, sealed, db.Micros(tx.Now), by)
 	if err == nil && n == 0 {
 		err = fail.New(fail.Conflict, "an app is set up already; remove it first")
 	}
@@ -89,23 +96,27 @@ func (c *Ceremonies) ConfirmApp(ctx context.Context, tx *db.Tx, contact, code st
 // noApp is compared with where there is no app.
 const noApp = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// UseApp accepts a code of the customer's app once. ok is false for every kind
-// of wrong; made is since when the app counts.
-func (c *Ceremonies) UseApp(ctx context.Context, tx *db.Tx, contact, code string) (made time.Time, step int64, ok bool, err error) {
-	a, err := c.app(ctx, tx, contact)
+// UseApp accepts a code of the customer's app once. The app is nil for every
+// kind of wrong, which is counted; step is the code's, and never comes again.
+func (c *Ceremonies) UseApp(ctx context.Context, tx *db.Tx, contact, code string) (a *App, step int64, err error) {
+	a, err = c.app(ctx, tx, contact)
 	if fail.Is(err, fail.NotFound) {
 		matchStep(noApp, code, tx.Now) // it takes as long as with an app
-		return made, 0, false, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return made, 0, false, err
+		return nil, 0, err
 	}
 	step, fits := matchStep(a.secret, code, tx.Now)
 	if !fits || !a.Confirmed {
-		return made, 0, false, nil
+		_, err := tx.Exec(ctx, `UPDATE contact_totp SET misses = misses + 1 WHERE contact_id = $1`, contact)
+		return nil, 0, err
 	}
-	n, err := tx.Exec(ctx, `UPDATE contact_totp SET last_step = $2 WHERE contact_id = $1 AND confirmed = TRUE AND last_step < $2`, contact, step)
-	return a.Made, step, n == 1, err
+	n, err := tx.Exec(ctx, `UPDATE contact_totp SET last_step = $2, misses = 0 WHERE contact_id = $1 AND confirmed = TRUE AND last_step < $2 AND misses < $3`, contact, step, maxMisses)
+	if err != nil || n == 0 {
+		return nil, 0, err
+	}
+	return a, step, nil
 }
 
 // RemoveApp takes the app away.

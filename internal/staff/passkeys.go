@@ -65,17 +65,18 @@ type Passkey struct {
 	Name  string
 	Made  time.Time
 	Used  time.Time
+	By    string // staff who read out the code that let its owner in to bind it, if one did
 	owner string
 	cred  webauthn.Credential
 	data  []byte // cred as it is stored, to see whether it changed meanwhile
 }
 
-const passkeyColumns = `id, owner_kind, owner_id, data, name, made_at, used_at`
+const passkeyColumns = `id, owner_kind, owner_id, data, name, made_at, used_at, by_staff`
 
 func (c *Ceremonies) scan(p *Passkey, row func(...any) error) error {
 	var kind, id string
 	var name []byte
-	if err := row(&p.ID, &kind, &id, &p.data, &name, db.Time(&p.Made), db.Time(&p.Used)); err != nil {
+	if err := row(&p.ID, &kind, &id, &p.data, &name, db.Time(&p.Made), db.Time(&p.Used), &p.By); err != nil {
 		return err
 	}
 	p.owner = kind + ":" + id
@@ -191,6 +192,13 @@ func (c *Ceremonies) BeginRegister(ctx context.Context, o Owner, label string) (
 
 // FinishRegister checks the browser's answer and stores the passkey.
 func (c *Ceremonies) FinishRegister(ctx context.Context, o Owner, answer []byte) error {
+	return c.FinishBinding(ctx, o, answer, "", func(context.Context, *db.Tx) error { return nil })
+}
+
+// FinishBinding is FinishRegister for a customer. by is the member of staff who
+// read out the code that let them in, if one did; with is done in the same
+// transaction, or neither.
+func (c *Ceremonies) FinishBinding(ctx context.Context, o Owner, answer []byte, by string, with func(context.Context, *db.Tx) error) error {
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(answer)
 	if err != nil {
 		return refuse(err)
@@ -214,12 +222,15 @@ func (c *Ceremonies) FinishRegister(ctx context.Context, o Owner, answer []byte)
 	id := db.NewID()
 	data, name := c.v.Desk().Seal(b, "passkey", id), c.v.Desk().SealText(k.Label, "passkey", id, "name")
 	return c.d.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO passkeys (id, owner_kind, owner_id, credential, data, name, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			id, o.Kind, o.ID, credentialHash(cred.ID), data, name, db.Micros(tx.Now))
+		_, err := tx.Exec(ctx, `INSERT INTO passkeys (id, owner_kind, owner_id, credential, data, name, made_at, by_staff) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			id, o.Kind, o.ID, credentialHash(cred.ID), data, name, db.Micros(tx.Now), by)
 		if fail.Is(err, fail.Conflict) {
 			return fail.New(fail.Conflict, "this passkey is known already")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return with(ctx, tx)
 	})
 }
 
@@ -276,7 +287,13 @@ func (c *Ceremonies) FinishLogin(ctx context.Context, o Owner, answer []byte) (o
 type Proved struct {
 	Passkey string
 	Made    time.Time
+	By      string // see Passkey
 	Kept    string
+}
+
+// FinishEntry is FinishLogin, and says which passkey it was.
+func (c *Ceremonies) FinishEntry(ctx context.Context, o Owner, answer []byte) (owner string, p *Proved, err error) {
+	return c.finish(ctx, "login", o, answer)
 }
 
 // FinishProof checks the answer to BeginProof, as FinishLogin does.
@@ -341,7 +358,7 @@ func (c *Ceremonies) finish(ctx context.Context, purpose string, o Owner, answer
 	if err != nil {
 		return "", nil, err
 	}
-	return id, &Proved{p.ID, p.Made, k.Label}, nil
+	return id, &Proved{p.ID, p.Made, p.By, k.Label}, nil
 }
 
 // refuse is the one answer to every wrong passkey; why goes to the log.

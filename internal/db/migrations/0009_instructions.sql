@@ -25,6 +25,8 @@ CREATE TABLE instructions (
 	state       TEXT NOT NULL CHECK (state IN ('proposed', 'proved', 'approved', 'executed', 'refused', 'frozen', 'expired', 'cancelled')),
 	why         TEXT NOT NULL DEFAULT '',
 	tries       BIGINT NOT NULL DEFAULT 0,
+	auto        BOOLEAN NOT NULL DEFAULT FALSE,
+	stuck       BOOLEAN NOT NULL DEFAULT FALSE,
 	made_at     BIGINT NOT NULL,
 	expires_at  BIGINT NOT NULL,
 	ready_at    BIGINT NOT NULL DEFAULT 0,
@@ -35,6 +37,7 @@ CREATE TABLE instructions (
 );
 CREATE INDEX instructions_contact ON instructions (contact_id, made_at);
 CREATE INDEX instructions_case ON instructions (case_id, made_at);
+CREATE INDEX instructions_due ON instructions (ready_at, id) WHERE auto AND ended_at = 0;
 CREATE INDEX instructions_open ON instructions (made_at, id) WHERE ended_at = 0;
 
 CREATE TABLE instruction_proofs (
@@ -45,6 +48,7 @@ CREATE TABLE instruction_proofs (
 	level          BIGINT NOT NULL,
 	once           TEXT NOT NULL UNIQUE,
 	attested_by    TEXT NOT NULL DEFAULT '',
+	let_in_by      TEXT NOT NULL DEFAULT '',
 	evidence       BYTEA NOT NULL,
 	proved_at      BIGINT NOT NULL
 );
@@ -75,6 +79,8 @@ CREATE TABLE contact_totp (
 	secret     BYTEA NOT NULL,
 	confirmed  BOOLEAN NOT NULL DEFAULT FALSE,
 	last_step  BIGINT NOT NULL DEFAULT 0,
+	misses     BIGINT NOT NULL DEFAULT 0,
+	by_staff   TEXT NOT NULL DEFAULT '',
 	made_at    BIGINT NOT NULL
 );
 
@@ -90,6 +96,8 @@ CREATE TABLE portal_codes (
 );
 CREATE INDEX portal_codes_contact ON portal_codes (contact_id, issued_at);
 
+ALTER TABLE contacts ADD COLUMN able_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE passkeys ADD COLUMN by_staff TEXT NOT NULL DEFAULT '';
 ALTER TABLE contact_addresses ADD COLUMN preferred_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE contact_phones ADD COLUMN changed BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE portal_sessions ADD COLUMN by_staff TEXT NOT NULL DEFAULT '';
@@ -97,6 +105,8 @@ ALTER TABLE portal_sessions ADD COLUMN by_staff TEXT NOT NULL DEFAULT '';
 -- +goose Down
 ALTER TABLE contact_phones DROP COLUMN changed;
 ALTER TABLE contact_addresses DROP COLUMN preferred_at;
+ALTER TABLE passkeys DROP COLUMN by_staff;
+ALTER TABLE contacts DROP COLUMN able_until;
 ALTER TABLE portal_sessions DROP COLUMN by_staff;
 DROP TABLE portal_codes;
 DROP TABLE contact_totp;
