@@ -273,7 +273,9 @@ func TestStrictTakesNoAgreedCode(t *testing.T) {
 		if err != nil {
 			p.Fatal(err)
 		}
-		p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.staff.AgreedCodes().Save(ctx, tx, string(c.Contact), phc) })
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			return p.d.staff.AgreedCodes().Save(ctx, tx, string(c.Contact), phc)
+		})
 		if w, cookie := p.signIn(emre, ownCode, "192.0.2.1"); w.Code != http.StatusForbidden || cookie != nil {
 			p.Errorf("one of before lets in: %d", w.Code)
 		}

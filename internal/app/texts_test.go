@@ -62,7 +62,10 @@ func (p *pages) sendTexts() {
 // captured are the texts in the tray, newest first.
 func (p *pages) captured() (list []texts.Captured) {
 	p.Helper()
-	p.must(func(ctx context.Context, tx *db.Tx) (err error) { list, err = p.d.texts.Captured(ctx, tx, 50); return err })
+	p.must(func(ctx context.Context, tx *db.Tx) (err error) {
+		list, err = p.d.texts.Captured(ctx, tx, 50)
+		return err
+	})
 	return list
 }
 
@@ -172,7 +175,10 @@ func TestTextsHaveLimitsAndTheirJobSaysNothing(t *testing.T) {
 			p.Errorf("a job says %s", args)
 		}
 		var rows []audit.Row
-		p.must(func(ctx context.Context, tx *db.Tx) (err error) { rows, err = audit.About(ctx, tx, string(c.Contact), 100); return err })
+		p.must(func(ctx context.Context, tx *db.Tx) (err error) {
+			rows, err = audit.About(ctx, tx, string(c.Contact), 100)
+			return err
+		})
 		issued := slices.IndexFunc(rows, func(r audit.Row) bool { return r.Act == "place.code-issued" })
 		if issued < 0 || rows[issued].Actor != audit.System || rows[issued].Detail != "text code" {
 			p.Errorf("recorded: %+v", rows)

@@ -50,9 +50,13 @@ func placeFixtures() []fixture {
 	badKey := public.MyKeysPage{Public: pub(), Typed: "-----BEGIN PGP PUBLIC", Keys: []public.MyKey{{ID: "k1", Fingerprint: adaKey, State: "Checked with you by call-back", Use: true, Made: day(2024, 2, 1), Expires: day(2028, 2, 1), Revocable: true},
 		{ID: "k2", Fingerprint: adaKey2, State: "It came to us beside your checked key, and counts for nothing", Made: day(2026, 11, 20), Revocable: true}}}
 	badKey.Errors = web.Errors{{Field: "key", Text: "This is not an OpenPGP key: paste the whole block, from BEGIN PGP PUBLIC KEY BLOCK to END."}}
+	agreed := public.AccessPage{Public: pub(), May: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}, Codes: true, Agree: true, Agreed: true, Since: day(2026, 9, 9)}
+	agreed.Errors = web.Errors{{Field: "agreed", Text: "This code is among those that are tried first; take a line of words."}}
 	return []fixture{
 		{"my-enter", p, "enter", public.EnterPage{Public: pub(), Codes: true}},
 		{"my-enter-wrong", p, "enter", wrong},
+		{"my-enter-texts", p, "enter", public.EnterPage{Public: pub(), Codes: true, Texts: true}},
+		{"my-enter-asked", p, "enter", public.EnterPage{Public: pub(), Address: "ada@brandt.example", Codes: true, Texts: true, Asked: true}},
 		{"my-enter-strict", p, "enter", public.EnterPage{Public: pub()}},
 		{"my-place", p, "place", public.PlacePage{Public: pub(), Name: "Ada Brandt", Factor: "With a code by telephone", Waiting: 2, Unread: 1, Lowered: 1}},
 		{"my-place-quiet", p, "place", public.PlacePage{Public: pub(), Name: "نور الشامي", Factor: "With your passkey", Passkeys: 2, Key: adaKey}},
@@ -70,8 +74,10 @@ func placeFixtures() []fixture {
 		{"my-keys-none", p, "my-keys", public.MyKeysPage{Public: pub()}},
 		{"my-access", p, "my-access", public.AccessPage{Public: pub(), May: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3), Used: at(-2)}}, App: true, AppSince: day(2026, 6, 1),
 			Sessions: []public.MySession{{How: "With your passkey", Made: at(-.1), Here: true}, {How: "With a code of your app", Made: at(-1)}}}},
-		{"my-access-setup", p, "my-access", public.AccessPage{Public: pub(), May: true, Setup: &public.AppSetup{Secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", Address: "otpauth://totp/x"}, Sessions: []public.MySession{{How: "With a code by telephone", Made: at(-.1), Here: true}}}},
-		{"my-access-closed", p, "my-access", public.AccessPage{Public: pub(), Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}}},
+		{"my-access-setup", p, "my-access", public.AccessPage{Public: pub(), May: true, Codes: true, Agree: true, Setup: &public.AppSetup{Secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", Address: "otpauth://totp/x"}, Sessions: []public.MySession{{How: "With a code by telephone", Made: at(-.1), Here: true}}}},
+		{"my-access-agreed", p, "my-access", agreed},
+		{"my-access-agreed-only", p, "my-access", public.AccessPage{Public: pub(), Codes: true, Agreed: true, Since: day(2026, 9, 9), Sessions: []public.MySession{{How: "With the code that you chose", Made: at(-.1), Here: true}}}},
+		{"my-access-closed", p, "my-access", public.AccessPage{Public: pub(), Codes: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}}},
 		{"my-data", p, "my-data", public.DataPage{Public: pub(), Name: "Ada Brandt", Addresses: []string{"ada@brandt.example", "ada@work.example"}, Phones: []string{"•• 42"}, Cases: []string{"NM-4711", "NM-4690"}, Since: day(2025, 5, 3)}},
 	}
 }

@@ -240,6 +240,7 @@ func houseFixtures() []fixture {
 	broken.Broken, broken.Rows = "Entry 4,102 does not fit to the one before it.", nil
 	return []fixture{
 		{"tray", d, "tray", desk.TrayPage{Staff: staff("tray", ""), Rows: tray, Older: "/desk/tray?after=x"}},
+		{"tray-texts", d, "tray", desk.TrayPage{Staff: staff("tray", ""), Rows: tray, Texts: []desk.TrayText{{To: "+44 555 0142", At: at(-.1), Text: "Northmere Savings: 4821 0937 is your code to come into your place on support.northmere.example. It is good for ten minutes and once. Type it there yourself and never read it to anybody: we never ask for it. You did not ask for it? Then do nothing."}, {To: "+44 555 0177", At: at(-3), Text: "Northmere Savings: 1234 5678 is your code."}}}},
 		{"tray-empty", d, "tray", desk.TrayPage{Staff: staff("tray", ""), Relay: "mail.northmere.example"}},
 		{"tray-mail", d, "tray-mail", desk.TrayMailPage{Staff: staff("tray", ""), TrayRow: tray[0], Headers: []desk.Header{{Name: "From", Value: "Northmere Savings <support@northmere.example>"}, {Name: "Content-Type", Value: "multipart/encrypted; protocol=\"application/pgp-encrypted\""}, {Name: "Autocrypt", Value: "addr=support@northmere.example; keydata=" + string(ourKey) + string(ourKey) + string(ourKey)}}, Raw: rawMail, Cut: true}},
 		{"quarantine", d, "quarantine", desk.QuarantinePage{Staff: staff("quarantine", ""), Rows: jar}},
