@@ -32,7 +32,7 @@ func good(name, cause string) Check { return Check{name, "good", cause, ""} }
 // inspectDesk runs the checks that need the desk's parts.
 func inspectDesk(ctx context.Context, c *config.Config, d *db.DB, v *vault.Vault, boxes *mailboxes.Store, anchor audit.Anchor) []Check {
 	return []Check{checkDatabase(ctx, d), checkMaster(ctx, d, v), checkKeys(boxes), checkCertificate(c, d.Now()), checkRelay(ctx, c),
-		checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
+		checkTexts(c), checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
 }
 
 func checkDatabase(ctx context.Context, d *db.DB) Check {
@@ -102,6 +102,19 @@ func checkRelay(ctx context.Context, c *config.Config) Check {
 		return Check{"Relay", "bad", err.Error(), "See the settings relay.*; mail waits until the relay takes it."}
 	}
 	return good("Relay", c.RelayAddr+" takes us.")
+}
+
+// checkTexts warns of the tray: by it staff could come in as customers.
+func checkTexts(c *config.Config) Check {
+	switch {
+	case c.TextsCapture && c.RelayAddr != "":
+		return Check{"Texts to telephones", "bad", "They are kept in the tray while real mail leaves: whoever reads the tray can come in as any customer.", "Take texts.capture away, and set texts.url to a provider or to nothing."}
+	case c.TextsCapture:
+		return Check{"Texts to telephones", "soon", "They are kept in the tray: whoever reads it can come in as any customer.", "Take texts.capture away before you go live."}
+	case c.TextsURL == "":
+		return Check{"Texts to telephones", "off", "No provider is set: customers get no codes by text message.", "Set texts.url and texts.secret if they should. Passkeys are better."}
+	}
+	return good("Texts to telephones", "They go to a provider, as "+c.TextsKind+".")
 }
 
 func checkClock(c *config.Config, now time.Time) Check {

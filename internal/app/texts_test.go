@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 	"postern/internal/config"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/instructions"
 	"postern/internal/portal"
 	"postern/internal/staff"
@@ -330,5 +332,33 @@ func TestTrayShowsTextsToWhoMayReadIt(t *testing.T) {
 	}
 	if w := p.do("agent", "GET", "/desk/tray", nil); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "4821 0937") {
 		t.Errorf("%d", w.Code)
+	}
+}
+
+// TestWrongProviderIsRefusedAtStart: by the names of its settings.
+func TestWrongProviderIsRefusedAtStart(t *testing.T) {
+	for name, set := range map[string]func(*config.Config){
+		"plain HTTP": func(c *config.Config) {
+			c.TextsURL, c.TextsSecret = "http://sms.example/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+		},
+		"a weak secret": func(c *config.Config) { c.TextsURL, c.TextsSecret = "https://sms.example/", "secret" },
+	} {
+		cfg := testConfig(t, "")
+		set(cfg)
+		d, err := Open(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+		if err == nil {
+			d.close()
+		}
+		if !fail.Is(err, fail.Invalid) || !strings.Contains(fail.Text(err), "texts.url") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDoctorWarnsOfTheTray(t *testing.T) {
+	for want, c := range map[string]config.Config{"off": {}, "good": {TextsURL: "https://sms.example/", TextsKind: "sms"}, "soon": {TextsCapture: true}, "bad": {TextsCapture: true, RelayAddr: "mail.example:25"}} {
+		if got := checkTexts(&c); got.State != want {
+			t.Errorf("%+v, want %s", got, want)
+		}
 	}
 }

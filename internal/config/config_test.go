@@ -44,6 +44,11 @@ func TestWrongSettingIsRefusedByName(t *testing.T) {
 		{"", "POSTERN_LOG_LEVEL=loud", "log.level"},
 		{"", "POSTERN_SMTP_ADDR=25", "smtp.addr"},
 		{"", "POSTERN_ORG_MAILBOX=nobody", "org.mailbox"},
+		{"texts.url = \"https://sms.example/\"", "", "texts.secret"},
+		{"", "POSTERN_TEXTS_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "texts.url"},
+		{"texts.url = \"https://sms.example/\"\ntexts.secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"", "POSTERN_TEXTS_CAPTURE=true", "texts.capture"},
+		{"", "POSTERN_TEXTS_KIND=fax", "texts.kind"},
+		{"", "POSTERN_TEXTS_CAPTURE=perhaps", "texts.capture"},
 		{"not toml", "", "TOML"},
 	} {
 		file := ""
