@@ -208,7 +208,11 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	d.outbox = outbox.New(outbox.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal,
 		HasPasskey: func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) {
 			n, err := d.staff.Passkeys().Count(ctx, tx, "contact", string(c))
-			return n > 0, err
+			if err != nil || n > 0 {
+				return n > 0, err
+			}
+			app, err := d.staff.Passkeys().AppOf(ctx, tx, string(c)) // it opens their place, where what waits for them is read
+			return app != nil, err
 		},
 		Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
 	if err := d.openHooks(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/instructions"
 	"postern/internal/pgp"
+	"postern/internal/portal"
 )
 
 // change runs one step on an instruction in a transaction of its own.
@@ -81,6 +82,15 @@ func (f *Flow) Cancel(ctx context.Context, actor string, id instructions.ID) err
 // all their addresses.
 func (f *Flow) NotMine(ctx context.Context, c contacts.ID, id instructions.ID) error {
 	return f.change(ctx, c, id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
+		if !i.Open() { // it cannot be stopped any more, and somebody must hear of it all the same
+			if i.State == instructions.Frozen {
+				return nil
+			}
+			if err := f.Instructions.Note(ctx, tx, i, audit.Contact(string(c)), "disputed", "its owner did not ask for it; it was "+string(i.State)); err != nil {
+				return err
+			}
+			return f.later(ctx, tx, i.ID, Frozen)
+		}
 		if err := f.Instructions.End(ctx, tx, i, instructions.Frozen, "not asked for", audit.Contact(string(c))); err != nil {
 			return err
 		}
@@ -94,7 +104,7 @@ func (f *Flow) ByHand(ctx context.Context, staff string, id instructions.ID, not
 		return fail.New(fail.Invalid, "write what was done, in a few words; it is kept with the instruction")
 	}
 	return f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
-		if i.Doc.Does != "" {
+		if i.Doc.Does != "" && !i.Stuck {
 			return fail.New(fail.Conflict, "the desk does this one itself")
 		}
 		return f.done(ctx, tx, s, i, audit.Staff(staff), note)
@@ -117,10 +127,13 @@ func (f *Flow) Called(ctx context.Context, id instructions.ID, ok bool, said str
 			return nil
 		}
 		if !ok {
-			return f.Instructions.Note(ctx, tx, i, audit.System, "call-failed", said)
+			return f.stuck(ctx, tx, i, said)
 		}
 		if !i.Open() {
-			return f.Instructions.Note(ctx, tx, i, audit.System, "done-too-late", "a system says that it did it, but it was "+string(i.State))
+			if err := f.Instructions.Note(ctx, tx, i, audit.System, "done-too-late", "a system says that it did it, but it was "+string(i.State)); err != nil {
+				return err
+			}
+			return f.attention(ctx, tx, i, "a system did what had been stopped")
 		}
 		return f.done(ctx, tx, s, i, audit.System, "done by our systems: "+said)
 	})
@@ -128,6 +141,17 @@ func (f *Flow) Called(ctx context.Context, id instructions.ID, ok bool, said str
 		return nil
 	}
 	return err
+}
+
+// stuck puts an approved instruction that nothing does before a person.
+func (f *Flow) stuck(ctx context.Context, tx *db.Tx, i *instructions.Instruction, why string) error {
+	if i.State != instructions.Approved || i.Stuck {
+		return nil
+	}
+	if err := f.Instructions.MarkStuck(ctx, tx, i, why); err != nil {
+		return err
+	}
+	return f.attention(ctx, tx, i, "an approved instruction in it was not done")
 }
 
 // do has an approved instruction done, if the desk or a system does it; else it
@@ -144,7 +168,11 @@ func (f *Flow) do(ctx context.Context, id instructions.ID) error {
 		case i.Doc.Does != "":
 			return f.bindNew(ctx, tx, s, i)
 		case i.Doc.Hook != "":
-			return f.tell(ctx, tx, s, i, DueEvent)
+			err := f.tell(ctx, tx, s, i, DueEvent)
+			if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Conflict) { // the webhook is gone or switched off
+				return f.stuck(ctx, tx, i, "the webhook that does it is gone or switched off")
+			}
+			return err
 		}
 		return nil
 	})
@@ -162,6 +190,8 @@ func (f *Flow) bindNew(ctx context.Context, tx *db.Tx, s *subject, i *instructio
 		said, err = "we write to the new address from now on", f.Contacts.PreferAddress(ctx, tx, who.ID, i.Doc.Values["address"])
 	case instructions.DoesPhone:
 		said, err = "the new number is on file; it counts for call-backs after 30 days", f.Contacts.ReplacePhone(ctx, tx, who.ID, i.Doc.Values["phone"], string(i.ID))
+	case instructions.DoesRecover:
+		said, err = "all passkeys and the app were taken away; come in with a code that we read to you", f.recover(ctx, tx, who.ID)
 	case instructions.DoesKey:
 		said, err = "the new key is in use", f.bindKey(ctx, tx, who, i)
 	default:
@@ -179,6 +209,14 @@ func (f *Flow) bindNew(ctx context.Context, tx *db.Tx, s *subject, i *instructio
 		return err
 	}
 	return f.done(ctx, tx, s, i, audit.System, said)
+}
+
+// recover takes away what was lost, so that a new one can be bound.
+func (f *Flow) recover(ctx context.Context, tx *db.Tx, c contacts.ID) error {
+	if err := f.Passkeys.Forget(ctx, tx, "contact", string(c)); err != nil {
+		return err
+	}
+	return portal.EndAll(ctx, tx, c, "")
 }
 
 func (f *Flow) bindKey(ctx context.Context, tx *db.Tx, who *contacts.Contact, i *instructions.Instruction) error {
@@ -210,7 +248,7 @@ func (f *Flow) Tick(ctx context.Context) error {
 		return err
 	}
 	for _, x := range over {
-		err := f.change(ctx, "", x.ID, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
+		if err := f.change(ctx, "", x.ID, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
 			if !i.Open() || i.State == instructions.Approved || tx.Now.Before(i.Expires) {
 				return nil
 			}
@@ -218,9 +256,8 @@ func (f *Flow) Tick(ctx context.Context) error {
 				return err
 			}
 			return f.tell(ctx, tx, s, i, "instruction.expired")
-		})
-		if err != nil {
-			return err
+		}); err != nil { // one that cannot be read does not stop the others
+			f.Log.Error("an instruction could not lapse", "instruction", x.ID, "err", err)
 		}
 	}
 	for _, x := range due {

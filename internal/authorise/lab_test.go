@@ -138,7 +138,7 @@ func (x *lab) customer(name string, withKey bool) contacts.ID {
 		if err := x.Contacts.Add(ctx, tx, n); err != nil {
 			return err
 		}
-		return x.Contacts.AddPhone(ctx, tx, n.ID, "+49 30 1234567", "staff", "noor")
+		return x.Contacts.AddPhone(ctx, tx, n.ID, "+49 30 1234567", "staff", "zara")
 	})
 	if withKey {
 		x.verify(n.ID, x.newKey(name))
@@ -174,7 +174,7 @@ func (x *lab) verify(id contacts.ID, cert *pgp.Key) {
 			return err
 		}
 		k := &c.Keys[0]
-		if err := k.Verify("call-back", "noor", "Noor", tx.Now.Add(-30*24*time.Hour)); err != nil {
+		if err := k.Verify("call-back", "zara", "Zara", tx.Now.Add(-30*24*time.Hour)); err != nil {
 			return err
 		}
 		return x.Contacts.SaveKey(ctx, tx, k)

@@ -183,7 +183,7 @@ func TestP3AppCode(t *testing.T) {
 		}
 		code := func() string { c, _ := totp.GenerateCode(set.Secret, x.clock()); return c }
 		x.must(func(ctx context.Context, tx *db.Tx) error {
-			if err := x.Passkeys.AddApp(ctx, tx, string(ada), sealed); err != nil {
+			if err := x.Passkeys.AddApp(ctx, tx, string(ada), "", sealed); err != nil {
 				return err
 			}
 			return x.Passkeys.ConfirmApp(ctx, tx, string(ada), code())

@@ -59,6 +59,7 @@ func (f *Flow) Draft(ctx context.Context, p *Proposal) (d *Draft, wrong map[stri
 	now := f.DB.Now()
 	ref := instructions.NewRef()
 	i := &instructions.Instruction{Type: t.ID, Contact: who.ID, Case: p.Case, Proposer: p.Proposer, Made: now, Expires: now.Add(t.Expiry)}
+	i.Auto = t.Does != "" || t.Hook != ""
 	i.Doc = instructions.Doc{Ref: ref, Title: t.Title, Version: t.Version, Values: values, Payload: string(p.Key), Quote: clip(p.Quote), Message: p.Message,
 		Cooling: t.Cooling, Risky: t.Risky, Hook: t.Hook, Does: t.Does}
 	i.Doc.Text = t.Canonical(instructions.Facts{Org: f.Words().Org, Ref: ref, For: who.Title() + ", " + who.MailTo(), By: ByWords(p.Proposer), Made: now, Expires: i.Expires,
@@ -100,6 +101,9 @@ func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, 
 		return nil, nil, nil, nil, fail.New(fail.NotFound, "there is no such kind of instruction")
 	case open >= maxOpen:
 		return nil, nil, nil, nil, fail.New(fail.TooMany, "%d instructions wait already; decide about those first", open)
+	}
+	if t.Does == instructions.DoesAddress && f.Mailboxes.Is(strings.TrimSpace(p.Values["address"])) {
+		return t, who, nil, map[string]string{"address": "this is an address of ours"}, nil
 	}
 	if t.Does == instructions.DoesKey {
 		if err := keyValue(p, f.DB.Now()); err != nil {
@@ -148,7 +152,7 @@ func (f *Flow) place(ctx context.Context, p *Proposal, t *instructions.Type, who
 	if p.Case == "" {
 		box := f.Mailboxes.All()[0]
 		now := f.DB.Now()
-		own = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: "Authorisation: " + strings.ToLower(t.Title[:1]) + t.Title[1:], Who: who.Title(), Contact: who.ID, KeyID: who.KeyID,
+		own = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: "Authorisation: " + t.Title, Who: who.Title(), Contact: who.ID, KeyID: who.KeyID,
 			Mailbox: box.Address, State: cases.Waiting, Made: now, Last: now}
 		own.Raise("it is about an instruction")
 	}

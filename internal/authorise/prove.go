@@ -34,8 +34,8 @@ func tooFresh(made, now time.Time) error {
 // what is proved by it. Its owner was told on every address, and can answer.
 const Settled = 7 * 24 * time.Hour
 
-// letIn is who helped, while that counts.
-func letIn(by string, made, now time.Time) string {
+// LetIn is who helped, while that counts.
+func LetIn(by string, made, now time.Time) string {
 	if now.Sub(made) < Settled {
 		return by
 	}
@@ -160,7 +160,7 @@ func (f *Flow) FinishPasskey(ctx context.Context, c contacts.ID, id instructions
 			return err
 		}
 	}
-	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Passkey, LetIn: letIn(got.By, got.Made, f.DB.Now()), Bind: s.i.Bind, Once: once("passkey", got.Kept),
+	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Passkey, LetIn: LetIn(got.By, got.Made, f.DB.Now()), Bind: s.i.Bind, Once: once("passkey", got.Kept),
 		Evidence: instructions.Evidence{Nonce: got.Kept, Answer: string(answer), Credential: got.Passkey}})
 }
 
@@ -201,7 +201,7 @@ func (f *Flow) ByApp(ctx context.Context, ses *portal.Session, id instructions.I
 				return nil
 			}
 		}
-		p := &instructions.Proof{Contact: ses.Contact, Level: instructions.TOTP, Bind: i.Bind, Once: once("totp", ses.Contact, step), LetIn: letIn(app.By, app.Made, tx.Now),
+		p := &instructions.Proof{Contact: ses.Contact, Level: instructions.TOTP, Bind: i.Bind, Once: once("totp", ses.Contact, step), LetIn: LetIn(app.By, app.Made, tx.Now),
 			Evidence: instructions.Evidence{Session: string(ses.Factor)}}
 		refused, err = f.prove(ctx, tx, s, i, p)
 		return err
@@ -250,7 +250,7 @@ func (f *Flow) callable(ctx context.Context, tx *db.Tx, i *instructions.Instruct
 	}
 	for n := range who.Phones {
 		if who.Phones[n].ID == phone {
-			if letIn(who.Phones[n].By, who.Phones[n].Made, tx.Now) == staff {
+			if LetIn(who.Phones[n].By, who.Phones[n].Made, tx.Now) == staff {
 				return fail.New(fail.Denied, "you put this number on file, so somebody else must make the call")
 			}
 			return instructions.MayCall(&who.Phones[n], tx.Now)

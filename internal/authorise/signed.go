@@ -105,7 +105,7 @@ func vouched(who *contacts.Contact, fp pgp.Fingerprint, now time.Time) string {
 	if k == nil || k.Via == contacts.ByInstruction {
 		return ""
 	}
-	return letIn(k.By, k.Verified, now)
+	return LetIn(k.By, k.Verified, now)
 }
 
 func verified(who *contacts.Contact, fp pgp.Fingerprint) *contacts.Key {

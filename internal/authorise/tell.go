@@ -145,16 +145,22 @@ func (f *Flow) post(ctx context.Context, tx *db.Tx, s *subject, l *letter) error
 
 // alarm puts the case before staff: somebody may be in this person's account.
 func (f *Flow) alarm(ctx context.Context, tx *db.Tx, s *subject) error {
-	c, err := f.Cases.Get(ctx, tx, s.c.ID)
+	if err := f.attention(ctx, tx, s.i, "an instruction in it was not asked for by its owner"); err != nil {
+		return err
+	}
+	c := s.c
+	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "security.alarm", About: string(c.ID), Detail: "instruction " + string(s.i.ID) + ": its owner did not ask for it"})
+}
+
+// attention opens the case for staff to look at.
+func (f *Flow) attention(ctx context.Context, tx *db.Tx, i *instructions.Instruction, why string) error {
+	c, err := f.Cases.Get(ctx, tx, i.Case)
 	if err != nil {
 		return err
 	}
 	c.State, c.Unread, c.Last, c.ClosedAt = cases.Open, true, tx.Now, time.Time{}
-	c.Raise("an instruction in it was not asked for by its owner")
-	if err := f.Cases.Save(ctx, tx, c); err != nil {
-		return err
-	}
-	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "security.alarm", About: string(c.ID), Detail: "instruction " + string(s.i.ID) + ": its owner did not ask for it"})
+	c.Raise(why)
+	return f.Cases.Save(ctx, tx, c)
 }
 
 // words writes the letters. Times are UTC, and nothing of others' text is in a
@@ -255,13 +261,17 @@ If you did not ask for anything, %s.`, w.o.Org, why, w.place(), w.phone())
 }
 
 func (w words) frozen() string {
-	return fmt.Sprintf(`Somebody said in your name that they did not ask for an instruction at %s. We stopped it; nothing of it is carried out, and our security people look at it.
+	what := "We stopped it; nothing of it is carried out, and our security people look at it."
+	if w.s.i.State == instructions.Executed {
+		what = "It was carried out before; our security people look at it."
+	}
+	return fmt.Sprintf(`Somebody said in your name that they did not ask for an instruction at %s. %s
 
 If it was you: thank you, you need do nothing. Look through your sessions, passkeys and keys at
 
 %s
 
-and end what you do not know. If it was not you, %s.`, w.o.Org, w.place(), w.phone())
+and end what you do not know. If it was not you, %s.`, w.o.Org, what, w.place(), w.phone())
 }
 
 // DueEvent asks the system named in an instruction's type to do it.
@@ -282,6 +292,8 @@ type Claims struct {
 	Subject     string            `json:"sub"` // contact id
 	ID          string            `json:"jti"` // instruction id
 	Issued      int64             `json:"iat"` // Unix seconds
+	Audience    string            `json:"aud"` // always "postern.instructions"
+	Expires     int64             `json:"exp"` // a day later: then ask for the state, and a new token
 	Type        string            `json:"type"`
 	TypeVersion int64             `json:"type_version"`
 	Reference   string            `json:"reference"`
@@ -296,7 +308,7 @@ type Claims struct {
 }
 
 func (f *Flow) claims(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction) (*Claims, error) {
-	c := &Claims{Issuer: f.Words().BaseURL, Subject: string(i.Contact), ID: string(i.ID), Issued: tx.Now.Unix(), Type: i.Type, TypeVersion: i.Doc.Version, Reference: i.Doc.Ref,
+	c := &Claims{Issuer: f.Words().BaseURL, Subject: string(i.Contact), ID: string(i.ID), Issued: tx.Now.Unix(), Audience: "postern.instructions", Expires: tx.Now.Add(24 * time.Hour).Unix(), Type: i.Type, TypeVersion: i.Doc.Version, Reference: i.Doc.Ref,
 		State: string(i.State), Text: i.Doc.Text, Values: i.Doc.Values, Bind: i.Bind}
 	proof, err := f.Instructions.ProofOf(ctx, tx, i.ID)
 	if err == nil {
@@ -320,7 +332,7 @@ func (f *Flow) tell(ctx context.Context, tx *db.Tx, s *subject, i *instructions.
 		return err
 	}
 	body := map[string]any{"type": name, "timestamp": tx.Now.UTC().Format(time.RFC3339), "data": map[string]any{"id": i.ID, "type": i.Type, "contact": i.Contact, "state": i.State, "reference": i.Doc.Ref}}
-	if i.State == instructions.Approved || i.State == instructions.Executed {
+	if i.State == instructions.Approved && i.Due(tx.Now) == nil || i.State == instructions.Executed { // none before its wait is over
 		token, err := f.Sign(c)
 		if err != nil {
 			return err

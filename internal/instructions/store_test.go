@@ -39,7 +39,7 @@ func each(t *testing.T, f func(*testing.T, *bench)) {
 			if err := Seed(t.Context(), tx); err != nil {
 				return err
 			}
-			small := Type{ID: "small", Title: "Something small", Level: Call, Signer: Call, Expiry: time.Hour, Fields: []Field{{Name: "what", Label: "What", Kind: Text}}}
+			small := Type{ID: "small", Title: "Something small", Level: Call, Signer: Call, Expiry: time.Hour, Fields: []Field{{Name: "what", Label: "Wish", Kind: Text}}}
 			if err := SaveType(t.Context(), tx, &small, "staff:admin"); err != nil {
 				return err
 			}

@@ -125,12 +125,12 @@ func (t *Type) checkFields() error {
 		switch {
 		case !slug.MatchString(f.Name) || seen[f.Name]:
 			return fail.New(fail.Invalid, "field %q: each has a short name of its own, in small letters", f.Name)
-		case f.Label == "" || len(f.Label) > 60 || strings.ContainsAny(f.Label, ":\r\n") || hidden(f.Label) != 0:
+		case f.Label == "" || len(f.Label) > 60 || strings.Contains(f.Label, ":") || hidden(f.Label) != 0 || reserved[f.Label]:
 			return fail.New(fail.Invalid, "field %q: give it a label without a colon", f.Name)
 		case !known(f.Kind):
 			return fail.New(fail.Invalid, "field %q: there is no kind %q", f.Name, f.Kind)
-		case f.Kind == Choice && len(f.Choices) < 2:
-			return fail.New(fail.Invalid, "field %q: give at least two choices", f.Name)
+		case f.Kind == Choice && (len(f.Choices) < 2 || !plainChoices(f.Choices)):
+			return fail.New(fail.Invalid, "field %q: give at least two choices, each in plain letters and short", f.Name)
 		}
 		seen[f.Name] = true
 	}
@@ -144,6 +144,18 @@ func (t *Type) checkFields() error {
 		}
 	}
 	return nil
+}
+
+// reserved are words that the form itself begins lines with.
+var reserved = map[string]bool{"Letters": true, "Reference": true, "For": true, "What": true, "Proposed": true, "Open until": true}
+
+func plainChoices(list []string) bool {
+	for _, c := range list {
+		if c == "" || len(c) > maxValue || c != oneLine(c) || hidden(c) != 0 || oneScript(c) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func known(k Kind) bool {

@@ -83,15 +83,38 @@ func (f *Field) choice(s string) (string, error) {
 	return "", fail.New(fail.Invalid, "choose one of: %s", strings.Join(f.Choices, ", "))
 }
 
-// hidden finds what is not seen or turns the direction of writing: it has no
-// place in a text that somebody signs.
+// hidden finds what is not let in, or 0. A positive list: letters, digits,
+// punctuation, currency and a few signs; marks only upon a letter. What is not
+// seen, turns the direction, fills space, stands for a whole word or is not
+// assigned has no place in a text that somebody signs.
 func hidden(s string) rune {
+	letter := false
 	for _, r := range s {
-		if unicode.Is(unicode.Cf, r) || unicode.IsControl(r) || unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Co, r) || r == unicode.ReplacementChar || r == 0x3164 || r == 0x115F || r == 0x1160 || r == 0xFFA0 {
+		mark := unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Mc, r)
+		switch {
+		case r == ' ', unicode.Is(unicode.Nd, r), unicode.Is(unicode.Pd, r), unicode.Is(unicode.Ps, r), unicode.Is(unicode.Pe, r), unicode.Is(unicode.Pi, r), unicode.Is(unicode.Pf, r),
+			unicode.Is(unicode.Po, r), unicode.Is(unicode.Pc, r), unicode.Is(unicode.Sc, r), strings.ContainsRune("+<=>|~^`°§®", r):
+		case unicode.Is(unicode.L, r) && !blank(r):
+			letter = true
+			continue
+		case mark && letter && !blank(r):
+			continue
+		default:
 			return r
 		}
+		letter = false
 	}
 	return 0
+}
+
+// blank are letters and marks that show nothing (Unicode TS 39, 5.4; fillers,
+// grapheme joiner, inherent vowels of Khmer, variation selectors).
+func blank(r rune) bool {
+	switch r {
+	case 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0:
+		return true
+	}
+	return unicode.Is(unicode.Variation_Selector, r)
 }
 
 var scripts = map[string]*unicode.RangeTable{"Latin": unicode.Latin, "Cyrillic": unicode.Cyrillic, "Greek": unicode.Greek, "Armenian": unicode.Armenian,
@@ -134,7 +157,7 @@ func spelling(s string) string {
 	var out []string
 	seen := map[rune]bool{}
 	for _, r := range s {
-		if r < 0x80 || seen[r] || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+		if r < 0x80 || seen[r] {
 			continue
 		}
 		seen[r] = true

@@ -42,6 +42,7 @@ func TestP3LookAlikesAreRefused(t *testing.T) {
 		{IBAN, "DЕ89 3704 0044 0532 0130 00"}, // a Cyrillic E
 		{Amount, "1.250,00 EUR"}, {Amount, "1,25 EUR"}, {Amount, "-5 EUR"}, {Amount, "0 EUR"}, {Amount, "1e3 EUR"}, {Amount, "100 €"}, {Amount, "100"},
 		{Mail, "Ada <ada@example.org>"}, {Mail, "аda@example.org"}, {Phone, "030 1234567"}, {Phone, "+4930123456a"}, {Date, "01.12.2026"}, {Key, "ABCD"},
+		{Name, "Aⅽme Hoⅼding"}, {Name, "John ⠀⠀ Smith"}, {Text, "a͏b"}, {Text, "឴"}, {Text, "￼"}, {Text, "󠁁x"}, {Text, "́x"}, {Name, "J¹"},
 		{Text, ""}, {Text, strings.Repeat("x", 141)},
 	} {
 		f := Field{Name: "x", Kind: c.kind}
@@ -100,7 +101,12 @@ func TestTypeIsRefusedThatCannotHold(t *testing.T) {
 		"unknown kind":    func(t *Type) { t.Fields = []Field{{Name: "xx", Label: "A", Kind: "sum"}} },
 		"raise of a text": func(t *Type) { t.Raise = []Raise{{Field: "payee", Above: "1.00 EUR"}} },
 		"a wait for ever": func(t *Type) { t.Cooling = 365 * 24 * time.Hour },
-		"bad name":        func(t *Type) { t.ID = "A b" },
+		"a choice of two lines": func(t *Type) {
+			t.Fields = []Field{{Name: "xx", Label: "A", Kind: Choice, Choices: []string{"No", "No\n  Payee: Bob"}}}
+		},
+		"a label of the form":  func(t *Type) { t.Fields = []Field{{Name: "xx", Label: "Letters", Kind: Text}} },
+		"a title of two lines": func(t *Type) { t.Title = "A\u2028B" },
+		"bad name":             func(t *Type) { t.ID = "A b" },
 	} {
 		bad := good
 		if spoil(&bad); bad.Check() == nil {

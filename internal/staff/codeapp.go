@@ -119,6 +119,15 @@ func (c *Ceremonies) UseApp(ctx context.Context, tx *db.Tx, contact, code string
 	return a, step, nil
 }
 
+// Forget takes away all of an owner's passkeys, and their app.
+func (c *Ceremonies) Forget(ctx context.Context, tx *db.Tx, kind, owner string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM passkeys WHERE owner_kind = $1 AND owner_id = $2`, kind, owner); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM contact_totp WHERE contact_id = $1`, owner)
+	return err
+}
+
 // RemoveApp takes the app away.
 func (c *Ceremonies) RemoveApp(ctx context.Context, tx *db.Tx, contact string) error {
 	return db.Change(ctx, tx, `DELETE FROM contact_totp WHERE contact_id = $1`, contact)

@@ -26,6 +26,9 @@ func (d *Desk) stateWords(clock web.Clock, i *instructions.Instruction) string {
 	case instructions.Proved:
 		return "Proved, waits for approval"
 	case instructions.Approved:
+		if i.Stuck {
+			return "Approved, but it was not done: look at it"
+		}
 		if clock.Now.Before(i.Ready) {
 			return "Approved, waits until " + clock.When(i.Ready).Inside()
 		}
@@ -84,7 +87,7 @@ func (d *Desk) authorisationRows(ctx context.Context, tx *db.Tx, me *visitor, li
 		if err != nil {
 			return nil, err
 		}
-		yours := me.May(staff.InstructionsApprove) && (i.State == instructions.Proved && i.Proposer != "staff:"+me.ID() || i.State == instructions.Approved && i.Due(clock.Now) == nil && i.Doc.Does == "" && i.Doc.Hook == "")
+		yours := me.May(staff.InstructionsApprove) && (i.State == instructions.Proved && i.Proposer != "staff:"+me.ID() || i.State == instructions.Approved && i.Due(clock.Now) == nil && (!i.Auto || i.Stuck))
 		out = append(out, AuthorisationRow{ID: string(i.ID), Title: i.Doc.Title, Who: c.Who, Ref: string(c.Ref), State: d.stateWords(clock, i), Yours: yours, At: clock.When(i.Made)})
 	}
 	return out, nil
@@ -111,7 +114,7 @@ func (d *Desk) authorisationPage(w http.ResponseWriter, r *http.Request, me *vis
 	p.MayCall = open && i.Need <= instructions.Call && me.May(staff.CodesIssue) && !mine
 	p.MayRefuse = (i.State == instructions.Proved || i.State == instructions.Approved) && me.May(staff.InstructionsApprove)
 	p.Waits = i.State == instructions.Approved && i.Due(p.Clock.Now) != nil
-	p.MayDo = i.State == instructions.Approved && !p.Waits && i.Doc.Does == "" && me.May(staff.InstructionsApprove)
+	p.MayDo = i.State == instructions.Approved && !p.Waits && (i.Doc.Does == "" || i.Stuck) && me.May(staff.InstructionsApprove)
 	p.MayCancel = open && mine
 	for n := range who.Phones {
 		ph := PhoneChoice{ID: who.Phones[n].ID, Shown: who.Phones[n].Last()}
@@ -156,7 +159,7 @@ func (d *Desk) fillProof(ctx context.Context, tx *db.Tx, me *visitor, p *Authori
 	}
 	p.Proof, p.Proved, p.Attested = instructions.Words(proof.Level), p.When(proof.At), d.nameOf(proof.Attested)
 	if i.State == instructions.Proved && me.May(staff.InstructionsApprove) {
-		why := i.MayApprove(me.ID(), proof.Attested, by, tx.Now)
+		why := i.MayApprove(me.ID(), proof, by, tx.Now)
 		p.MayApprove = why == nil
 		if why != nil {
 			p.WhyNot = upperFirst(fail.Text(why)) + "."

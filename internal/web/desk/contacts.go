@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/mail"
 	"strings"
+	"time"
 
 	"postern/internal/audit"
 	"postern/internal/cases"
@@ -12,6 +13,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/outbox"
 	"postern/internal/pgp"
 	"postern/internal/web"
 )
@@ -307,8 +309,17 @@ func (d *Desk) addAddress(w http.ResponseWriter, r *http.Request, me *visitor) e
 func (d *Desk) addPhone(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	number := strings.TrimSpace(r.FormValue("phone"))
 	return d.onContact(w, r, me, "phone", ContactDraft{Phone: number}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (act, detail string, err error) {
-		return "phone.added", "", d.book.AddPhone(ctx, tx, c.ID, number, "staff", me.ID())
+		return "phone.added", "", d.firstPhone(ctx, tx, c, number, me)
 	})
+}
+
+// firstPhone puts the first number on file. Another takes its place only by an
+// instruction of its owner's.
+func (d *Desk) firstPhone(ctx context.Context, tx *db.Tx, c *contacts.Contact, number string, me *visitor) error {
+	if len(c.Phones) > 0 {
+		return fail.New(fail.Conflict, "a number is on file already; another takes its place only by an instruction of theirs, proposed from a case")
+	}
+	return d.book.AddPhone(ctx, tx, c.ID, number, "staff", me.ID())
 }
 
 // onContact runs one change on a contact; what is wrong with the input comes
@@ -316,7 +327,11 @@ func (d *Desk) addPhone(w http.ResponseWriter, r *http.Request, me *visitor) err
 func (d *Desk) onContact(w http.ResponseWriter, r *http.Request, me *visitor, field string, draft ContactDraft,
 	f func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (act, detail string, err error)) error {
 	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
-	err := d.db.Update(ctx, func(tx *db.Tx) error {
+	telling, err := d.telling(ctx, id, field, r)
+	if err != nil {
+		return err
+	}
+	err = d.db.Update(ctx, func(tx *db.Tx) error {
 		c, err := d.book.Get(ctx, tx, id)
 		if err != nil {
 			return err
@@ -324,6 +339,11 @@ func (d *Desk) onContact(w http.ResponseWriter, r *http.Request, me *visitor, fi
 		act, detail, err := f(ctx, tx, c)
 		if err != nil {
 			return err
+		}
+		if telling != nil {
+			if err := d.out.Tell(ctx, tx, telling); err != nil {
+				return err
+			}
 		}
 		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: act, About: string(id), Detail: detail})
 	})
@@ -359,12 +379,21 @@ func (d *Desk) addKey(w http.ResponseWriter, r *http.Request, me *visitor) error
 	})
 }
 
+// anotherVerified reports whether another key of theirs was checked and works.
+func anotherVerified(c *contacts.Contact, id string, now time.Time) bool {
+	k, _ := c.VerifiedKey(now)
+	return k != nil && k.ID != id
+}
+
 // verifyKey serves POST /desk/contacts/{id}/keys/{key}/verify.
 func (d *Desk) verifyKey(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return d.onContact(w, r, me, "key", ContactDraft{}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (string, string, error) {
 		k, err := d.book.GetKey(ctx, tx, c.ID, r.PathValue("key"))
 		if err != nil {
 			return "", "", err
+		}
+		if other := anotherVerified(c, k.ID, tx.Now); other {
+			return "", "", fail.New(fail.Conflict, "they have a checked key already. Another takes its place only by an instruction of theirs, which the old key, a passkey or a call proves: propose it from a case")
 		}
 		if r.FormValue("same") == "" {
 			return "", "", fail.New(fail.Invalid, "tick that you compared the whole fingerprint with the person")
@@ -427,4 +456,27 @@ func (d *Desk) newCase(w http.ResponseWriter, r *http.Request, me *visitor) erro
 		return err
 	}
 	return back(w, r, "/desk/cases/"+string(c.ID))
+}
+
+// telling is what a customer hears, on every address that was theirs before, when
+// staff change how we know them. A name, and a key that counts for nothing yet,
+// is no such change.
+func (d *Desk) telling(ctx context.Context, id contacts.ID, field string, r *http.Request) (*outbox.Telling, error) {
+	what := map[string]string{"address": "a mail address was added to your name", "phone": "a telephone number was put on file for you"}[field]
+	if strings.HasSuffix(r.URL.Path, "/verify") {
+		what = "a key was marked as checked with you"
+	}
+	if what == "" {
+		return nil, nil
+	}
+	org := d.o.Org()
+	how := "reply to this mail"
+	if org.Phone != "" {
+		how = "call " + org.Phone + ", or " + how
+	}
+	t, err := d.out.PrepareTelling(ctx, id, "A change to how we know you", "At "+org.Name+", "+what+" by our staff.\n\nIf you agreed to that, you need do nothing. If not, "+how+" at once.")
+	if fail.Is(err, fail.NotFound) {
+		return nil, fail.New(fail.NotFound, "there is no such person")
+	}
+	return t, err
 }

@@ -9,6 +9,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/instructions"
 	"postern/internal/outbox"
 	"postern/internal/portal"
 )
@@ -41,8 +42,14 @@ func (d *Desk) issueCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 		if c, err = d.book.Get(ctx, tx, item.Contact); err != nil {
 			return err
 		}
+		if d.auth.Strict {
+			return fail.New(fail.Conflict, "codes are switched off here: only passkeys and checked keys count")
+		}
 		if len(c.Phones) == 0 {
 			return fail.New(fail.Conflict, "no telephone number is on file for this person")
+		}
+		if err := instructions.MayCall(&c.Phones[0], tx.Now); err != nil {
+			return err
 		}
 		return d.portal.IssueCode(ctx, tx, item, me.ID(), code)
 	})

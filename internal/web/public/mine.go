@@ -75,7 +75,7 @@ func (s *Site) instructionPage(w http.ResponseWriter, r *http.Request, status in
 	}
 	p := InstructionPage{Public: s.base(), Path: "/my/authorised/" + string(i.ID), Title: i.Doc.Title, Text: i.Doc.Text, Approve: instructions.ApproveLine(i.Doc.Ref), Ref: i.Doc.Ref,
 		Lines: lines(i.Doc.Text), Tries: int(instructions.MaxTries - i.Tries), State: string(i.State), Words: s.inWords(i), Need: instructions.Words(i.Need), Bind: i.Bind,
-		Result: i.Result, Code: code, Mine: i.Proposer == "contact:"+string(who.ID) && i.State == instructions.Proposed, CanStop: i.Open(), Quote: i.Doc.Quote, By: authorise.ByWords(i.Proposer)}
+		Result: i.Result, Code: code, Mine: i.Proposer == "contact:"+string(who.ID) && i.State == instructions.Proposed, CanStop: i.Open() || i.State == instructions.Executed, Quote: i.Doc.Quote, By: authorise.ByWords(i.Proposer)}
 	p.Errors, p.Made, p.Until = errs, p.When(i.Made), p.When(i.Expires)
 	if i.State == instructions.Proposed && !s.DB.Now().Before(i.Expires) {
 		p.State, p.Words, p.CanStop, p.Mine = "expired", "Nobody approved it in time, so it lapsed. Nothing was changed.", false, false
@@ -117,13 +117,15 @@ func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Ins
 	})
 }
 
-// lines takes the canonical text apart for the table; the text itself stands below.
+// lines takes the canonical text apart for the table: every line of it, in order,
+// so that the table says what is approved, and nothing less.
 func lines(text string) []TextLine {
 	var out []TextLine
-	for _, l := range strings.Split(text, "\n") {
+	for _, l := range strings.Split(strings.TrimSpace(text), "\n") {
 		name, value, ok := strings.Cut(l, ": ")
 		switch {
-		case !ok || !strings.HasPrefix(name, " "):
+		case !ok:
+			out = append(out, TextLine{Value: strings.TrimSpace(l)})
 		case strings.TrimSpace(name) == "Letters" && len(out) > 0:
 			out[len(out)-1].Letters = value
 		default:

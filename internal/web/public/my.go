@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"postern/internal/authorise"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
@@ -154,10 +155,7 @@ func (s *Site) beginTry(ctx context.Context, tx *db.Tx, t *try, address string) 
 	if t.who, err = s.Contacts.Who(ctx, tx, address); err != nil {
 		return err
 	}
-	t.name = string(t.who)
-	if t.who == "" {
-		t.name = "nobody:" + s.Vault.Index("address", contacts.Normal(address))
-	}
+	t.name = s.Vault.Index("address", contacts.Normal(address)) // as typed: two addresses of one person are not told to be so
 	if err := staff.StartTry(ctx, tx, t.name, t.from); err != nil {
 		return err
 	}
@@ -168,9 +166,12 @@ func (s *Site) beginTry(ctx context.Context, tx *db.Tx, t *try, address string) 
 // judge tries the code as one of the app, then as one that was read out or sent,
 // then as the agreed one. factor is empty if it is none.
 func (s *Site) judge(ctx context.Context, tx *db.Tx, t *try) (factor portal.Factor, by string, err error) {
-	_, _, ok, err := s.Passkeys.UseApp(ctx, tx, string(t.who), t.code)
-	if err != nil || ok {
-		return portal.CodeApp, "", err
+	app, _, err := s.Passkeys.UseApp(ctx, tx, string(t.who), t.code)
+	if err != nil {
+		return "", "", err
+	}
+	if app != nil {
+		return portal.CodeApp, authorise.LetIn(app.By, app.Made, tx.Now), nil
 	}
 	if factor, by, err = s.Portal.RedeemSignIn(ctx, tx, t.who, t.code); err != nil || factor != "" {
 		return factor, by, err
@@ -178,7 +179,7 @@ func (s *Site) judge(ctx context.Context, tx *db.Tx, t *try) (factor portal.Fact
 	if !t.fits {
 		return "", "", nil
 	}
-	if ok, err = s.Agreed.Use(ctx, tx, string(t.who), t.agreed); err != nil || !ok {
+	if ok, err := s.Agreed.Use(ctx, tx, string(t.who), t.agreed); err != nil || !ok {
 		return "", "", err
 	}
 	return portal.Agreed, "", nil
@@ -232,13 +233,13 @@ func (s *Site) enterFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.Passkeys.FinishLogin(ctx, anyContact, answer)
+	id, key, err := s.Passkeys.FinishEntry(ctx, anyContact, answer)
 	if err != nil {
 		return err
 	}
 	var token string
 	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) {
-		token, err = portal.Enter(ctx, tx, contacts.ID(id), portal.Passkey, "")
+		token, err = portal.Enter(ctx, tx, contacts.ID(id), portal.Passkey, authorise.LetIn(key.By, key.Made, tx.Now))
 		return err
 	})
 	if err != nil {
@@ -251,6 +252,9 @@ func (s *Site) enterFinish(w http.ResponseWriter, r *http.Request) error {
 // widen serves POST /my/enter: from one message, opened by a factor, to the place.
 func (s *Site) widen(w http.ResponseWriter, r *http.Request) error {
 	ses, err := s.session(r)
+	if err == nil && s.Auth.Strict && ses.Factor != portal.Passkey {
+		err = fail.New(fail.NotFound, "codes are switched off here")
+	}
 	if fail.Is(err, fail.NotFound) {
 		http.Redirect(w, r, "/my", http.StatusSeeOther)
 		return nil

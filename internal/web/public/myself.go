@@ -106,6 +106,11 @@ func (s *Site) revokeKey(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		if k.Trust == contacts.Verified {
+			if err := contacts.GaveUp(ctx, tx, o.contact.ID); err != nil {
+				return err
+			}
+		}
 		k.Reject(string(o.contact.ID), "its owner")
 		if err := s.Contacts.SaveKey(ctx, tx, k); err != nil {
 			return err
@@ -136,15 +141,13 @@ func (s *Site) told(ctx context.Context, c contacts.ID, what string) (*outbox.Te
 		"At "+org.Name+", "+what+".\n\nIf it was you, you need do nothing. If it was not, "+how+" at once, and look through https://"+org.Host+"/my/access.\n\nFor instructions that could cost you much, what is new counts only after 72 hours.")
 }
 
-// mayBind says why this session may not add a way to prove oneself, or nil: who
-// has a passkey or an app comes in by it. Only the first may follow a code that
-// was read out or sent, and none an agreed one.
+// mayBind says why this session may not change how one proves who one is, or
+// give a protection up, or nil: who has a passkey comes in by it, else by the app.
+// Only the first may follow a code that was read out or sent, and none an agreed
+// one: the weaker way never removes or waives the stronger.
 func (s *Site) mayBind(ctx context.Context, tx *db.Tx, o *owner) error {
 	if !o.session.Factor.Decides() {
 		return errAgreed
-	}
-	if o.session.Factor != portal.AccessCode && o.session.Factor != portal.TextCode {
-		return nil
 	}
 	n, err := s.Passkeys.Count(ctx, tx, "contact", string(o.contact.ID))
 	if err != nil {
@@ -154,7 +157,7 @@ func (s *Site) mayBind(ctx context.Context, tx *db.Tx, o *owner) error {
 	if err != nil {
 		return err
 	}
-	if n > 0 || app != nil {
+	if n > 0 && o.session.Factor != portal.Passkey || app != nil && o.session.Factor != portal.Passkey && o.session.Factor != portal.CodeApp {
 		return fail.New(fail.Denied, "come in with your passkey or your app to change this. If you have lost them, ask us for a recovery: it is an instruction of its own, and you hear of it on every address")
 	}
 	return nil
@@ -275,7 +278,7 @@ func (s *Site) newApp(w http.ResponseWriter, r *http.Request) error {
 		if err := s.mayBind(ctx, tx, o); err != nil {
 			return err
 		}
-		return s.Passkeys.AddApp(ctx, tx, string(o.contact.ID), sealed)
+		return s.Passkeys.AddApp(ctx, tx, string(o.contact.ID), o.session.By, sealed)
 	})
 	if k := fail.KindOf(err); err != nil && (k == fail.Denied || k == fail.Conflict) {
 		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: "app", Text: upperFirst(fail.Text(err)) + "."}})
@@ -304,6 +307,9 @@ func (s *Site) removeApp(w http.ResponseWriter, r *http.Request) error {
 // removePasskey serves POST /my/access/passkeys/{id}/remove.
 func (s *Site) removePasskey(w http.ResponseWriter, r *http.Request) error {
 	return s.change(w, r, "passkeys", "passkey.removed", "a passkey was removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
+		if err := contacts.GaveUp(ctx, tx, o.contact.ID); err != nil {
+			return err
+		}
 		return s.Passkeys.Remove(ctx, tx, "contact", string(o.contact.ID), r.PathValue("id"))
 	})
 }
@@ -345,26 +351,31 @@ func (s *Site) addFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.bound(r.Context(), o.contact.ID, s.passkeyOwner(o), o.session.Factor, answer); err != nil {
+	if err := s.bound(r.Context(), o, answer); err != nil {
 		return err
 	}
 	return web.JSON(w, map[string]string{"next": "/my/access"})
 }
 
-// bound stores a new passkey and tells every address.
-func (s *Site) bound(ctx context.Context, c contacts.ID, who staff.Owner, f portal.Factor, answer []byte) error {
-	t, err := s.told(ctx, c, "a passkey was added")
+// bound stores a new passkey and tells every address, both or neither.
+func (s *Site) bound(ctx context.Context, o *owner, answer []byte) error {
+	t, err := s.told(ctx, o.contact.ID, "a passkey was added")
 	if err != nil {
 		return err
 	}
-	if err := s.Passkeys.FinishRegister(ctx, who, answer); err != nil {
-		return err
-	}
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.Passkeys.FinishBinding(ctx, s.passkeyOwner(o), answer, o.session.By, func(ctx context.Context, tx *db.Tx) error {
+		if n, err := s.Passkeys.Count(ctx, tx, "contact", string(o.contact.ID)); err != nil || n > 1 { // this one is counted
+			if err == nil {
+				err = s.mayBind(ctx, tx, o)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if err := s.Outbox.Tell(ctx, tx, t); err != nil {
 			return err
 		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(c)), Act: "passkey.added", About: string(c), Detail: "on the portal, after " + string(f)})
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(o.contact.ID)), Act: "passkey.added", About: string(o.contact.ID), Detail: "on the portal, after " + string(o.session.Factor)})
 	})
 }
 

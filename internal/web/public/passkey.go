@@ -81,7 +81,9 @@ func (s *Site) mayEnrol(r *http.Request) (*visit, error) {
 	if v.session == nil || !v.session.Factor.Proves() {
 		return nil, fail.New(fail.Denied, "your time on this page is over; open the link in our mail again")
 	}
-	return v, nil
+	return v, s.DB.View(r.Context(), func(tx *db.Tx) error {
+		return s.mayBind(r.Context(), tx, &owner{contact: v.contact, session: v.session})
+	})
 }
 
 // enrolBegin serves POST /m/{link}/enrol/begin.
@@ -108,7 +110,7 @@ func (s *Site) enrolFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.bound(ctx, v.item.Contact, v.owner(), v.session.Factor, answer); err != nil {
+	if err := s.bound(ctx, &owner{contact: v.contact, session: v.session}, answer); err != nil {
 		return err
 	}
 	return web.JSON(w, map[string]string{"next": v.path()})

@@ -150,6 +150,9 @@ func (s *Site) code(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
+	if s.Auth.Strict {
+		return fail.New(fail.Denied, "only a passkey opens this message; codes are switched off here")
+	}
 	ctx := r.Context()
 	r.Body = http.MaxBytesReader(w, r.Body, 4096)
 	var token string

@@ -144,6 +144,12 @@ func (s *Site) choose(w http.ResponseWriter, r *http.Request) error {
 	if r.FormValue("agree") != string(scope) {
 		return s.giveUpPage(w, r, http.StatusUnprocessableEntity, o, web.Errors{{Field: "agree", Text: "Tick that you have read what can happen, or keep the protection."}})
 	}
+	if err := s.DB.View(r.Context(), func(tx *db.Tx) error { return s.mayBind(r.Context(), tx, o) }); err != nil {
+		if !fail.Is(err, fail.Denied) {
+			return err
+		}
+		return s.giveUpPage(w, r, http.StatusForbidden, o, web.Errors{{Field: "agree", Text: upperFirst(fail.Text(err)) + "."}})
+	}
 	version, _ := strconv.ParseInt(r.FormValue("version"), 10, 64) // nonsense is version 0, which never was
 	given, err := s.Outbox.GiveUp(r.Context(), o.contact.ID, []consent.Scope{scope}, version, o.session.Proof())
 	if fail.Is(err, fail.Conflict) {
