@@ -198,7 +198,7 @@ func (f *Flow) bindNew(ctx context.Context, tx *db.Tx, s *subject, i *instructio
 		return fail.New(fail.Internal, "the desk does not know how to do %q", i.Doc.Does)
 	}
 	if fail.Is(err, fail.Conflict) || fail.Is(err, fail.Invalid) {
-		text := fail.Text(err)
+		text := "it could not be done as written; call us" // it may not tell that somebody else has the address
 		i.SetResult(s.key, text)
 		if err := f.Instructions.End(ctx, tx, i, instructions.Refused, "could not be done", audit.System); err != nil {
 			return err

@@ -267,3 +267,139 @@ func TestStrangersCaseAndFloodAreRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestP3OneMemberOfStaffTakesNothing: who read out the code that let somebody in,
+// or vouched for a key, neither proposes nor approves what is proved by it.
+func TestP3OneMemberOfStaffTakesNothing(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", false)
+		a := x.passkeyBy(ada, "ivo") // bound in a session that Ivo's code opened
+		prove := func(i *instructions.Instruction) error {
+			a.Counter++
+			return x.FinishPasskey(t.Context(), ada, i.ID, a.Login(x.begin(ada, i)))
+		}
+		if err := prove(x.propose(ada, "mail-address", map[string]string{"address": "thief@evil.example"}, "contact:"+string(ada))); !fail.Is(err, fail.Denied) {
+			t.Errorf("a passkey of this minute bound an address: %v", err)
+		}
+		x.pass(authorise.Fresh)
+		if err := prove(x.propose(ada, "postal-address", moving, "staff:ivo")); !fail.Is(err, fail.Denied) {
+			t.Errorf("Ivo let her in and proposed: %v", err)
+		}
+		if err := prove(x.propose(ada, "payment", payment, "contact:"+string(ada))); !fail.Is(err, fail.Denied) {
+			t.Errorf("Ivo let her in, and nobody else looks: %v", err)
+		}
+		i := x.propose(ada, "postal-address", moving, "contact:"+string(ada))
+		x.must2(prove(i))
+		if err := x.Approve(t.Context(), "ivo", i.ID); !fail.Is(err, fail.Denied) {
+			t.Errorf("Ivo let her in and approves: %v", err)
+		}
+		x.must2(x.Approve(t.Context(), "noor", i.ID))
+		x.pass(authorise.Settled)
+		if err := prove(x.propose(ada, "payment", payment, "contact:"+string(ada))); err != nil {
+			t.Errorf("a week later, and nobody complained: %v", err)
+		}
+	})
+}
+
+func TestP3KeyOnOneWordWaitsAndIsNotApprovedByIt(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", false)
+		cert := x.newKey("ada")
+		x.verifyAt(ada, cert, "ivo", x.clock())
+		sign := func(i *instructions.Instruction) int { return x.mail(ada, x.signedAt(approval(i), x.clock())) }
+		risky := map[string]string{"payee": "Zoe", "account": payment["account"]}
+		if sign(x.propose(ada, "new-payee", risky, "staff:mara")) != 0 {
+			t.Error("a key that was compared this minute did something risky")
+		}
+		if sign(x.propose(ada, "postal-address", moving, "staff:ivo")) != 0 {
+			t.Error("who vouched for the key proposed")
+		}
+		i := x.propose(ada, "postal-address", moving, "staff:mara")
+		if sign(i) != 1 {
+			t.Fatal("an address is not risky")
+		}
+		if err := x.Approve(t.Context(), "ivo", i.ID); !fail.Is(err, fail.Denied) {
+			t.Errorf("who vouched for the key approves: %v", err)
+		}
+		x.must2(x.Approve(t.Context(), "noor", i.ID))
+	})
+}
+
+// TestP3WhatWasGivenUpStillCounts: taking a passkey away does not lower what is
+// needed, and an open proposal needs what is needed when it is proved.
+func TestP3WhatWasGivenUpStillCounts(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", false)
+		before := x.propose(ada, "postal-address", moving, "staff:mara")
+		x.passkey(ada)
+		ses := &portal.Session{Contact: ada, Factor: portal.Passkey}
+		code, err := x.ShowCode(t.Context(), ses, before.ID)
+		x.must2(err)
+		if err := x.Heard(t.Context(), "noor", before.ID, x.phoneOf(ada), code); !fail.Is(err, fail.Denied) || x.get(before).State != instructions.Proposed {
+			t.Errorf("proved by a call after a passkey was bound: %v", err)
+		}
+		x.must(func(ctx context.Context, tx *db.Tx) error {
+			if err := contacts.GaveUp(ctx, tx, ada); err != nil {
+				return err
+			}
+			return x.Passkeys.Forget(ctx, tx, "contact", string(ada))
+		})
+		if i := x.propose(ada, "postal-address", moving, "staff:mara"); i.Need != instructions.Passkey {
+			t.Errorf("needs %s", instructions.KindOf(i.Need))
+		}
+		x.pass(31 * 24 * time.Hour)
+		if i := x.propose(ada, "postal-address", moving, "staff:mara"); i.Need != instructions.Call {
+			t.Errorf("a month later it needs %s", instructions.KindOf(i.Need))
+		}
+	})
+}
+
+func (x *lab) phoneOf(id contacts.ID) (phone string) {
+	x.Helper()
+	x.must(func(ctx context.Context, tx *db.Tx) error {
+		c, err := x.Contacts.Get(ctx, tx, id)
+		phone = c.Phones[0].ID
+		return err
+	})
+	return phone
+}
+
+func TestTakenAddressEndsItWithAWord(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", true)
+		x.customer("bob", false)
+		i := x.proved(ada, "mail-address", map[string]string{"address": "bob@customer.example"})
+		x.must2(x.Approve(t.Context(), "noor", i.ID))
+		x.pass(25 * time.Hour)
+		x.must2(x.Tick(t.Context()))
+		x.settle()
+		if got := x.get(i); got.State != instructions.Refused || got.Result == "" || strings.Contains(got.Result, "contact") {
+			t.Errorf("%s: %q", got.State, got.Result)
+		}
+		if _, wrong, _ := x.Propose(t.Context(), &authorise.Proposal{Contact: ada, Type: "mail-address", Values: map[string]string{"address": box}, Proposer: "staff:mara"}); wrong["address"] == "" {
+			t.Error("our own mailbox became hers")
+		}
+	})
+}
+
+func TestWhatASystemDoesNotDoComesBeforeAPerson(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", true)
+		i := x.proved(ada, "postal-address", moving)
+		x.must2(x.Approve(t.Context(), "noor", i.ID))
+		x.must2(x.Called(t.Context(), i.ID, false, "it answered 500 ten times"))
+		if got := x.get(i); !got.Stuck || got.State != instructions.Approved {
+			t.Errorf("%+v", got)
+		}
+		x.must2(x.ByHand(t.Context(), "ivo", i.ID, "done by hand instead"))
+		x.must2(x.Called(t.Context(), i.ID, true, "late answer"))
+		if n := x.audited(i, "instruction.executed"); n != 1 {
+			t.Errorf("executed %d times", n)
+		}
+		x.must2(x.NotMine(t.Context(), ada, i.ID))
+		x.settle()
+		if sent, texts := x.letters(i); !strings.Contains(strings.Join(sent, "\n"), "frozen-notice") || !strings.Contains(texts[string(i.ID)+"-frozen-notice"], "carried out before") {
+			t.Errorf("%v", sent)
+		}
+	})
+}

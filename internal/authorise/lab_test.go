@@ -162,6 +162,12 @@ func (x *lab) newKey(name string) *pgp.Key {
 
 func (x *lab) verify(id contacts.ID, cert *pgp.Key) {
 	x.Helper()
+	x.verifyAt(id, cert, "zara", x.clock().Add(-30*24*time.Hour))
+}
+
+// verifyAt is a key that a member of staff compared at some moment.
+func (x *lab) verifyAt(id contacts.ID, cert *pgp.Key, by string, at time.Time) {
+	x.Helper()
 	x.must(func(ctx context.Context, tx *db.Tx) error {
 		c, err := x.Contacts.Get(ctx, tx, id)
 		if err != nil {
@@ -174,7 +180,7 @@ func (x *lab) verify(id contacts.ID, cert *pgp.Key) {
 			return err
 		}
 		k := &c.Keys[0]
-		if err := k.Verify("call-back", "zara", "Zara", tx.Now.Add(-30*24*time.Hour)); err != nil {
+		if err := k.Verify("call-back", by, by, at); err != nil {
 			return err
 		}
 		return x.Contacts.SaveKey(ctx, tx, k)
@@ -183,6 +189,12 @@ func (x *lab) verify(id contacts.ID, cert *pgp.Key) {
 
 func (x *lab) passkey(id contacts.ID) *passkeytest.Authenticator {
 	x.Helper()
+	return x.passkeyBy(id, "")
+}
+
+// passkeyBy is one bound in a session that a member of staff's code opened.
+func (x *lab) passkeyBy(id contacts.ID, by string) *passkeytest.Authenticator {
+	x.Helper()
 	a := passkeytest.New(x.TB)
 	o := staff.Owner{Kind: "contact", ID: string(id), Name: "x@customer.example"}
 	options, err := x.Passkeys.BeginRegister(x.Context(), o, "key")
@@ -190,7 +202,7 @@ func (x *lab) passkey(id contacts.ID) *passkeytest.Authenticator {
 		x.Fatal(err)
 	}
 	a.Counter = 1
-	if err := x.Passkeys.FinishRegister(x.Context(), o, a.Register(options)); err != nil {
+	if err := x.Passkeys.FinishBinding(x.Context(), o, a.Register(options), by, func(context.Context, *db.Tx) error { return nil }); err != nil {
 		x.Fatal(err)
 	}
 	return a
