@@ -27,12 +27,13 @@ func TestProofStory(t *testing.T) {
 	}
 }
 
-// cast is who plays: two members of staff, and the desk's key.
+// cast is who plays: three members of staff, because who proposes, who lets in or
+// takes a call, and who approves are never one person; and the desk's key.
 type cast struct {
 	*testing.T
-	d         *desk
-	b         *browsertest.Browser
-	noor, ivo *browsertest.Tab
+	d               *desk
+	b               *browsertest.Browser
+	noor, ivo, mara *browsertest.Tab
 	g         *gpgtest.GPG
 	key       string // the desk's, by fingerprint
 }
@@ -45,7 +46,7 @@ func proofStory(t *testing.T, d *desk) {
 	s.byMail()
 	s.byPasskey()
 	s.byCall()
-	for _, tab := range []*browsertest.Tab{s.noor, s.ivo} {
+	for _, tab := range []*browsertest.Tab{s.noor, s.ivo, s.mara} {
 		if c := tab.Complaints(); len(c) > 0 {
 			t.Errorf("the browser complained: %q", c)
 		}
@@ -58,22 +59,30 @@ func proofStory(t *testing.T, d *desk) {
 }
 
 func (s *cast) staff() {
-	s.noor, s.ivo = s.b.Tab(s.T, browsertest.Authenticator), s.b.Tab(s.T, browsertest.Authenticator)
+	s.noor = s.b.Tab(s.T, browsertest.Authenticator)
 	s.noor.Go(regexp.MustCompile(`https://\S+/desk/setup/\S+`).FindString(s.d.out.String()))
 	s.noor.Fill("#org", "Northmere Savings")
 	s.noor.Fill("#name", "Noor Bakker")
 	s.noor.Fill("#email", "noor@northmere.example")
 	s.noor.Click("main form button")
 	s.noor.Wait("Your account")
+	s.ivo, s.mara = s.colleague("Ivo"), s.colleague("Mara")
+}
+
+// colleague is invited by Noor and signs in by the link.
+func (s *cast) colleague(name string) *browsertest.Tab {
+	s.Helper()
+	tab := s.b.Tab(s.T, browsertest.Authenticator)
 	s.noor.Go(s.d.url + "/desk/people")
-	s.noor.Fill("#name", "Ivo Keller")
-	s.noor.Fill("#email", "ivo@northmere.example")
+	s.noor.Fill("#name", name+" Keller")
+	s.noor.Fill("#email", strings.ToLower(name)+"@northmere.example")
 	s.noor.Press(`form[action="/desk/people"] input[value=agent]`)
 	s.noor.Click(`form[action="/desk/people"] > button`)
-	s.noor.Wait("Sign-in link for Ivo Keller")
-	s.ivo.Go(regexp.MustCompile(`https://\S+/desk/link/[0-9a-z]+`).FindString(s.noor.Text()))
-	s.ivo.Click("main form button")
-	s.ivo.Wait("Your account")
+	s.noor.Wait("Sign-in link for " + name)
+	tab.Go(regexp.MustCompile(`https://\S+/desk/link/[0-9a-z]+`).FindString(s.noor.Text()))
+	tab.Click("main form button")
+	tab.Wait("Your account")
+	return tab
 }
 
 // customer is a case of somebody whose number is on file.
@@ -136,7 +145,7 @@ func (s *cast) mailTo(address, words string) (text string) {
 	return text
 }
 
-// approveAndDo: Noor says yes, where somebody must, and does it.
+// approveAndDo: somebody says yes, where somebody must, and does it.
 func (s *cast) approveAndDo(tab *browsertest.Tab, path string, approve bool) {
 	s.Helper()
 	tab.Go(path)
@@ -154,8 +163,8 @@ func (s *cast) approveAndDo(tab *browsertest.Tab, path string, approve bool) {
 // byMail: Ada signs with gpg, by mail.
 func (s *cast) byMail() {
 	fpr := s.g.Generate("Ada Brandt <ada@brandt.example>", "0", time.Time{})
-	m := &gpgtest.Mail{From: "Ada Brandt <ada@brandt.example>", To: "support@northmere.example", Subject: "The rent", Text: "Please pay Zoe Miller 250.00 EUR to DE89 3704 0044 0532 0130 00.\n\nAda", Headers: s.g.Autocrypt("ada@brandt.example", fpr)}
-	caseURL := s.customer("ada@brandt.example", "Ada", "The rent", s.g.Signed(m, fpr))
+	m := &gpgtest.Mail{From: "Ada Brandt <ada@brandt.example>", To: "support@northmere.example", Subject: "My card", Text: "My card 4471 was stolen, please send a new one.\n\nAda", Headers: s.g.Autocrypt("ada@brandt.example", fpr)}
+	caseURL := s.customer("ada@brandt.example", "Ada", "My card", s.g.Signed(m, fpr))
 	s.noor.Press(`details:has(input[name=via]) > summary`)
 	s.noor.Press(`input[name=via][value="call-back"]`)
 	s.noor.Press(`input[name=same]`)
@@ -163,8 +172,7 @@ func (s *cast) byMail() {
 	s.noor.Wait("Key checked by call-back")
 	s.mailTo("ada@brandt.example", "A person will answer you")
 
-	path := s.propose(s.noor, caseURL, "payment", map[string]string{"payee": "Zoe Miller"})
-	s.noor.Wait("250.00 EUR") // it was filled in from the message
+	path := s.propose(s.ivo, caseURL, "card", map[string]string{"card": "4471"})
 	asked := s.mailTo("ada@brandt.example", "TO APPROVE by mail")
 	ref := regexp.MustCompile(`I approve (\S+)`).FindStringSubmatch(asked)[1]
 	body := "I approve " + ref + "\n\n> " + strings.ReplaceAll(strings.TrimSpace(asked[strings.Index(asked, "Northmere Savings asks"):]), "\n", "\n> ")
@@ -177,11 +185,12 @@ func (s *cast) byMail() {
 	s.noor.Wait("Waits for the customer’s proof")
 
 	s.d.swaks("ada@brandt.example", s.g.Encrypted(answer, fpr, s.key))
-	s.d.until("it is proved", func() bool { s.noor.Go(path); return strings.Contains(s.noor.Text(), "Approved, to be done") })
+	s.d.until("it is proved", func() bool { s.noor.Go(path); return strings.Contains(s.noor.Text(), "Proved, waits for approval") })
 	s.noor.Wait("a checked signature")
-	s.approveAndDo(s.noor, path, false)
+	s.noor.Wait("You let the customer in, or vouched for their key, so somebody else must approve it.")
+	s.approveAndDo(s.mara, path, true)
 	for _, words := range []string{"Receipt: what you authorised", "entered in the register as 4471"} {
-		if receipt := s.mailTo("ada@brandt.example", words); !strings.Contains(receipt, ref) || !strings.Contains(receipt, "Payee: Zoe Miller") || !strings.Contains(receipt, "a checked signature") {
+		if receipt := s.mailTo("ada@brandt.example", words); !strings.Contains(receipt, ref) || !strings.Contains(receipt, "Card: 4471") || !strings.Contains(receipt, "a checked signature") {
 			s.Errorf("the receipt:\n%s", receipt)
 		}
 	}
@@ -205,7 +214,9 @@ func (s *cast) byPasskey() {
 	caseURL := s.customer(emre, "Emre", "We have moved", (&gpgtest.Mail{From: "Emre <" + emre + ">", To: "support@northmere.example", Subject: "We have moved", Text: "Our new address is Elm Street 4, 4418 Westhaven."}).Plain())
 	contactURL := s.noor.URL()
 	tab := s.b.Tab(s.T, browsertest.Authenticator)
-	s.enter(tab, s.noor, contactURL, emre)
+	s.noor.Click(`form[action$="/place-code"] button`)
+	s.noor.Wait("You put this number on file")
+	s.enter(tab, s.ivo, contactURL, emre)
 	tab.Wait("your place")
 	tab.Go(s.d.url + "/my/access")
 	tab.Press(`form[data-passkey=register] button`)
@@ -229,7 +240,7 @@ func (s *cast) byPasskey() {
 	tab.Press(`form[data-passkey=login] button`)
 	tab.Wait("You authorised it")
 	s.receiptOf(tab, "a passkey")
-	s.approveAndDo(s.ivo, path, true)
+	s.approveAndDo(s.mara, path, true)
 	s.mailTo(emre, "was done on")
 	if c := tab.Complaints(); len(c) > 0 {
 		s.Errorf("the customer's browser complained: %q", c)
@@ -247,40 +258,41 @@ func (s *cast) receiptOf(tab *browsertest.Tab, proof string) {
 }
 
 // byCall: Lena has no key and no passkey; her browser runs no JavaScript. Ivo lets
-// her in, Noor reads out the code that proves it, Ivo approves.
+// her in, Mara reads out the code that proves it, Noor approves.
 func (s *cast) byCall() {
 	const lena = "lena@kestrelmail.example"
-	s.customer(lena, "Lena", "A limit for my card", (&gpgtest.Mail{From: "Lena <" + lena + ">", To: "support@northmere.example", Subject: "A limit for my card", Text: "We live at Elm Street 4 now."}).Plain())
+	s.customer(lena, "Lena", "A new name", (&gpgtest.Mail{From: "Lena <" + lena + ">", To: "support@northmere.example", Subject: "A new name", Text: "I have married."}).Plain())
 	contactURL := s.noor.URL()
 	tab := s.b.Tab(s.T, browsertest.NoJS)
 	s.enter(tab, s.ivo, contactURL, lena)
 	tab.Wait("your place")
-	tab.Go(s.d.url + "/my/begin/postal-address")
-	tab.Fill("#street", "Elm Strееt 4") // two Cyrillic letters
-	tab.Fill("#town", "4418 Westhaven")
-	tab.Click(`form[action="/my/begin/postal-address"] button`)
+	tab.Go(s.d.url + "/my/begin/name")
+	tab.Fill("#name", "Lena Okаfor") // a Cyrillic letter
+	tab.Click(`form[action="/my/begin/name"] button`)
 	tab.Wait("such words imitate others")
-	tab.Fill("#street", "Elm Street 4")
-	tab.Click(`form[action="/my/begin/postal-address"] button`)
+	tab.Fill("#name", "Lena Miller")
+	tab.Click(`form[action="/my/begin/name"] button`)
 	tab.Wait("Do you want this?")
 
-	s.noor.Go(s.d.url + "/desk/authorisations")
-	s.noor.Click(`main td a[href^="/desk/authorisations/"]`)
-	path := s.noor.URL()
+	s.mara.Go(s.d.url + "/desk/authorisations")
+	s.mara.Click(`main td a[href^="/desk/authorisations/"]`)
+	path := s.mara.URL()
 	tab.Press(`details:has(#code) > summary`)
 	tab.Fill("#code", "0000 0000")
 	tab.Click(`form[action$="/code"] button`)
 	tab.Wait("That did not prove it")
-	s.noor.Press(`input[name=phone][type=radio]`)
-	s.noor.Click(`form[action$="/code"] button`)
-	s.noor.Wait("Read this code to")
-	code := regexp.MustCompile(`\b\d{4} \d{4}\b`).FindString(s.noor.Text())
+	s.mara.Press(`input[name=phone][type=radio]`)
+	s.mara.Click(`form[action$="/code"] button`)
+	s.mara.Wait("Read this code to")
+	code := regexp.MustCompile(`\b\d{4} \d{4}\b`).FindString(s.mara.Text())
 	tab.Fill("#code", code)
 	tab.Click(`form[action$="/code"] button`)
 	tab.Wait("You authorised it")
 	s.mailTo(lena, "was authorised in your name")
-	s.noor.Go(path)
-	s.noor.Wait("You took the call that proved it, so somebody else must approve it.")
-	s.approveAndDo(s.ivo, path, true)
+	s.mara.Go(path)
+	s.mara.Wait("You took the call that proved it, so somebody else must approve it.")
+	s.ivo.Go(path)
+	s.ivo.Wait("You let the customer in, or vouched for their key, so somebody else must approve it.")
+	s.approveAndDo(s.noor, path, true)
 	s.mailTo(lena, "was done on")
 }

@@ -38,7 +38,7 @@ func (c *caller) person(name, address, phone string) contacts.ID {
 		if err := c.d.contacts.Add(ctx, tx, n); err != nil || phone == "" {
 			return err
 		}
-		return c.d.contacts.AddPhone(ctx, tx, n.ID, phone, "staff", "noor")
+		return c.d.contacts.AddPhone(ctx, tx, n.ID, phone, "staff", "zara")
 	})
 	return n.ID
 }
@@ -313,7 +313,7 @@ func TestAPIMessageIsSentOnce(t *testing.T) {
 		}
 		only(1)
 		c.must(func(ctx context.Context, tx *db.Tx) error {
-			return c.d.contacts.AddPhone(ctx, tx, lena, "0171 5550143", "staff", "noor")
+			return c.d.contacts.AddPhone(ctx, tx, lena, "0171 5550143", "staff", "zara")
 		})
 		if w := c.send(key, "lena", body(lena, "Secret.", aSubject)); w.Code != http.StatusCreated {
 			c.Errorf("tried again: %d %s", w.Code, w.Body)
@@ -594,7 +594,7 @@ func TestAPIMessageIsNobodysAnswer(t *testing.T) {
 		key := c.key(apikeys.Scopes...)
 		asks := c.write("ada@brandt.example", "Where is it?", "I wait.")
 		c.must(func(ctx context.Context, tx *db.Tx) error {
-			return c.d.contacts.AddPhone(ctx, tx, asks.Contact, "0171 5550142", "staff", "noor")
+			return c.d.contacts.AddPhone(ctx, tx, asks.Contact, "0171 5550142", "staff", "zara")
 		})
 		w := c.send(key, "1", `{"address":"ADA@brandt.example","case":"`+strings.ToLower(string(asks.Ref))+`","text":"Your statement is there."}`)
 		if w.Code != http.StatusCreated || field(w, "case") != string(asks.ID) || field(w, "contact") != string(asks.Contact) {

@@ -356,6 +356,9 @@ func (d *Desk) placeCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 		if err := instructions.MayCall(&c.Phones[0], tx.Now); err != nil {
 			return err
 		}
+		if authorise.LetIn(c.Phones[0].By, c.Phones[0].Made, tx.Now) == me.ID() {
+			return fail.New(fail.Denied, "you put this number on file, so somebody else must make the call")
+		}
 		return d.portal.IssueSignIn(ctx, tx, id, portal.AccessCode, me.ID(), code)
 	})
 	if err != nil {
