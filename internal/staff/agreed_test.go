@@ -40,7 +40,10 @@ func (h *house) fits(c Agreed, typed string) bool {
 
 func (h *house) use(contact string, c Agreed) (ok bool) {
 	h.t.Helper()
-	h.must(func(ctx context.Context, tx *db.Tx) (err error) { ok, err = h.AgreedCodes().Use(ctx, tx, contact, c); return err })
+	h.must(func(ctx context.Context, tx *db.Tx) (err error) {
+		ok, err = h.AgreedCodes().Use(ctx, tx, contact, c)
+		return err
+	})
 	return ok
 }
 
