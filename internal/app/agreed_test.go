@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/authorise"
 	"postern/internal/config"
 	"postern/internal/contacts"
 	"postern/internal/db"
@@ -147,6 +148,31 @@ func TestTextCodeBindsTheFirstAlone(t *testing.T) {
 	})
 }
 
+// TestAgreedCodeRemembersWhoLetThemIn: who read out the code that opened the
+// session in which it was chosen may know it, and stays named for a week.
+func TestAgreedCodeRemembersWhoLetThemIn(t *testing.T) {
+	eachPages(t, func(p *pages, later func(time.Duration)) {
+		_, c := p.waiting("canary")
+		read := portal.NewCode()
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			return p.d.portal.IssueSignIn(ctx, tx, c.Contact, portal.AccessCode, "noor", read)
+		})
+		_, cookie := p.signIn(emre, read, "192.0.2.1")
+		if w := p.at(cookie, "POST", "/my/access/agreed", agreeing(ownCode)); w.Code != http.StatusSeeOther {
+			p.Fatalf("%d %s", w.Code, w.Body)
+		}
+		for _, want := range []string{"noor", ""} {
+			if _, cookie := p.signIn(emre, ownCode, "192.0.2.1"); cookie == nil {
+				p.Fatal("not let in")
+			}
+			if got := p.one(`SELECT by_staff FROM portal_sessions WHERE factor = $1 ORDER BY made_at DESC LIMIT 1`, portal.Agreed); got != want {
+				p.Errorf("let in by %q, want %q", got, want)
+			}
+			later(authorise.Settled)
+		}
+	})
+}
+
 func TestAgreedCodeEndsWithItsSessions(t *testing.T) {
 	eachPages(t, func(p *pages, _ func(time.Duration)) {
 		_, c := p.waiting("canary")
@@ -274,7 +300,7 @@ func TestStrictTakesNoAgreedCode(t *testing.T) {
 			p.Fatal(err)
 		}
 		p.must(func(ctx context.Context, tx *db.Tx) error {
-			return p.d.staff.AgreedCodes().Save(ctx, tx, string(c.Contact), phc)
+			return p.d.staff.AgreedCodes().Save(ctx, tx, string(c.Contact), "", phc)
 		})
 		if w, cookie := p.signIn(emre, ownCode, "192.0.2.1"); w.Code != http.StatusForbidden || cookie != nil {
 			p.Errorf("one of before lets in: %d", w.Code)

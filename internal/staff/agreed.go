@@ -28,11 +28,12 @@ func (a *AgreedCodes) Hash(ctx context.Context, code string, own ...string) (phc
 	return phc, err
 }
 
-// Save makes a hashed code the customer's, in place of an earlier one.
-func (a *AgreedCodes) Save(ctx context.Context, tx *db.Tx, contact, phc string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO agreed_codes (contact_id, hash, made_at) VALUES ($1, $2, $3)
-		ON CONFLICT (contact_id) DO UPDATE SET hash = excluded.hash, made_at = excluded.made_at, used_at = 0`,
-		contact, a.s.v.Desk().SealText(phc, "agreed-code", contact), db.Micros(tx.Now))
+// Save makes a hashed code the customer's, in place of an earlier one. by is the
+// member of staff who let them in, if one did: it may be theirs who knows it.
+func (a *AgreedCodes) Save(ctx context.Context, tx *db.Tx, contact, by, phc string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO agreed_codes (contact_id, hash, by_staff, made_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (contact_id) DO UPDATE SET hash = excluded.hash, by_staff = excluded.by_staff, made_at = excluded.made_at, used_at = 0`,
+		contact, a.s.v.Desk().SealText(phc, "agreed-code", contact), by, db.Micros(tx.Now))
 	return err
 }
 
@@ -44,6 +45,7 @@ func (a *AgreedCodes) Remove(ctx context.Context, tx *db.Tx, contact string) err
 // An Agreed is a customer's code, as it is kept. The zero value is no code.
 type Agreed struct {
 	phc        string
+	By         string // staff who let the customer in when it was chosen
 	Made, Used time.Time
 }
 
@@ -51,13 +53,13 @@ type Agreed struct {
 func (a *AgreedCodes) Of(ctx context.Context, tx *db.Tx, contact string) (Agreed, error) {
 	c, err := db.One(ctx, tx, func(c *Agreed, row func(...any) error) error {
 		var sealed []byte
-		if err := row(&sealed, db.Time(&c.Made), db.Time(&c.Used)); err != nil {
+		if err := row(&sealed, &c.By, db.Time(&c.Made), db.Time(&c.Used)); err != nil {
 			return err
 		}
 		var err error
 		c.phc, err = a.s.v.Desk().OpenText(sealed, "agreed-code", contact)
 		return err
-	}, `SELECT hash, made_at, used_at FROM agreed_codes WHERE contact_id = $1`, contact)
+	}, `SELECT hash, by_staff, made_at, used_at FROM agreed_codes WHERE contact_id = $1`, contact)
 	if fail.Is(err, fail.NotFound) {
 		return Agreed{}, nil
 	}

@@ -20,7 +20,7 @@ func (h *house) agreed(contact, code string) (c Agreed) {
 		h.t.Fatal(err)
 	}
 	h.must(func(ctx context.Context, tx *db.Tx) error {
-		if err := h.AgreedCodes().Save(ctx, tx, contact, phc); err != nil {
+		if err := h.AgreedCodes().Save(ctx, tx, contact, "noor", phc); err != nil {
 			return err
 		}
 		c, err = h.AgreedCodes().Of(ctx, tx, contact)
@@ -60,6 +60,9 @@ func TestAgreedCodeIsFitOrRefused(t *testing.T) {
 func TestAgreedCodeFitsItsOwnerAlone(t *testing.T) {
 	each(t, func(h *house) {
 		c := h.agreed("ada", own)
+		if c.By != "noor" || !c.Made.Equal(h.now) || !c.Used.IsZero() {
+			t.Errorf("kept: by %q, %s, %s", c.By, c.Made, c.Used)
+		}
 		for typed, want := range map[string]bool{own: true, "  " + own + "\n": true, "heron over tannery lan": false, strings.ToUpper(own): false, own + "x": false, "": false, strings.Repeat(own, 100): false} {
 			if got := h.fits(c, typed); got != want {
 				t.Errorf("%.40q: %v", typed, got)

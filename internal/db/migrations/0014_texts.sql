@@ -22,6 +22,7 @@ CREATE TABLE captured_texts (
 CREATE TABLE agreed_codes (
 	contact_id TEXT PRIMARY KEY,
 	hash       BYTEA NOT NULL,
+	by_staff   TEXT NOT NULL DEFAULT '',
 	made_at    BIGINT NOT NULL,
 	used_at    BIGINT NOT NULL DEFAULT 0
 );

@@ -54,7 +54,7 @@ func (s *Site) agree(w http.ResponseWriter, r *http.Request) error {
 		if err := portal.EndBy(ctx, tx, o.contact.ID, portal.Agreed); err != nil {
 			return err
 		}
-		return s.Agreed.Save(ctx, tx, string(o.contact.ID), phc)
+		return s.Agreed.Save(ctx, tx, string(o.contact.ID), o.session.By, phc)
 	})
 }
 

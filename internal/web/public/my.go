@@ -182,7 +182,7 @@ func (s *Site) judge(ctx context.Context, tx *db.Tx, t *try) (factor portal.Fact
 	if ok, err := s.Agreed.Use(ctx, tx, string(t.who), t.agreed); err != nil || !ok {
 		return "", "", err
 	}
-	return portal.Agreed, "", nil
+	return portal.Agreed, authorise.LetIn(t.agreed.By, t.agreed.Made, tx.Now), nil
 }
 
 // welcome goes on with a new session: straight to what waits, if it is one thing.
