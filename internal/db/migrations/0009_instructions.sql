@@ -74,6 +74,13 @@ CREATE TABLE instruction_codes (
 );
 CREATE INDEX instruction_codes_of ON instruction_codes (instruction_id, way, made_at);
 
+CREATE TABLE staff_pace (
+	staff_id TEXT NOT NULL,
+	hour     BIGINT NOT NULL,
+	n        BIGINT NOT NULL,
+	PRIMARY KEY (staff_id, hour)
+);
+
 CREATE TABLE contact_totp (
 	contact_id TEXT PRIMARY KEY,
 	secret     BYTEA NOT NULL,
@@ -110,6 +117,7 @@ ALTER TABLE contacts DROP COLUMN able_until;
 ALTER TABLE portal_sessions DROP COLUMN by_staff;
 DROP TABLE portal_codes;
 DROP TABLE contact_totp;
+DROP TABLE staff_pace;
 DROP TABLE instruction_codes;
 DROP TABLE instruction_approvals;
 DROP TABLE instruction_proofs;

@@ -196,6 +196,9 @@ func (d *Desk) onAuthorisation(w http.ResponseWriter, r *http.Request, me *visit
 // answer to this one request and nowhere else.
 func (d *Desk) readOut(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx, id := r.Context(), instructions.ID(r.PathValue("id"))
+	if err := d.pace(ctx, me); err != nil {
+		return err
+	}
 	code, err := d.auth.ReadOut(ctx, me.ID(), id, r.FormValue("phone"))
 	if k := fail.KindOf(err); err != nil && (k == fail.Invalid || k == fail.Conflict || k == fail.Denied) {
 		return d.authorisationPage(w, r, me, web.StatusOf(err), nil, web.Errors{{Field: "phone", Text: upperFirst(fail.Text(err)) + "."}})
@@ -337,12 +340,26 @@ func (d *Desk) proposing(ctx context.Context, me *visitor, p *ProposePage, chose
 	return text, t, nil
 }
 
+// pace stops a member of staff, or whoever has their session, from working through
+// the customers one after another.
+func (d *Desk) pace(ctx context.Context, me *visitor) error {
+	var refused error
+	err := d.db.Update(ctx, func(tx *db.Tx) (err error) { refused, err = staff.Pace(ctx, tx, me.ID()); return err })
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
 // placeCode serves POST /desk/contacts/{id}/place-code: a code to read out, with
 // which they enter their place once.
 func (d *Desk) placeCode(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
 	if d.auth.Strict {
 		return fail.New(fail.Conflict, "codes are switched off here: only passkeys and checked keys count")
+	}
+	if err := d.pace(ctx, me); err != nil {
+		return err
 	}
 	code := portal.NewCode()
 	var c *contacts.Contact

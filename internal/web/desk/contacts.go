@@ -328,6 +328,9 @@ func (d *Desk) onContact(w http.ResponseWriter, r *http.Request, me *visitor, fi
 	f func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (act, detail string, err error)) error {
 	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
 	telling, err := d.telling(ctx, id, field, r)
+	if err == nil && telling != nil {
+		err = d.pace(ctx, me)
+	}
 	if err != nil {
 		return err
 	}

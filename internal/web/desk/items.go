@@ -32,6 +32,9 @@ func itemOf(ctx context.Context, tx *db.Tx, r *http.Request) (*portal.Item, erro
 // on the answer to this one request and nowhere else.
 func (d *Desk) issueCode(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx := r.Context()
+	if err := d.pace(ctx, me); err != nil {
+		return err
+	}
 	code := portal.NewCode()
 	var item *portal.Item
 	var c *contacts.Contact
