@@ -48,6 +48,7 @@ var waysToMove = map[string]string{
 	"POST /my/messages/{id}":                  "their session; their own message",
 	"POST /my/protection/{scope}":             "the strongest way they have, a tick, the wording of today; a day later if staff let them in",
 	"POST /my/protection/{scope}/back":        "more protection needs no more than their session",
+	"POST /address/{token}":                   "the link that went to the new address, after proof, approval and the wait",
 	"POST /back/{token}":                      "the link in their mail: more protection harms nobody",
 	"mail signed by the verified key":         "verdict V over the whole text and the approving line alone, of the instruction's own time",
 	"mail that gives a protection up":         "verdict V over the phrase alone, fresh, after their last choice",

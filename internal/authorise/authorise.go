@@ -68,6 +68,7 @@ const (
 	Frozen  What = "frozen"  // tell all their addresses, and staff
 	Refused What = "refused" // tell them
 	Do      What = "do"      // do it
+	Reach   What = "reach"   // ask at a new address whether it is theirs
 )
 
 // subject is one instruction with all that belongs to it, read and opened.

@@ -165,6 +165,8 @@ func (f *Flow) do(ctx context.Context, id instructions.ID) error {
 			return nil // the clock comes again
 		}
 		switch {
+		case i.Doc.Does == instructions.DoesAddress && i.Answered.IsZero():
+			return f.later(ctx, tx, i.ID, Reach) // nobody's address becomes somebody's unasked
 		case i.Doc.Does != "":
 			return f.bindNew(ctx, tx, s, i)
 		case i.Doc.Hook != "":
@@ -175,6 +177,24 @@ func (f *Flow) do(ctx context.Context, id instructions.ID) error {
 			return err
 		}
 		return nil
+	})
+}
+
+// Answer takes the button behind the link that went to a new address, and does
+// what waited for it.
+func (f *Flow) Answer(ctx context.Context, token string) error {
+	var i *instructions.Instruction
+	return f.DB.Update(ctx, func(tx *db.Tx) (err error) {
+		if i, err = f.Instructions.ByAddressToken(ctx, tx, token); err != nil {
+			return err
+		}
+		if i.State != instructions.Approved {
+			return fail.New(fail.Conflict, "this does not wait for an answer any more")
+		}
+		if err := f.Instructions.Answer(ctx, tx, i); err != nil {
+			return err
+		}
+		return f.later(ctx, tx, i.ID, Do)
 	})
 }
 

@@ -139,6 +139,18 @@ func TestWaitGoesByAndTheOwnerCanStopIt(t *testing.T) {
 		x.pass(25 * time.Hour)
 		x.must2(x.Tick(t.Context()))
 		x.settle()
+		if got := x.get(i); got.State != instructions.Approved || x.mailTo(ada) != "ada@customer.example" {
+			t.Errorf("nobody answered at the new address: %s, %s", got.State, x.mailTo(ada))
+		}
+		if sent, _ := x.letters(i); !slices.Contains(sent, "reach-notice notice ada@new.example") {
+			t.Errorf("%v", sent)
+		}
+		token := x.Instructions.AddressToken(i)
+		if err := x.Answer(t.Context(), token[:len(token)-1]+"0"); err == nil {
+			t.Error("another token answered")
+		}
+		x.must2(x.Answer(t.Context(), token))
+		x.settle()
 		if got := x.get(i); got.State != instructions.Executed || x.mailTo(ada) != "ada@new.example" {
 			t.Errorf("%s, %s", got.State, x.mailTo(ada))
 		}
@@ -371,7 +383,7 @@ func TestTakenAddressEndsItWithAWord(t *testing.T) {
 		i := x.proved(ada, "mail-address", map[string]string{"address": "bob@customer.example"})
 		x.must2(x.Approve(t.Context(), "noor", i.ID))
 		x.pass(25 * time.Hour)
-		x.must2(x.Tick(t.Context()))
+		x.must2(x.Answer(t.Context(), x.Instructions.AddressToken(i)))
 		x.settle()
 		if got := x.get(i); got.State != instructions.Refused || got.Result == "" || strings.Contains(got.Result, "contact") {
 			t.Errorf("%s: %q", got.State, got.Result)

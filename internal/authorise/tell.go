@@ -80,6 +80,8 @@ func (f *Flow) letters(ctx context.Context, s *subject, what What) ([]*letter, e
 		return f.seal(s, what, "Receipt: it is done", w.receipt(), "What you authorised is done", w.isDone())
 	case Refused:
 		return f.seal(s, what, "", "", "An instruction was not carried out", w.refused())
+	case Reach:
+		return f.reach(s, w)
 	case Frozen:
 		return f.seal(s, what, "", "", "An instruction was stopped in your name", w.frozen())
 	}
@@ -116,6 +118,16 @@ func (f *Flow) seal(s *subject, what What, subject, text, notice, plain string) 
 			to = append(to, a.Address)
 		}
 		add(id+"-notice", outbox.Notice, policy.Signed, notice, plain, to)
+	}
+	return out, err
+}
+
+// reach is the letter to a new address. It is asked for at every tick until it is
+// answered, and written once.
+func (f *Flow) reach(s *subject, w words) ([]*letter, error) {
+	out, err := f.seal(s, Reach, "", "", "Is this your address?", w.reach(f.Instructions.AddressToken(s.i)))
+	for _, l := range out {
+		l.to = []string{s.i.Doc.Values["address"]}
 	}
 	return out, err
 }
@@ -236,6 +248,14 @@ func (w words) authorised() string {
 %s
 
 If it was you, you need do nothing. If it was not, choose "I did not ask for this" there, or %s, at once.`, w.o.Org, exact(w.s.i.ProvedAt), w.place(), w.phone())
+}
+
+func (w words) reach(token string) string {
+	return fmt.Sprintf(`Somebody wants %s to write to this address from now on. If that is you, open this page and press its button:
+
+%s/address/%s
+
+If it is not you, do nothing: nothing is changed then. To tell us, %s.`, w.o.Org, w.o.BaseURL, token, w.phone())
 }
 
 func (w words) isDone() string {

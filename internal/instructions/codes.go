@@ -147,6 +147,34 @@ func (s *Store) Miss(ctx context.Context, tx *db.Tx, i *Instruction, kind, actor
 	return true, s.End(ctx, tx, i, Refused, "five wrong tries", audit.System)
 }
 
+// Answer notes that somebody who reads the new address pressed the button in the
+// mail that went there. Twice is harmless.
+func (s *Store) Answer(ctx context.Context, tx *db.Tx, i *Instruction) error {
+	n, err := tx.Exec(ctx, `UPDATE instructions SET answered_at = $2 WHERE id = $1 AND answered_at = 0 AND state = 'approved'`, i.ID, db.Micros(tx.Now))
+	if err != nil || n == 0 {
+		return err
+	}
+	return s.note(ctx, tx, i, audit.System, "address-answered", "")
+}
+
+// AddressToken ends the link that goes to a new address; it is good for this
+// instruction alone.
+func (s *Store) AddressToken(i *Instruction) string {
+	return string(i.ID) + hex.EncodeToString(s.v.MAC("new-address", string(i.ID), i.Bind))[:32]
+}
+
+// ByAddressToken returns the instruction that a link from a mail belongs to.
+func (s *Store) ByAddressToken(ctx context.Context, tx *db.Tx, token string) (*Instruction, error) {
+	if len(token) <= 32 {
+		return nil, errNone
+	}
+	i, err := s.Get(ctx, tx, ID(token[:len(token)-32]))
+	if err == nil && !hmac.Equal([]byte(s.AddressToken(i)), []byte(token)) {
+		err = errNone
+	}
+	return i, err
+}
+
 // MarkStuck puts an approved instruction before a person: what should have done it
 // did not.
 func (s *Store) MarkStuck(ctx context.Context, tx *db.Tx, i *Instruction, why string) error {

@@ -86,8 +86,9 @@ type Instruction struct {
 	State     State
 	Why       string // of an end, in a word or two
 	Tries     int64
-	Auto      bool // the desk or a system does it, no person
-	Stuck     bool // that failed: a person must look
+	Auto      bool      // the desk or a system does it, no person
+	Stuck     bool      // that failed: a person must look
+	Answered  time.Time // a new mail address answered: it is theirs
 	Made      time.Time
 	Expires   time.Time
 	Ready     time.Time // approved: not to be done before

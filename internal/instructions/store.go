@@ -21,11 +21,11 @@ type Store struct{ v *vault.Vault }
 // NewStore returns the store.
 func NewStore(v *vault.Vault) *Store { return &Store{v} }
 
-const columns = `id, bind, type_id, contact_id, case_id, key_id, doc, result, need, approvals, proposer, state, why, tries, auto, stuck,
+const columns = `id, bind, type_id, contact_id, case_id, key_id, doc, result, need, approvals, proposer, state, why, tries, auto, stuck, answered_at,
 	made_at, expires_at, ready_at, proved_at, approved_at, ended_at, version`
 
 func scan(i *Instruction, row func(...any) error) error {
-	return row(&i.ID, &i.Bind, &i.Type, &i.Contact, &i.Case, &i.KeyID, &i.sealed, &i.result, &i.Need, &i.Approvals, &i.Proposer, &i.State, &i.Why, &i.Tries, &i.Auto, &i.Stuck,
+	return row(&i.ID, &i.Bind, &i.Type, &i.Contact, &i.Case, &i.KeyID, &i.sealed, &i.result, &i.Need, &i.Approvals, &i.Proposer, &i.State, &i.Why, &i.Tries, &i.Auto, &i.Stuck, db.Time(&i.Answered),
 		db.Time(&i.Made), db.Time(&i.Expires), db.Time(&i.Ready), db.Time(&i.ProvedAt), db.Time(&i.Approved), db.Time(&i.Ended), &i.Version)
 }
 

@@ -78,6 +78,8 @@ func placeFixtures() []fixture {
 		{"my-access-agreed", p, "my-access", agreed},
 		{"my-access-agreed-only", p, "my-access", public.AccessPage{Public: pub(), Codes: true, Agreed: true, Since: day(2026, 9, 9), Sessions: []public.MySession{{How: "With the code that you chose", Made: at(-.1), Here: true}}}},
 		{"my-access-closed", p, "my-access", public.AccessPage{Public: pub(), Codes: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}}},
+		{"address", p, "address", public.AddressPage{Public: pub(), Token: "t"}},
+		{"address-done", p, "address", public.AddressPage{Public: pub(), Done: true}},
 		{"my-data", p, "my-data", public.DataPage{Public: pub(), Name: "Ada Brandt", Addresses: []string{"ada@brandt.example", "ada@work.example"}, Phones: []string{"•• 42"}, Cases: []string{"NM-4711", "NM-4690"}, Since: day(2025, 5, 3)}},
 	}
 }

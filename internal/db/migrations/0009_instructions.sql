@@ -27,6 +27,7 @@ CREATE TABLE instructions (
 	tries       BIGINT NOT NULL DEFAULT 0,
 	auto        BOOLEAN NOT NULL DEFAULT FALSE,
 	stuck       BOOLEAN NOT NULL DEFAULT FALSE,
+	answered_at BIGINT NOT NULL DEFAULT 0,
 	made_at     BIGINT NOT NULL,
 	expires_at  BIGINT NOT NULL,
 	ready_at    BIGINT NOT NULL DEFAULT 0,

@@ -253,6 +253,19 @@ func (s *Site) receipt(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// address serves /address/{token}: the link that went to a new address. Following
+// it does nothing; its button does.
+func (s *Site) address(w http.ResponseWriter, r *http.Request) error {
+	p := AddressPage{Public: s.base(), Token: r.PathValue("token")}
+	if r.Method == http.MethodPost {
+		if err := s.Auth.Answer(r.Context(), p.Token); err != nil {
+			return err
+		}
+		p.Done = true
+	}
+	return web.Render(w, r, Templates, "address", p)
+}
+
 // cancelWish serves POST /my/authorised/{id}/cancel.
 func (s *Site) cancelWish(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, "stop", func(ctx context.Context, o *owner, id instructions.ID) error {

@@ -185,3 +185,10 @@ func (a *AppSetup) Groups() (out []string) {
 	}
 	return out
 }
+
+// AddressPage is "address": somebody reads a new mail address.
+type AddressPage struct {
+	web.Public
+	Token string
+	Done  bool
+}

@@ -82,6 +82,8 @@ func New(o Options) http.Handler {
 // place is the customer's own part of the site.
 func (s *Site) place() map[string]web.Handler {
 	return map[string]web.Handler{
+		"GET /address/{token}":                    s.address,
+		"POST /address/{token}":                   s.address,
 		"GET /my":                                 s.my,
 		"POST /my/sign-in":                        s.signIn,
 		"POST /my/send-code":                      s.sendCode,
