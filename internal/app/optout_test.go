@@ -81,7 +81,9 @@ func openStreet(t *testing.T, database string, clock func() time.Time) *street {
 func (s *street) enter(c contacts.ID, address string) {
 	s.Helper()
 	code := portal.NewCode()
-	s.must(func(ctx context.Context, tx *db.Tx) error { return s.d.portal.IssueSignIn(ctx, tx, c, portal.AccessCode, "ivo", code) })
+	s.must(func(ctx context.Context, tx *db.Tx) error {
+		return s.d.portal.IssueSignIn(ctx, tx, c, portal.AccessCode, "ivo", code)
+	})
 	s.tab.Go(s.url + "/my")
 	if strings.Contains(s.tab.Text(), "your place") {
 		return // still in

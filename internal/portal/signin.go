@@ -15,6 +15,9 @@ import (
 // CodeApp is the factor of a customer's authenticator app.
 const CodeApp Factor = "code app"
 
+// signInTries is how many wrong tries one sign-in code bears, from wherever.
+const signInTries = 50
+
 func (s *Store) signInHash(c contacts.ID, code string) string {
 	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
@@ -51,7 +54,9 @@ func OnTheTelephone(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error)
 }
 
 // RedeemSignIn tries a sign-in code of the contact, "" for nobody: that takes the
-// same time and fails. Each code bears five tries. f is empty for every kind of
+// same time and fails. Each code bears fifty tries, five from
+// one network before that is slowed down: a stranger who knows the address cannot
+// use a code up (26 bits bear it). f is empty for every kind of
 // wrong; by is who read the code out, if somebody did.
 func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code string) (f Factor, by string, err error) {
 	type row struct {
@@ -72,11 +77,11 @@ func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code
 		r = live[0]
 	}
 	fits := hmac.Equal([]byte(r.hash), []byte(s.signInHash(c, code)))
-	if !fits || c == "" || !r.used.IsZero() || !tx.Now.Before(r.expires) || r.tries >= MaxTries {
+	if !fits || c == "" || !r.used.IsZero() || !tx.Now.Before(r.expires) || r.tries >= signInTries {
 		_, err := tx.Exec(ctx, `UPDATE portal_codes SET tries = tries + 1 WHERE id = $1`, r.id)
 		return "", "", err
 	}
-	n, err := tx.Exec(ctx, `UPDATE portal_codes SET used_at = $2 WHERE id = $1 AND used_at = 0 AND tries < $3`, r.id, db.Micros(tx.Now), MaxTries)
+	n, err := tx.Exec(ctx, `UPDATE portal_codes SET used_at = $2 WHERE id = $1 AND used_at = 0 AND tries < $3`, r.id, db.Micros(tx.Now), signInTries)
 	if err != nil || n == 0 {
 		return "", "", err
 	}

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/internal/authorise"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/passkeytest"
+	"postern/internal/portal"
+	"postern/internal/staff"
+)
+
+// TestS14StrangersLockNobodyOut: whoever guesses is slowed down where they are;
+// the customer comes in from elsewhere, and by passkey from anywhere.
+func TestS14StrangersLockNobodyOut(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		n := p.d.contacts.New("Lena", "lena@kestrelmail.example", "staff", p.d.db.Now())
+		p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.contacts.Add(ctx, tx, n) })
+		code := portal.NewCode()
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			return p.d.portal.IssueSignIn(ctx, tx, n.ID, portal.AccessCode, "ivo", code)
+		})
+		slowed := 0
+		for range 30 {
+			if w := p.from("192.0.2.66", "/my/sign-in", url.Values{"address": {"lena@kestrelmail.example"}, "code": {"0000 0000"}}); w.Code == http.StatusTooManyRequests {
+				slowed++
+			}
+		}
+		if slowed < 20 {
+			t.Errorf("a guesser was slowed down %d times of 30", slowed)
+		}
+		if w := p.from("198.51.100.7", "/my/sign-in", url.Values{"address": {"lena@kestrelmail.example"}, "code": {code}}); w.Code != http.StatusSeeOther {
+			t.Errorf("from her own network: %d", w.Code)
+		}
+		a, o := passkeytest.New(t), staff.Owner{Kind: "contact", ID: string(n.ID), Name: "lena@kestrelmail.example"}
+		keys := p.d.staff.Passkeys()
+		options, err := keys.BeginRegister(t.Context(), o, "key")
+		if err == nil {
+			err = keys.FinishRegister(t.Context(), o, a.Register(options))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Counter++
+		if options, err = keys.BeginLogin(t.Context(), staff.Owner{Kind: "contact"}); err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "https://localhost:8443/my/passkey/finish", strings.NewReader(string(a.Login(options))))
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.RemoteAddr = "192.0.2.66:4711"
+		w := httptest.NewRecorder()
+		p.site.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			t.Errorf("her passkey from the slowed network: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// TestP3StrangersPathsOfThePlace: every address of the place, with another's ids,
+// is not found; without a session it leads to the way in.
+func TestP3StrangersPathsOfThePlace(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		item, c := p.waiting("canary-content")
+		bob := p.d.contacts.New("Bob", "bob@kestrelmail.example", "staff", p.d.db.Now())
+		p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.contacts.Add(ctx, tx, bob) })
+		i := p.wishOf(c.Contact)
+		cookie := p.session(bob.ID, portal.Passkey)
+		for _, path := range []string{"/app", "/code", "/show-code", "/signed", "/not-mine", "/cancel", "/passkey/begin", "/passkey/finish"} {
+			if w := p.at(cookie, "POST", "/my/authorised/"+i+path, url.Values{"app": {"1"}, "code": {"1"}, "signed": {"x"}}); w.Code != http.StatusNotFound {
+				t.Errorf("%s: %d", path, w.Code)
+			}
+			if w := p.at(nil, "POST", "/my/authorised/"+i+path, nil); w.Code != http.StatusSeeOther && w.Code != http.StatusForbidden {
+				t.Errorf("%s by nobody: %d", path, w.Code)
+			}
+		}
+		for _, path := range []string{"/my/authorised/" + i, "/my/authorised/" + i + "/receipt.eml"} {
+			if w := p.at(cookie, "GET", path, nil); w.Code != http.StatusNotFound {
+				t.Errorf("%s: %d", path, w.Code)
+			}
+		}
+		if w := p.at(cookie, "POST", "/my/messages/"+string(item.ID), nil); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "canary") {
+			t.Errorf("another's message: %d", w.Code)
+		}
+		if w := p.at(p.session(c.Contact, portal.Passkey), "POST", "/my/messages/"+string(item.ID), nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "canary-content") {
+			t.Errorf("their own: %d", w.Code)
+		}
+		// S10: whoever fetches changes nothing.
+		for range 3 {
+			for _, path := range []string{"/my", "/my/authorised/" + i, "/my/access", "/my/keys", "/my/begin/payment"} {
+				p.at(p.session(c.Contact, portal.Passkey), "GET", path, nil)
+			}
+		}
+		if n := p.count(`SELECT COUNT(*) FROM instructions WHERE state <> 'proposed'`); n != 0 {
+			t.Errorf("%d moved", n)
+		}
+	})
+}
+
+// wishOf proposes something of a contact's.
+func (p *pages) wishOf(c contacts.ID) string {
+	p.Helper()
+	i, wrong, err := p.d.auth.Propose(p.Context(), movesOut(c))
+	if err != nil || len(wrong) > 0 {
+		p.Fatal(err, wrong)
+	}
+	return string(i.ID)
+}
+
+func movesOut(c contacts.ID) *authorise.Proposal {
+	return &authorise.Proposal{Contact: c, Type: "postal-address", Values: map[string]string{"street": "Elm Street 4", "town": "4418 Westhaven"}, Proposer: "staff:ivo"}
+}
