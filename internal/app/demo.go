@@ -55,6 +55,7 @@ func (demoCmd) Run(ctx context.Context, e *Env, c *commands) error {
 	for _, p := range s.people {
 		fmt.Fprintf(e.Stdout, "  %-8s %s\n           %s\n", p.role, p.Name, p.link)
 	}
+	fmt.Fprintf(e.Stdout, "\nA customer's own place, %s/my: come in as lena@kestrelmail.example, have a code sent to her telephone,\nand read it in the agent's tray. Ada has signed a change of address: the agent may approve it under Authorisations.\n", cfg.URL)
 	fmt.Fprintln(e.Stdout, "\nWrite to it yourself:\n  swaks --server", d.addrs["smtp"], `--from you@home.example --to support@northmere.example --header "Subject: Hello" --body "Is anybody there?"`)
 	fmt.Fprintln(e.Stdout, "Outgoing mail stays in the tray; it leaves 15 seconds after it was sent. Ctrl-C ends the demo.")
 	<-ctx.Done()
@@ -68,11 +69,13 @@ type demoPerson struct {
 
 // scene is the demo under way.
 type scene struct {
-	d      *Desk
-	cfg    *config.Config
-	people []demoPerson
-	agent  string
-	n      int // mails sent so far
+	d         *Desk
+	cfg       *config.Config
+	people    []demoPerson
+	agent     string
+	triager   string
+	colleague string // who made the calls: she may not approve what they prove
+	n         int    // mails sent so far
 }
 
 func (s *scene) play(ctx context.Context) error {
@@ -108,8 +111,11 @@ func (s *scene) hire(ctx context.Context) error {
 		}
 		s.people = append(s.people, q)
 	}
-	s.agent = string(s.people[0].ID)
-	return nil
+	s.agent, s.triager = string(s.people[0].ID), string(s.people[1].ID)
+	lea := &staff.Person{Name: "Lea Holm", Email: "lea@northmere.example", Roles: []staff.Role{staff.Agent}}
+	err := s.d.db.Update(ctx, func(tx *db.Tx) error { return s.d.staff.Add(ctx, tx, lea) })
+	s.colleague = string(lea.ID)
+	return err
 }
 
 // customer is somebody with a mail program.
@@ -212,10 +218,10 @@ func (s *scene) phone(ctx context.Context, address, number string) error {
 		return err
 	}
 	return s.d.db.Update(ctx, func(tx *db.Tx) error {
-		if err := s.d.contacts.AddPhone(ctx, tx, p.ID, number, "staff", s.agent); err != nil {
+		if err := s.d.contacts.AddPhone(ctx, tx, p.ID, number, "staff", s.colleague); err != nil {
 			return err
 		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.agent), Act: "phone.added", About: string(p.ID)})
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.colleague), Act: "phone.added", About: string(p.ID)})
 	})
 }
 
@@ -230,13 +236,13 @@ func (s *scene) compare(ctx context.Context, address string) error {
 	}
 	err = s.d.db.Update(ctx, func(tx *db.Tx) error {
 		k := p.Keys[0]
-		if err := k.Verify("call-back", s.agent, "Mara Stein", tx.Now); err != nil {
+		if err := k.Verify("call-back", s.colleague, "Lea Holm", tx.Now); err != nil {
 			return err
 		}
 		if err := s.d.contacts.SaveKey(ctx, tx, &k); err != nil {
 			return err
 		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.agent), Act: "key.verified", About: string(p.ID), Detail: string(k.Cert.Fingerprint()) + " by " + k.Via})
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.colleague), Act: "key.verified", About: string(p.ID), Detail: string(k.Cert.Fingerprint()) + " by " + k.Via})
 	})
 	if err != nil {
 		return err

@@ -2,8 +2,13 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
+	"postern/internal/audit"
+	"postern/internal/authorise"
+	"postern/internal/instructions"
 	"postern/internal/pgp"
 )
 
@@ -44,12 +49,42 @@ Kind regards,
 Mara Stein`, false); err != nil {
 		return err
 	}
+	if err := s.move(ctx, ada); err != nil {
+		return err
+	}
 	return s.write(ctx, customer{"Ada Brandt", ada.address, nil}, "Payee for the rent", `Hi, sorry, in a hurry, writing from my phone. Please also change the payee
 for the rent, details are here: http://rent-forms.example/form
 
 ✔ Verified message. Signed by Ada Brandt.
 
 Thanks, A.`, false)
+}
+
+// move: the triager proposed Ada's move out of her mail, and she signed the text;
+// it waits for a yes of somebody else's.
+func (s *scene) move(ctx context.Context, ada customer) error {
+	i, err := s.propose(ctx, ada.address, "postal-address", map[string]string{"street": "Tannery Lane 12, 2nd floor", "town": "4418 Westhaven", "from": time.Now().AddDate(0, 1, 0).Format(time.DateOnly)})
+	if err != nil {
+		return err
+	}
+	text := instructions.ApproveLine(i.Doc.Ref) + "\n\n> " + strings.ReplaceAll(strings.TrimSpace(i.Doc.Text), "\n", "\n> ")
+	if err := s.write(ctx, ada, "Re: Please approve, or stop it", text, true); err != nil {
+		return err
+	}
+	return s.until(ctx, `SELECT COUNT(*) FROM instructions WHERE state = 'proposed'`)
+}
+
+// propose is the triager's idea of what a customer wants.
+func (s *scene) propose(ctx context.Context, address, kind string, values map[string]string) (*instructions.Instruction, error) {
+	p, c, err := s.of(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	i, wrong, err := s.d.auth.Propose(ctx, &authorise.Proposal{Contact: p.ID, Case: c.ID, Type: kind, Values: values, Proposer: audit.Staff(s.triager)})
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("the demo's instruction is wrong: %v", wrong)
+	}
+	return i, err
 }
 
 // jonas signs; his key came with the mail and nobody has compared it.
@@ -71,6 +106,9 @@ func (s *scene) lena(ctx context.Context) error {
 		return err
 	}
 	if err := s.phone(ctx, lena.address, "+44 555 0177"); err != nil {
+		return err
+	}
+	if _, err := s.propose(ctx, lena.address, "card", map[string]string{"card": "ending in 4471", "reason": "Lost"}); err != nil {
 		return err
 	}
 	return s.answer(ctx, lena.address, "Dear Lena Okafor,\n\nthe missing page says: interest 12.40, fees none, closing balance 3,118.02.\nThe printed one comes by post.\n\nKind regards,\nMara Stein", true)
