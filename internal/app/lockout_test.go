@@ -91,6 +91,19 @@ func TestP3StrangersPathsOfThePlace(t *testing.T) {
 		if w := p.at(p.session(c.Contact, portal.Passkey), "POST", "/my/messages/"+string(item.ID), nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "canary-content") {
 			t.Errorf("their own: %d", w.Code)
 		}
+		mine := p.session(c.Contact, portal.Passkey)
+		if w := p.at(cookie, "POST", "/my/messages/"+string(item.ID)+"/reply", url.Values{"text": {"hello"}}); w.Code != http.StatusNotFound {
+			t.Errorf("an answer to another's message: %d", w.Code)
+		}
+		if w := p.at(cookie, "GET", "/my/messages/"+string(item.ID)+"/files/0", nil); w.Code != http.StatusNotFound {
+			t.Errorf("another's file: %d", w.Code)
+		}
+		if w := p.at(mine, "POST", "/my/messages/"+string(item.ID)+"/reply", url.Values{"text": {""}, "do": {"send"}}); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("an empty answer: %d", w.Code)
+		}
+		if w := p.at(mine, "POST", "/my/messages/"+string(item.ID)+"/reply", url.Values{"text": {"Thank you."}, "do": {"send"}}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "We have your answer") {
+			t.Errorf("their answer: %d", w.Code)
+		}
 		// S10: whoever fetches changes nothing.
 		for range 3 {
 			for _, path := range []string{"/my", "/my/authorised/" + i, "/my/access", "/my/keys", "/my/begin/payment"} {

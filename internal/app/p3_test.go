@@ -45,6 +45,7 @@ var waysToMove = map[string]string{
 	"POST /my/send-code":                      "goes to the number on file alone",
 	"POST /my/passkey/finish":                 "their passkey",
 	"POST /my/enter":                          "a session that another factor than the link opened",
+	"POST /my/messages/{id}/reply":            "their session; moves nothing but words into their own case",
 	"POST /my/messages/{id}":                  "their session; their own message",
 	"POST /my/protection/{scope}":             "the strongest way they have, a tick, the wording of today; a day later if staff let them in",
 	"POST /my/protection/{scope}/back":        "more protection needs no more than their session",

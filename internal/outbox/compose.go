@@ -128,6 +128,9 @@ We never ask for a password, a PIN or a code by mail.
 // AckText acknowledges a mail. It holds nothing that the sender wrote.
 func (o *Outbox) AckText(ref cases.Ref) string {
 	s := fmt.Sprintf("Thank you for writing to %s. Your message has arrived and has the reference %s.\n\nA person will answer you %s.", o.words().Org, ref, o.words().Promise)
+	// The same for everybody, whether anybody has an account or not.
+	s += "\n\nIf you ask for a change, of an address, a payee, a number or a key: a mail alone changes nothing here, because anybody can write in your name. You prove it yourself, at " +
+		strings.TrimPrefix(o.words().BaseURL, "https://") + "/my, or by a signed answer to the mail that we send you for it."
 	s += "\n\nTo add something, just reply to this mail."
 	if o.words().Phone != "" {
 		s += " If it cannot wait, call us: " + o.words().Phone + "."

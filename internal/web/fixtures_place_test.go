@@ -62,7 +62,7 @@ func placeFixtures() []fixture {
 		{"my-place-quiet", p, "place", public.PlacePage{Public: pub(), Name: "نور الشامي", Factor: "With your passkey", Passkeys: 2, Key: adaKey}},
 		{"my-messages", p, "my-messages", public.LettersPage{Public: pub(), Rows: []public.LetterRow{{ID: "1", Ref: "NM-4711", At: at(-1), New: true}, {ID: "2", Ref: "NM-4690", At: at(-200)}, {ID: "3", Ref: "NM-4600", At: at(-900), Gone: "recalled"}}}},
 		{"my-messages-none", p, "my-messages", public.LettersPage{Public: pub()}},
-		{"my-message", p, "my-message", public.LetterPage{Public: pub(), Ref: "NM-4711", Subject: "Your question about the statement", Until: at(600), Item: public.Letter{ID: "item", From: "Northmere Savings", At: at(-1), Text: "Dear Ada,\n\nthe page is here.", Files: []public.File{{Name: "page.pdf", Size: 88000}}}}},
+		{"my-message", p, "my-message", public.LetterPage{Public: pub(), Path: "/my/messages/1", Reply: "Thank you", Ref: "NM-4711", Subject: "Your question about the statement", Until: at(600), Item: public.Letter{ID: "item", From: "Northmere Savings", At: at(-1), Text: "Dear Ada,\n\nthe page is here.", Files: []public.File{{Name: "page.pdf", Size: 88000}}}}},
 		{"my-authorised", p, "authorised", public.AuthorisedPage{Public: pub(), Waiting: []public.InstructionRow{{ID: "i1", Title: "A payment", State: "Waits for you", Open: true, At: at(-.2)}},
 			Others: []public.InstructionRow{{ID: "i2", Title: "A new postal address", State: "Done", At: at(-400)}, {ID: "i3", Title: "Closing the account", State: "Stopped: you did not ask for it", At: at(-700)}}, Types: []public.TypeChoice{{ID: "payment", Title: "A payment"}, {ID: "limit", Title: "Another limit"}}}},
 		{"my-instruction", p, "instruction", full},

@@ -42,9 +42,10 @@ type LetterRow struct {
 // LetterPage is "my-message".
 type LetterPage struct {
 	web.Public
-	Ref, Subject string
-	Item         Letter
-	Until        web.When
+	Path, Ref, Subject string
+	Item               Letter
+	Until              web.When
+	Reply              string // as typed
 }
 
 // AuthorisedPage is "authorised": all instructions of one person.

@@ -285,7 +285,10 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || n < 0 || n >= len(content.Attachments) {
 		return fail.New(fail.NotFound, "there is no such file")
 	}
-	a := content.Attachments[n]
+	return s.serveAttachment(w, r, content.Attachments[n])
+}
+
+func (s *Site) serveAttachment(w http.ResponseWriter, r *http.Request, a cases.Attachment) error {
 	var b *vault.Blob
 	if err := s.DB.View(r.Context(), func(tx *db.Tx) (err error) { b, err = s.Vault.GetBlob(r.Context(), tx, a.Blob); return err }); err != nil {
 		return err

@@ -74,6 +74,7 @@ type SentPage struct {
 	Ref    string
 	At     web.When
 	Person bool // they asked for a person
+	Place  bool // written in their place, not behind one message's link
 }
 
 // GonePage is "gone".

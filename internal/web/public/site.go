@@ -92,6 +92,8 @@ func (s *Site) place() map[string]web.Handler {
 		"POST /my/enter":                          s.widen,
 		"POST /my/sign-out":                       s.leave,
 		"GET /my/messages":                        s.myMessages,
+		"GET /my/messages/{id}/files/{n}":         s.myFile,
+		"POST /my/messages/{id}/reply":            s.myReply,
 		"POST /my/messages/{id}":                  s.myMessage,
 		"GET /my/authorised":                      s.authorised,
 		"GET /my/begin/{type}":                    s.wish,
