@@ -146,7 +146,7 @@ func TestWaitGoesByAndTheOwnerCanStopIt(t *testing.T) {
 			t.Errorf("%v", sent)
 		}
 		token := x.Instructions.AddressToken(i)
-		if err := x.Answer(t.Context(), token[:len(token)-1]+"0"); err == nil {
+		if err := x.Answer(t.Context(), token[:len(token)-32]+strings.Map(func(r rune) rune { return r ^ 1 }, token[len(token)-32:])); err == nil {
 			t.Error("another token answered")
 		}
 		x.must2(x.Answer(t.Context(), token))
