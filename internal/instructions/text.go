@@ -2,7 +2,7 @@ package instructions
 
 import (
 	"crypto/rand"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -84,21 +84,44 @@ func NewRef() string {
 	return string(out)
 }
 
-var refPattern = regexp.MustCompile(`\b[2-9A-HJKMNP-TV-Z]{4}-[2-9A-HJKMNP-TV-Z]{4}-[2-9A-HJKMNP-TV-Z]{4}-[2-9A-HJKMNP-TV-Z]{4}\b`)
-
-// Refs finds the one-time references a text speaks of, a few at most.
+// Refs finds the one-time references a text speaks of, a few at most. Every mail
+// is looked through: it steps from hyphen to hyphen.
 func Refs(text string) []string {
 	var out []string
-	seen := map[string]bool{}
-	for _, r := range refPattern.FindAllString(text, 32) {
-		if !seen[r] {
-			seen[r] = true
-			if out = append(out, r); len(out) == 4 {
-				break
-			}
+	for at := 4; at < len(text); {
+		i := strings.IndexByte(text[at:], '-')
+		if i < 0 {
+			break
+		}
+		at += i + 1
+		if start := at - 5; isRef(text, start) && !slices.Contains(out, text[start:start+refLength]) {
+			out = append(out, text[start:start+refLength])
+			at = start + refLength
+		}
+		if len(out) == 4 {
+			break
 		}
 	}
 	return out
+}
+
+const refLength = 19
+
+// isRef reports whether a reference stands at i, as a word of its own.
+func isRef(s string, i int) bool {
+	if i+refLength > len(s) || i > 0 && wordByte(s[i-1]) || i+refLength < len(s) && wordByte(s[i+refLength]) {
+		return false
+	}
+	for n := range refLength {
+		if c := s[i+n]; n%5 == 4 && c != '-' || n%5 != 4 && strings.IndexByte(refLetters, c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func wordByte(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '-' || c >= 0x80
 }
 
 // ApproveLine is what a customer writes above the text when they sign it.

@@ -71,6 +71,11 @@ func TestReferencesAreFound(t *testing.T) {
 	if len(got) != 2 || got[0] != a || got[1] != b {
 		t.Errorf("%v", got)
 	}
+	for text, want := range map[string]int{a: 1, "-" + a: 0, a + "-AAAA": 0, a[:18]: 0, "----" + strings.Repeat("-", 30): 0, "\n" + a + "\n>" + b: 2, strings.ToLower(a): 0, a + b: 0, "é" + a: 0} {
+		if got := Refs(text); len(got) != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
 }
 
 func FuzzApproves(f *testing.F) {
@@ -87,4 +92,12 @@ func FuzzApproves(f *testing.F) {
 			t.Errorf("taken: %q", s)
 		}
 	})
+}
+
+func BenchmarkRefs(b *testing.B) {
+	text := strings.Repeat("A line of a mail, with a well-known word or two in it.\n", 190)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		Refs(text)
+	}
 }
