@@ -287,7 +287,7 @@ func (s *cast) byPasskey() {
 	tab.Press(`form[data-passkey=register] button`)
 	s.d.until("the passkey is there", func() bool { return strings.Contains(tab.Text(), "Portal, added") })
 	s.mailTo(emre, "a passkey was added")
-	tab.Wait("Come in with your passkey or your app to change this") // a code that was read out binds the first, and no more
+	tab.Wait("What you add here you approve with what you have") // a code that was read out binds the first, and no more
 	s.leave(tab)
 	tab.Go(s.d.url + "/my")
 	tab.Press(`form[data-passkey=login] button`)
@@ -306,6 +306,10 @@ func (s *cast) byPasskey() {
 	}
 	tab.Fill("#code", codeApp())
 	tab.Click(`form[action="/my/access/app/confirm"] button`)
+	tab.Wait("Do you want this?") // what he holds proves what is added to it
+	tab.Press(`form[data-passkey=login] button`)
+	tab.Wait("It was done")
+	tab.Go(s.d.url + "/my/access")
 	tab.Wait("Set up")
 	s.leave(tab)
 

@@ -122,7 +122,10 @@ func TestAgreedCodeReadsAndDecidesNothing(t *testing.T) {
 	})
 }
 
-// TestTextCodeBindsTheFirstAlone: like a code that was read out.
+const appSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+// TestTextCodeBindsTheFirstAlone: like a code that was read out. Beside an app it
+// begins, and the app must approve it (package authorise).
 func TestTextCodeBindsTheFirstAlone(t *testing.T) {
 	eachPagesOf(t, captureTexts, func(p *pages, _ func(time.Duration)) {
 		_, c := p.waiting("canary")
@@ -133,13 +136,11 @@ func TestTextCodeBindsTheFirstAlone(t *testing.T) {
 			}
 		}
 		p.must(func(ctx context.Context, tx *db.Tx) error {
-			_, err := tx.Exec(ctx, `INSERT INTO contact_totp (contact_id, secret, confirmed, made_at) VALUES ($1, $2, TRUE, $3)`,
-				c.Contact, p.d.vault.Desk().SealText("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "contact-totp", string(c.Contact)), db.Micros(tx.Now))
-			return err
+			return p.d.staff.Passkeys().BindApp(ctx, tx, string(c.Contact), &staff.MadeApp{Secret: appSecret}, "")
 		})
 		for _, f := range []portal.Factor{portal.AccessCode, portal.TextCode} {
 			cookie := p.session(c.Contact, f)
-			for _, path := range []string{"/my/access/passkeys/begin", "/my/access/app/remove", "/my/access/agreed", "/my/access/agreed/remove"} {
+			for _, path := range []string{"/my/access/app/remove", "/my/access/agreed", "/my/access/agreed/remove"} {
 				if w := p.at(cookie, "POST", path, agreeing(ownCode)); w.Code != http.StatusForbidden {
 					p.Errorf("%s, beside an app, %s: %d", f, path, w.Code)
 				}

@@ -13,6 +13,7 @@ import (
 	"postern/internal/instructions"
 	"postern/internal/jobs"
 	"postern/internal/jws"
+	"postern/internal/staff"
 )
 
 // followArgs: an instruction changed its state; say so, or have it done.
@@ -54,7 +55,14 @@ func (d *Desk) openAuthorise(ctx context.Context) (err error) {
 			return d.jobs.Insert(ctx, tx, followArgs{s})
 		},
 		Recheck: d.recheck,
-		Call:    d.tell,
+		NameOf: func(ctx context.Context, tx *db.Tx, id string) string {
+			p, err := d.staff.Get(ctx, tx, staff.ID(id))
+			if err != nil {
+				return "" // gone: the record keeps the id
+			}
+			return p.Name
+		},
+		Call: d.tell,
 	})
 	return nil
 }

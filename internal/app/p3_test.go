@@ -29,15 +29,15 @@ var waysToMove = map[string]string{
 	"POST /my/authorised/{id}/cancel":         "their session; their own proposal, before it is proved",
 	"POST /my/begin/{type}":                   "proposes; proved like any instruction",
 	"POST /my/keys":                           "proposes the key as an instruction; the old way proves it",
-	"POST /my/keys/{id}/revoke":               "their session, not by an agreed code; every address is told, and what is needed does not fall for 30 days",
-	"POST /my/access/passkeys/finish":         "the strongest way they have; a first one after a code that was read out; every address is told",
+	"POST /my/keys/{id}/revoke":               "the strongest way they have; every address is told, and what is needed does not fall for 30 days",
+	"POST /my/access/passkeys/finish":         "an instruction: what they hold proves it over its text, a first one the code that let them in; every address gets a link that takes it away",
 	"POST /my/access/passkeys/{id}/remove":    "the strongest way they have; every address is told, and what is needed does not fall for 30 days",
-	"POST /my/access/app":                     "the strongest way they have; counts after its first code",
-	"POST /my/access/app/confirm":             "the strongest way they have; every address is told",
+	"POST /my/access/app":                     "begins in one session, for ten minutes; counts for nothing",
+	"POST /my/access/app/confirm":             "an instruction, like a passkey",
 	"POST /my/access/app/remove":              "the strongest way they have; every address is told",
 	"POST /my/access/agreed":                  "the strongest way they have; it decides nothing",
 	"POST /my/access/agreed/remove":           "the strongest way they have",
-	"POST /m/{link}/enrol/finish":             "the strongest way they have; a first one after a code that was read out; every address is told",
+	"POST /m/{link}/enrol/finish":             "an instruction, like a passkey in their place",
 	"POST /m/{link}/code":                     "an access code, read out on the telephone",
 	"POST /m/{link}/passkey/finish":           "their passkey",
 	"POST /m/{link}":                          "shows the way to prove it; opens only for who gave the second factor up, with a proof",
@@ -50,6 +50,7 @@ var waysToMove = map[string]string{
 	"POST /my/protection/{scope}":             "the strongest way they have, a tick, the wording of today; a day later if staff let them in",
 	"POST /my/protection/{scope}/back":        "more protection needs no more than their session",
 	"POST /address/{token}":                   "the link that went to the new address, after proof, approval and the wait",
+	"POST /stop/{token}":                      "the link in their mail: it stops or takes away what is new, and starts nothing",
 	"POST /back/{token}":                      "the link in their mail: more protection harms nobody",
 	"mail signed by the verified key":         "verdict V over the whole text and the approving line alone, of the instruction's own time",
 	"mail that gives a protection up":         "verdict V over the phrase alone, fresh, after their last choice",
@@ -66,15 +67,15 @@ var waysToMove = map[string]string{
 	"POST /desk/contacts/{id}/addresses":               "every address that was there before is told; the one we write to stays",
 	"POST /desk/contacts/{id}/phones":                  "only the first; every address is told",
 	"POST /desk/contacts/{id}/keys":                    "counts for nothing until it is compared",
-	"POST /desk/contacts/{id}/keys/{key}/verify":       "only where no other checked key works; compared out of band, every address is told; risky uses wait 72 hours",
-	"POST /desk/contacts/{id}/keys/{key}/reject":       "takes authority away",
+	"POST /desk/contacts/{id}/keys/{key}/verify":       "an instruction, of who holds nothing that proves more, attested by who compared out of band; every address gets a link that takes it away; risky uses wait 72 hours",
+	"POST /desk/contacts/{id}/keys/{key}/reject":       "takes authority away; every address is told, and what is needed does not fall for 30 days",
 	"POST /desk/types/{id}":                            "an admin, recorded with what it demands; open instructions keep what they were shown with",
 	"POST /desk/cases/{id}/send":                       "policy decides for each person; nothing sensitive leaves readable without their own choice",
 	// The organisation's systems.
 	"API POST /instructions":              "proposes; proved by the customer",
 	"API POST /instructions/{id}/cancel":  "its own proposal, before it is proved",
 	"API POST /messages":                  "policy decides as for an agent's answer",
-	"API POST /contacts/{id}/identifiers": "a mail address alone; numbers and keys are refused",
+	"API POST /contacts/{id}/identifiers": "a mail address alone; numbers and keys are refused; every address that was there is told",
 	"webhook answer":                      "the call is of what was proved and approved",
 }
 
@@ -128,7 +129,7 @@ func TestP3EveryKindDemandsAProof(t *testing.T) {
 		if binds && (k.Approvals < 1 || k.Cooling == 0) {
 			t.Errorf("%s binds something, and nobody looks or waits", k.ID)
 		}
-		if k.Level == instructions.Call && k.Approvals == 0 {
+		if k.Level == instructions.Call && k.Approvals == 0 && !k.Enrols() { // the first of anything: what they hold proves the next, and the old channel takes it away
 			t.Errorf("%s: a call and nobody's yes", k.ID)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/policy"
+	"postern/internal/portal"
 	"postern/internal/staff"
 	"postern/internal/vault"
 )
@@ -37,6 +38,7 @@ type Options struct {
 	Instructions *instructions.Store
 	Passkeys     *staff.Ceremonies
 	Words        func() outbox.Words
+	NameOf       func(ctx context.Context, tx *db.Tx, staff string) string         // for people
 	Strict       bool                                                              // passkeys and verified keys only
 	Consent      func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) // a call-back is enough, by their choice
 	Later        func(ctx context.Context, tx *db.Tx, step Step) error             // have Follow called after the commit
@@ -135,19 +137,68 @@ func (f *Flow) Read(ctx context.Context, contact contacts.ID, id instructions.ID
 	return s.i, s.who, nil
 }
 
-// able reports whether the person can do better than a code.
+// able reports whether the person can do better than a code, or could until lately.
 func (f *Flow) able(ctx context.Context, tx *db.Tx, c *contacts.Contact) (bool, error) {
-	if k, _ := c.VerifiedKey(tx.Now); k != nil || tx.Now.Before(c.AbleUntil) {
-		return true, nil // who gave a key or a passkey up lately is not believed with less
+	if c.Able(tx.Now) {
+		return true, nil
 	}
 	n, err := f.Passkeys.Count(ctx, tx, "contact", string(c.ID))
 	return n > 0, err
 }
 
+// Holds is the strongest proof that the person could bring now; with nothing at
+// hand it is a call.
+func (f *Flow) Holds(ctx context.Context, tx *db.Tx, c *contacts.Contact) (instructions.Level, error) {
+	n, err := f.Passkeys.Count(ctx, tx, "contact", string(c.ID))
+	if err != nil {
+		return 0, err
+	}
+	if key, _ := c.VerifiedKey(tx.Now); key != nil || n > 0 {
+		return instructions.Passkey, nil // a signature is more, and will do
+	}
+	app, err := f.Passkeys.AppOf(ctx, tx, string(c.ID))
+	if app != nil {
+		return instructions.TOTP, err
+	}
+	return instructions.Call, err
+}
+
+// MayChange says why the session may not give up what protects its owner, or nil:
+// who has a passkey comes in by it, who has a key or an app by one of those. The
+// weaker way never removes or waives the stronger.
+func (f *Flow) MayChange(ctx context.Context, tx *db.Tx, c *contacts.Contact, ses *portal.Session) error {
+	n, err := f.Passkeys.Count(ctx, tx, "contact", string(c.ID))
+	if err != nil {
+		return err
+	}
+	app, err := f.Passkeys.AppOf(ctx, tx, string(c.ID))
+	if err != nil {
+		return err
+	}
+	switch {
+	case !ses.Factor.Decides():
+		return errReads
+	case ses.Factor == portal.Passkey:
+		return nil
+	case n > 0, ses.Factor != portal.CodeApp && (app != nil || c.Able(tx.Now)):
+		return errStronger
+	}
+	return nil
+}
+
+var (
+	errReads    = fail.New(fail.Denied, "the code that you chose lets you read, and no more. Come in with your passkey, your app, or a code that we read to you, to change this")
+	errStronger = fail.New(fail.Denied, "come in with your passkey or your app to change this; with your key you do it by a signed mail. If you have lost them, ask us for a recovery: it is an instruction of its own, and you hear of it on every address")
+)
+
 // Need says how strong a proof this person must bring for a type and its values,
 // why, and how many people approve.
 func (f *Flow) Need(ctx context.Context, tx *db.Tx, c *contacts.Contact, t *instructions.Type, values map[string]string) (instructions.Level, string, int64, error) {
 	level, people := t.Needs(values)
+	if t.Enrols() {
+		holds, err := f.Holds(ctx, tx, c)
+		return max(level, holds), "what they hold proves what is added to it", people, err
+	}
 	able, err := f.able(ctx, tx, c)
 	if err != nil {
 		return 0, "", 0, err

@@ -2,16 +2,14 @@ package authorise
 
 import (
 	"context"
-	"fmt"
 	"strings"
+	"time"
 
 	"postern/internal/audit"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
-	"postern/internal/pgp"
-	"postern/internal/portal"
 )
 
 // change runs one step on an instruction in a transaction of its own.
@@ -78,34 +76,17 @@ func (f *Flow) Cancel(ctx context.Context, actor string, id instructions.ID) err
 	})
 }
 
-// NotMine freezes it: the customer did not ask for this. Security is told, and
-// all their addresses.
-func (f *Flow) NotMine(ctx context.Context, c contacts.ID, id instructions.ID) error {
-	return f.change(ctx, c, id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
-		if !i.Open() { // it cannot be stopped any more, and somebody must hear of it all the same
-			if i.State == instructions.Frozen {
-				return nil
-			}
-			if err := f.Instructions.Note(ctx, tx, i, audit.Contact(string(c)), "disputed", "its owner did not ask for it; it was "+string(i.State)); err != nil {
-				return err
-			}
-			return f.later(ctx, tx, i.ID, Frozen)
-		}
-		if err := f.Instructions.End(ctx, tx, i, instructions.Frozen, "not asked for", audit.Contact(string(c))); err != nil {
-			return err
-		}
-		return f.ended(ctx, tx, s, i, Frozen, "instruction.frozen")
-	})
-}
-
 // ByHand marks it as done by a person, with a note on what was done.
 func (f *Flow) ByHand(ctx context.Context, staff string, id instructions.ID, note string) error {
 	if note = strings.TrimSpace(note); len(note) < 5 || len(note) > 500 {
 		return fail.New(fail.Invalid, "write what was done, in a few words; it is kept with the instruction")
 	}
 	return f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
-		if i.Doc.Does != "" && !i.Stuck {
-			return fail.New(fail.Conflict, "the desk does this one itself")
+		if i.Doc.Does == instructions.DoesRecover && i.Stuck {
+			return f.decide(ctx, tx, s, i, staff, note)
+		}
+		if i.Auto && (!i.Stuck || i.Doc.Does != "") {
+			return fail.New(fail.Conflict, "the desk, or a system of yours, does this one itself")
 		}
 		return f.done(ctx, tx, s, i, audit.Staff(staff), note)
 	})
@@ -158,7 +139,7 @@ func (f *Flow) stuck(ctx context.Context, tx *db.Tx, i *instructions.Instruction
 // waits for a person.
 func (f *Flow) do(ctx context.Context, id instructions.ID) error {
 	return f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
-		if i.State != instructions.Approved {
+		if i.State != instructions.Approved || i.Stuck {
 			return nil
 		}
 		if err := i.Due(tx.Now); err != nil {
@@ -166,9 +147,9 @@ func (f *Flow) do(ctx context.Context, id instructions.ID) error {
 		}
 		switch {
 		case i.Doc.Does == instructions.DoesAddress && i.Answered.IsZero():
-			return f.later(ctx, tx, i.ID, Reach) // nobody's address becomes somebody's unasked
+			return f.ask(ctx, tx, s, i) // nobody's address becomes somebody's unasked
 		case i.Doc.Does != "":
-			return f.bindNew(ctx, tx, s, i)
+			return f.bindNew(ctx, tx, s, i, audit.System, "")
 		case i.Doc.Hook != "":
 			err := f.tell(ctx, tx, s, i, DueEvent)
 			if fail.Is(err, fail.NotFound) || fail.Is(err, fail.Conflict) { // the webhook is gone or switched off
@@ -180,13 +161,35 @@ func (f *Flow) do(ctx context.Context, id instructions.ID) error {
 	})
 }
 
+// answerIn is how long we wait for the answer of a new address.
+const answerIn = 7 * 24 * time.Hour
+
+// ask writes to a new address, once, and gives up when nobody answers.
+func (f *Flow) ask(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction) error {
+	if tx.Now.Sub(i.Ready) >= answerIn {
+		i.SetResult(s.key, "nobody answered at the new address within seven days; nothing was changed")
+		if err := f.Instructions.End(ctx, tx, i, instructions.Refused, "not answered", audit.System); err != nil {
+			return err
+		}
+		return f.ended(ctx, tx, s, i, Refused, "instruction.refused")
+	}
+	asked, err := f.written(ctx, tx, letterID(i.ID, Reach)+"-notice")
+	if err != nil || asked {
+		return err
+	}
+	return f.later(ctx, tx, i.ID, Reach)
+}
+
 // Answer takes the button behind the link that went to a new address, and does
 // what waited for it.
 func (f *Flow) Answer(ctx context.Context, token string) error {
 	var i *instructions.Instruction
 	return f.DB.Update(ctx, func(tx *db.Tx) (err error) {
-		if i, err = f.Instructions.ByAddressToken(ctx, tx, token); err != nil {
+		if i, err = f.Instructions.ByToken(ctx, tx, instructions.AddressLink, token); err != nil {
 			return err
+		}
+		if !i.Answered.IsZero() {
+			return nil
 		}
 		if i.State != instructions.Approved {
 			return fail.New(fail.Conflict, "this does not wait for an answer any more")
@@ -198,73 +201,36 @@ func (f *Flow) Answer(ctx context.Context, token string) error {
 	})
 }
 
-// bindNew gives the contact what they proved that they want.
-func (f *Flow) bindNew(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction) (err error) {
-	who, err := f.Contacts.Get(ctx, tx, i.Contact)
-	if err != nil {
-		return err
-	}
-	said := ""
-	switch i.Doc.Does {
-	case instructions.DoesAddress:
-		said, err = "we write to the new address from now on", f.Contacts.PreferAddress(ctx, tx, who.ID, i.Doc.Values["address"])
-	case instructions.DoesPhone:
-		said, err = "the new number is on file; it counts for call-backs after 30 days", f.Contacts.ReplacePhone(ctx, tx, who.ID, i.Doc.Values["phone"], string(i.ID))
-	case instructions.DoesRecover:
-		said, err = "all passkeys and the app were taken away; come in with a code that we read to you", f.recover(ctx, tx, who.ID)
-	case instructions.DoesKey:
-		said, err = "the new key is in use", f.bindKey(ctx, tx, who, i)
-	default:
-		return fail.New(fail.Internal, "the desk does not know how to do %q", i.Doc.Does)
-	}
-	if fail.Is(err, fail.Conflict) || fail.Is(err, fail.Invalid) {
-		text := "it could not be done as written; call us" // it may not tell that somebody else has the address
-		i.SetResult(s.key, text)
-		if err := f.Instructions.End(ctx, tx, i, instructions.Refused, "could not be done", audit.System); err != nil {
-			return err
-		}
-		return f.ended(ctx, tx, s, i, Refused, "instruction.refused")
-	}
-	if err != nil {
-		return err
-	}
-	return f.done(ctx, tx, s, i, audit.System, said)
-}
-
-// recover takes away what was lost, so that a new one can be bound.
-func (f *Flow) recover(ctx context.Context, tx *db.Tx, c contacts.ID) error {
-	if err := f.Passkeys.Forget(ctx, tx, "contact", string(c)); err != nil {
-		return err
-	}
-	return portal.EndAll(ctx, tx, c, "")
-}
-
-func (f *Flow) bindKey(ctx context.Context, tx *db.Tx, who *contacts.Contact, i *instructions.Instruction) error {
-	certs, err := pgp.ParseKeys([]byte(i.Doc.Payload))
-	if err != nil || len(certs) != 1 {
-		return fmt.Errorf("the key of instruction %s cannot be read: %w", i.ID, err)
-	}
-	if err := f.Contacts.BindKey(ctx, tx, who, certs[0], string(i.ID)); err != nil {
-		return err
-	}
-	if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "key.verified", About: string(who.ID), Detail: string(certs[0].Fingerprint()) + " by instruction " + string(i.ID)}); err != nil {
-		return err
-	}
-	return f.Recheck(ctx, tx, who.ID)
-}
+// page is how many the clock reads at once.
+const page = 100
 
 // Tick does what the clock asks for: ends what nobody proved in time, and has
 // done what has waited long enough.
 func (f *Flow) Tick(ctx context.Context) error {
-	var over, due []instructions.Instruction
-	err := f.DB.View(ctx, func(tx *db.Tx) (err error) {
-		if over, err = f.Instructions.Overdue(ctx, tx, 100); err != nil {
+	if err := f.lapse(ctx); err != nil {
+		return err
+	}
+	after := &instructions.Instruction{}
+	for {
+		var due []instructions.Instruction
+		if err := f.DB.View(ctx, func(tx *db.Tx) (err error) { due, err = f.Instructions.DueNow(ctx, tx, after, page); return err }); err != nil {
 			return err
 		}
-		due, err = f.Instructions.DueNow(ctx, tx, 100)
-		return err
-	})
-	if err != nil {
+		for _, x := range due {
+			if err := f.do(ctx, x.ID); err != nil {
+				f.Log.Error("an approved instruction could not be done", "instruction", x.ID, "err", err)
+			}
+		}
+		if len(due) < page {
+			return nil
+		}
+		after = &due[page-1]
+	}
+}
+
+func (f *Flow) lapse(ctx context.Context) error {
+	var over []instructions.Instruction
+	if err := f.DB.View(ctx, func(tx *db.Tx) (err error) { over, err = f.Instructions.Overdue(ctx, tx, page); return err }); err != nil {
 		return err
 	}
 	for _, x := range over {
@@ -278,11 +244,6 @@ func (f *Flow) Tick(ctx context.Context) error {
 			return f.tell(ctx, tx, s, i, "instruction.expired")
 		}); err != nil { // one that cannot be read does not stop the others
 			f.Log.Error("an instruction could not lapse", "instruction", x.ID, "err", err)
-		}
-	}
-	for _, x := range due {
-		if err := f.do(ctx, x.ID); err != nil {
-			f.Log.Error("an approved instruction could not be done", "instruction", x.ID, "err", err)
 		}
 	}
 	return nil

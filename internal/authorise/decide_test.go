@@ -145,7 +145,7 @@ func TestWaitGoesByAndTheOwnerCanStopIt(t *testing.T) {
 		if sent, _ := x.letters(i); !slices.Contains(sent, "reach-notice notice ada@new.example") {
 			t.Errorf("%v", sent)
 		}
-		token := x.Instructions.AddressToken(i)
+		token := x.Instructions.Token(instructions.AddressLink, i)
 		if err := x.Answer(t.Context(), token[:len(token)-32]+strings.Map(func(r rune) rune { return r ^ 1 }, token[len(token)-32:])); err == nil {
 			t.Error("another token answered")
 		}
@@ -354,7 +354,7 @@ func TestP3WhatWasGivenUpStillCounts(t *testing.T) {
 			if err := contacts.GaveUp(ctx, tx, ada); err != nil {
 				return err
 			}
-			return x.Passkeys.Forget(ctx, tx, "contact", string(ada))
+			return x.Passkeys.Forget(ctx, tx, string(ada))
 		})
 		if i := x.propose(ada, "postal-address", moving, "staff:mara"); i.Need != instructions.Passkey {
 			t.Errorf("needs %s", instructions.KindOf(i.Need))
@@ -383,7 +383,7 @@ func TestTakenAddressEndsItWithAWord(t *testing.T) {
 		i := x.proved(ada, "mail-address", map[string]string{"address": "bob@customer.example"})
 		x.must2(x.Approve(t.Context(), "noor", i.ID))
 		x.pass(25 * time.Hour)
-		x.must2(x.Answer(t.Context(), x.Instructions.AddressToken(i)))
+		x.must2(x.Answer(t.Context(), x.Instructions.Token(instructions.AddressLink, i)))
 		x.settle()
 		if got := x.get(i); got.State != instructions.Refused || got.Result == "" || strings.Contains(got.Result, "contact") {
 			t.Errorf("%s: %q", got.State, got.Result)

@@ -98,6 +98,7 @@ func (x *lab) build(d *db.DB) {
 		},
 		Sign:    func(c any) (string, error) { return fmt.Sprintf("token of %s", c.(*authorise.Claims).ID), nil },
 		Recheck: func(context.Context, *db.Tx, contacts.ID) error { return nil },
+		NameOf:  func(_ context.Context, _ *db.Tx, id string) string { return id },
 	})
 	x.must(func(ctx context.Context, tx *db.Tx) error { return instructions.Seed(ctx, tx) })
 }
@@ -202,9 +203,11 @@ func (x *lab) passkeyBy(id contacts.ID, by string) *passkeytest.Authenticator {
 		x.Fatal(err)
 	}
 	a.Counter = 1
-	if err := x.Passkeys.FinishBinding(x.Context(), o, a.Register(options), by, func(context.Context, *db.Tx) error { return nil }); err != nil {
+	m, err := x.Passkeys.FinishMaking(x.Context(), o, a.Register(options))
+	if err != nil {
 		x.Fatal(err)
 	}
+	x.must(func(ctx context.Context, tx *db.Tx) error { return x.Passkeys.Bind(ctx, tx, o, db.NewID(), m, by) })
 	return a
 }
 

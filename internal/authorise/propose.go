@@ -20,16 +20,21 @@ type Proposal struct {
 	Contact  contacts.ID
 	Type     string
 	Values   map[string]string // as typed
-	Key      []byte            // the certificate that a field of kind "key" names
+	Key      []byte            // the certificate that a field of kind "key" names, or what they made
 	Case     cases.ID          // empty: a case of its own
 	Message  cases.MessageID   // what it came from
 	Quote    string            // and its words
 	Proposer string            // "staff:ID", "contact:ID", "api:ID"
+
+	enrols bool // by an act of theirs, see bind.go
 }
 
-// maxOpen is how many instructions of one person may wait at once: more is a
-// mistake, or somebody who wants to tire them out.
-const maxOpen = 20
+// More than this of one proposer to one person is a mistake, or somebody who wants
+// to tire them out. Each counts for itself: nobody shuts the others out.
+const (
+	maxOpen = 20 // at once
+	maxDay  = 40 // within a day, ended ones too
+)
 
 // Propose writes the canonical text and keeps it; the customer is told how to
 // prove it. wrong says by field what cannot be taken; nothing is kept then.
@@ -41,11 +46,26 @@ func (f *Flow) Propose(ctx context.Context, p *Proposal) (i *instructions.Instru
 	return d.Instruction, nil, f.DB.Update(ctx, func(tx *db.Tx) error { return f.Keep(ctx, tx, d) })
 }
 
+// within refuses more of one proposer than a person can look at.
+func within(ctx context.Context, tx *db.Tx, i *instructions.Instruction) error {
+	open, day, err := instructions.CountOf(ctx, tx, i.Contact, i.Proposer)
+	switch {
+	case err != nil:
+		return err
+	case open >= maxOpen:
+		return fail.New(fail.TooMany, "%d instructions wait already; decide about those first", open)
+	case day >= maxDay:
+		return fail.New(fail.TooMany, "%d instructions were begun within a day; go on tomorrow, or call", day)
+	}
+	return nil
+}
+
 // A Draft is a proposal whose text is written and sealed, and kept by nobody yet.
 type Draft struct {
 	Instruction *instructions.Instruction
 	t           *instructions.Type
 	who         *contacts.Contact
+	key         *vault.Key
 	own         *cases.Case // its own case, if it gets one
 }
 
@@ -71,25 +91,16 @@ func (f *Flow) Draft(ctx context.Context, p *Proposal) (d *Draft, wrong map[stri
 	if own != nil {
 		i.Case = own.ID
 	}
-	return &Draft{i, t, who, own}, nil, f.Instructions.New(i, key)
+	return &Draft{i, t, who, key, own}, nil, f.Instructions.New(i, key)
 }
 
 // prepare reads the type and the person, and brings the values into their form.
 func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, who *contacts.Contact, values, wrong map[string]string, err error) {
-	open := 0
 	err = f.DB.View(ctx, func(tx *db.Tx) error {
 		if t, err = instructions.TypeOf(ctx, tx, p.Type); err != nil {
 			return err
 		}
-		if who, err = f.Contacts.Get(ctx, tx, p.Contact); err != nil {
-			return err
-		}
-		list, err := f.Instructions.OfContact(ctx, tx, p.Contact, 100)
-		for _, x := range list {
-			if x.Open() {
-				open++
-			}
-		}
+		who, err = f.Contacts.Get(ctx, tx, p.Contact)
 		return err
 	})
 	switch {
@@ -97,15 +108,13 @@ func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, 
 		return nil, nil, nil, nil, err
 	case t.Closed:
 		return nil, nil, nil, nil, fail.New(fail.Conflict, "this kind of instruction is not taken any more")
-	case strings.HasPrefix(p.Proposer, "contact:") && !t.Customer:
+	case strings.HasPrefix(p.Proposer, "contact:") && !t.Customer, t.Enrols() != p.enrols:
 		return nil, nil, nil, nil, fail.New(fail.NotFound, "there is no such kind of instruction")
-	case open >= maxOpen:
-		return nil, nil, nil, nil, fail.New(fail.TooMany, "%d instructions wait already; decide about those first", open)
 	}
 	if t.Does == instructions.DoesAddress && f.Mailboxes.Is(strings.TrimSpace(p.Values["address"])) {
 		return t, who, nil, map[string]string{"address": "this is an address of ours"}, nil
 	}
-	if t.Does == instructions.DoesKey {
+	if t.Does == instructions.DoesKey || t.Does == instructions.DoesFirstKey {
 		if err := keyValue(p, f.DB.Now()); err != nil {
 			return t, who, nil, map[string]string{"key": fail.Text(err)}, nil
 		}
@@ -115,8 +124,18 @@ func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, 
 }
 
 // Keep stores a draft with its case, and asks for the customer to be told.
-func (f *Flow) Keep(ctx context.Context, tx *db.Tx, d *Draft) (err error) {
+func (f *Flow) Keep(ctx context.Context, tx *db.Tx, d *Draft) error {
+	if err := f.store(ctx, tx, d); err != nil {
+		return err
+	}
+	return f.later(ctx, tx, d.Instruction.ID, Asked)
+}
+
+func (f *Flow) store(ctx context.Context, tx *db.Tx, d *Draft) (err error) {
 	i := d.Instruction
+	if err := within(ctx, tx, i); err != nil {
+		return err
+	}
 	if i.Need, _, i.Approvals, err = f.Need(ctx, tx, d.who, d.t, i.Doc.Values); err != nil {
 		return err
 	}
@@ -131,10 +150,7 @@ func (f *Flow) Keep(ctx context.Context, tx *db.Tx, d *Draft) (err error) {
 	} else if err := f.belongs(ctx, tx, i); err != nil {
 		return err
 	}
-	if err := f.Instructions.Add(ctx, tx, i); err != nil {
-		return err
-	}
-	return f.later(ctx, tx, i.ID, Asked)
+	return f.Instructions.Add(ctx, tx, i)
 }
 
 // belongs: an instruction grows only out of a case that its person is part of.
@@ -155,6 +171,9 @@ func (f *Flow) place(ctx context.Context, p *Proposal, t *instructions.Type, who
 		own = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: "Authorisation: " + t.Title, Who: who.Title(), Contact: who.ID, KeyID: who.KeyID,
 			Mailbox: box.Address, State: cases.Waiting, Made: now, Last: now}
 		own.Raise("it is about an instruction")
+		if t.Enrols() { // nobody has to do anything about it
+			own.State, own.ClosedAt = cases.Closed, now
+		}
 	}
 	err = f.DB.View(ctx, func(tx *db.Tx) error { key, err = f.Vault.Get(ctx, tx, who.KeyID); return err })
 	return key, own, err
@@ -176,14 +195,14 @@ func keyValue(p *Proposal, now time.Time) error {
 		return fail.Wrap(fail.Invalid, err, "this key cannot be used: "+err.Error())
 	}
 	p.Key = certs[0].Armored()
-	p.Values = map[string]string{"key": string(certs[0].Fingerprint())}
+	p.Values = map[string]string{"key": string(certs[0].Fingerprint()), "compared": p.Values["compared"]}
 	return nil
 }
 
 // notes are lines of the text that tell what would be replaced.
 func notes(t *instructions.Type, who *contacts.Contact, now time.Time) []string {
 	switch t.Does {
-	case instructions.DoesKey:
+	case instructions.DoesKey, instructions.DoesFirstKey:
 		if k, _ := who.VerifiedKey(now); k != nil {
 			return []string{"It replaces the key " + string(k.Cert.Fingerprint())}
 		}

@@ -91,8 +91,10 @@ func (f *Flow) take(ctx context.Context, s *subject, p *instructions.Proof) erro
 // proved moves on from a proof: the receipt, the systems, and where nobody's yes
 // is needed, the doing.
 func (f *Flow) proved(ctx context.Context, tx *db.Tx, s *subject, i *instructions.Instruction) error {
-	if err := f.later(ctx, tx, i.ID, Proved); err != nil {
-		return err
+	if !instructions.Enrols(i.Doc.Does) || i.Approvals > 0 || i.Doc.Cooling > 0 { // else one receipt says it all
+		if err := f.later(ctx, tx, i.ID, Proved); err != nil {
+			return err
+		}
 	}
 	if err := f.tell(ctx, tx, s, i, "instruction.proved"); err != nil {
 		return err
@@ -110,6 +112,9 @@ func (f *Flow) approved(ctx context.Context, tx *db.Tx, s *subject, i *instructi
 	}
 	if i.Due(tx.Now) != nil {
 		return nil // the clock's job picks it up
+	}
+	if instructions.Enrols(i.Doc.Does) { // they are at the page, and want to use it
+		return f.bindNew(ctx, tx, s, i, audit.System, "")
 	}
 	return f.later(ctx, tx, i.ID, Do)
 }
@@ -194,6 +199,9 @@ func (f *Flow) ByApp(ctx context.Context, ses *portal.Session, id instructions.I
 		}
 		if app == nil {
 			refused = instructions.ErrRefused()
+			if err := f.Passkeys.MissApp(ctx, tx, string(ses.Contact), code); err != nil {
+				return err
+			}
 			return f.missed(ctx, tx, s, i, "totp")
 		}
 		if i.Doc.Risky {

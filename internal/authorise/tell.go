@@ -62,7 +62,10 @@ func (f *Flow) letters(ctx context.Context, s *subject, what What) ([]*letter, e
 	if err != nil {
 		return nil, err
 	}
-	w := words{f.Words(), s, proof}
+	w := words{o: f.Words(), s: s, proof: proof}
+	if s.i.Doc.Does != "" { // it would prove them: whoever reads an old address can stop it
+		w.stop = f.Instructions.Token(instructions.StopLink, s.i)
+	}
 	switch what {
 	case Asked:
 		if k, _ := s.who.VerifiedKey(f.DB.Now()); k != nil {
@@ -72,6 +75,13 @@ func (f *Flow) letters(ctx context.Context, s *subject, what What) ([]*letter, e
 	case Proved:
 		return f.seal(s, what, "Receipt: what you authorised", w.receipt(), "Something was authorised in your name", w.authorised())
 	case Done:
+		if instructions.Enrols(s.i.Doc.Does) {
+			text := ""
+			if k, _ := s.who.VerifiedKey(f.DB.Now()); k != nil { // who has none reads it in their place; the notice says enough
+				text = w.receipt()
+			}
+			return f.seal(s, what, "Receipt: it is done", text, "A change to how you prove who you are", w.enrolled())
+		}
 		return f.seal(s, what, "Receipt: it is done", w.receipt(), "What you authorised is done", w.isDone())
 	case Refused:
 		return f.seal(s, what, "", "", "An instruction was not carried out", w.refused())
@@ -103,7 +113,7 @@ func (f *Flow) seal(s *subject, what What, subject, text, notice, plain string) 
 		}
 		out = append(out, &letter{m, parts, kind, to, shown})
 	}
-	id := string(s.i.ID) + "-" + string(what)
+	id := letterID(s.i.ID, what)
 	if text != "" {
 		add(id, outbox.Receipt, policy.Portal, subject, text, []string{s.who.MailTo()})
 	}
@@ -117,10 +127,18 @@ func (f *Flow) seal(s *subject, what What, subject, text, notice, plain string) 
 	return out, err
 }
 
-// reach is the letter to a new address. It is asked for at every tick until it is
-// answered, and written once.
+// letterID names the letter of a step; the one to every address ends in "-notice".
+func letterID(id instructions.ID, what What) string { return string(id) + "-" + string(what) }
+
+// written reports whether a letter is there.
+func (f *Flow) written(ctx context.Context, tx *db.Tx, id string) (bool, error) {
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM messages WHERE id = $1`, id)
+	return n > 0, err
+}
+
+// reach is the letter to a new address.
 func (f *Flow) reach(s *subject, w words) ([]*letter, error) {
-	out, err := f.seal(s, Reach, "", "", "Is this your address?", w.reach(f.Instructions.AddressToken(s.i)))
+	out, err := f.seal(s, Reach, "", "", "Is this your address?", w.reach(f.Instructions.Token(instructions.AddressLink, s.i)))
 	for _, l := range out {
 		l.to = []string{s.i.Doc.Values["address"]}
 	}
@@ -129,11 +147,11 @@ func (f *Flow) reach(s *subject, w words) ([]*letter, error) {
 
 // post stores a letter and puts it on its way.
 func (f *Flow) post(ctx context.Context, tx *db.Tx, s *subject, l *letter) error {
-	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM messages WHERE id = $1`, l.m.ID)
+	there, err := f.written(ctx, tx, string(l.m.ID))
 	if err != nil {
 		return err
 	}
-	if n > 0 {
+	if there {
 		return fail.New(fail.Conflict, "this was written before")
 	}
 	if err := cases.AddMessage(ctx, tx, l.m, l.parts); err != nil {

@@ -21,6 +21,15 @@ type words struct {
 	o     outbox.Words
 	s     *subject
 	proof *instructions.StoredProof
+	stop  string // ends the link that stops it without coming in; empty: there is none
+}
+
+// notYou says how to stop it: on our pages, by the link where there is one, or with us.
+func (w words) notYou() string {
+	if w.stop == "" {
+		return "choose \"I did not ask for this\" there, or " + w.phone()
+	}
+	return "open this page and press its button, or " + w.phone() + ":\n\n" + w.o.BaseURL + "/stop/" + w.stop
 }
 
 func (w words) place() string { return w.o.BaseURL + "/my" }
@@ -54,9 +63,9 @@ func (w words) waits() string {
 To read it and to decide, type %s into your browser, or open
 %s
 
-You prove there that it is you. If you did not ask for anything, choose "I did not ask for this", or %s.
+You prove there that it is you. We never ask for a password, a PIN or a code by mail.
 
-We never ask for a password, a PIN or a code by mail.`, w.o.Org, strings.TrimPrefix(w.place(), "https://"), w.place(), w.phone())
+If you did not ask for anything, %s`, w.o.Org, strings.TrimPrefix(w.place(), "https://"), w.place(), w.notYou())
 }
 
 // receipt holds the text, the kind of proof, when, and the reference.
@@ -76,7 +85,7 @@ func (w words) receipt() string {
 	if i.State != instructions.Executed && w.s.i.Doc.Cooling > 0 {
 		fmt.Fprintf(&b, "Not before: %s. Until then you can stop it at %s.\n", exact(i.Ready), strings.TrimPrefix(w.place(), "https://"))
 	}
-	fmt.Fprintf(&b, "\nKeep this mail: it is signed. Did you not authorise this? Open %s and choose \"I did not ask for this\", or %s.", w.place(), w.phone())
+	fmt.Fprintf(&b, "\nKeep this. A copy signed by us, as a mail of its own, can be taken from the page where you authorised it. Did you not authorise this? Open %s and choose \"I did not ask for this\", or %s.", w.place(), w.phone())
 	return b.String()
 }
 
@@ -87,7 +96,25 @@ func (w words) authorised() string {
 
 %s
 
-If it was you, you need do nothing. If it was not, choose "I did not ask for this" there, or %s, at once.`, w.o.Org, exact(w.s.i.ProvedAt), w.place(), w.phone())
+If it was you, you need do nothing. If it was not, at once %s`, w.o.Org, exact(w.s.i.ProvedAt), w.place(), w.notYou())
+}
+
+// enrolled is told to every address when something new proves them.
+func (w words) enrolled() string {
+	what := map[string]string{instructions.DoesPasskey: "a passkey was added to your name", instructions.DoesApp: "a code app was added to your name", instructions.DoesFirstKey: "a key was marked as checked with you"}[w.s.i.Doc.Does]
+	by := ""
+	if w.proof != nil {
+		by = instructions.Words(w.proof.Level)
+	}
+	return fmt.Sprintf(`At %s, %s on %s, proved by %s. Reference: %s. The whole text and a receipt to keep stand at
+
+%s
+
+If it was you, you need do nothing. For instructions that could cost you much, what is new counts only after 72 hours.
+
+If it was not you, %s
+
+Within those 72 hours the button takes it away at once; after them it calls our security people.`, w.o.Org, what, exact(w.s.i.Ended), by, w.s.i.Doc.Ref, w.place(), w.notYou())
 }
 
 func (w words) reach(token string) string {
@@ -122,7 +149,12 @@ If you did not ask for anything, %s.`, w.o.Org, why, w.place(), w.phone())
 
 func (w words) frozen() string {
 	what := "We stopped it; nothing of it is carried out, and our security people look at it."
-	if w.s.i.State == instructions.Executed {
+	switch {
+	case w.s.i.Stuck && w.s.i.Open():
+		what = "It waits now, and people of ours decide about it; everything else of yours that was open is stopped."
+	case w.s.i.State == instructions.Executed && instructions.Undoable(w.s.i.Doc.Does):
+		what = "What it added was taken away again if it was younger than 72 hours, and every session was ended. Our security people look at it."
+	case w.s.i.State == instructions.Executed:
 		what = "It was carried out before; our security people look at it."
 	}
 	return fmt.Sprintf(`Somebody said in your name that they did not ask for an instruction at %s. %s
@@ -151,7 +183,7 @@ func (f *Flow) ReceiptFile(ctx context.Context, c contacts.ID, id instructions.I
 	now := f.DB.Now()
 	domain := s.box.Address[strings.LastIndexByte(s.box.Address, '@')+1:]
 	out := pgp.Outgoing{Signer: s.box.Secret, Now: now, Draft: message.Draft{From: message.Address{Name: s.box.Name, Addr: s.box.Address}, To: []message.Address{{Addr: s.who.MailTo()}},
-		Subject: "Receipt " + s.i.Doc.Ref, Date: now, MessageID: db.NewSecret() + "@" + domain, Text: words{f.Words(), s, proof}.receipt()}}
+		Subject: "Receipt " + s.i.Doc.Ref, Date: now, MessageID: db.NewSecret() + "@" + domain, Text: words{o: f.Words(), s: s, proof: proof}.receipt()}}
 	sealed, err := pgp.Seal(out)
 	if err != nil {
 		return nil, fmt.Errorf("seal a receipt: %w", err)

@@ -44,6 +44,19 @@ func (b *Book) BindKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key
 	return nil
 }
 
+// DropKeys takes authority from all of the contact's verified keys: they lost them.
+func (b *Book) DropKeys(ctx context.Context, tx *db.Tx, c *Contact) error {
+	for i := range c.Keys {
+		if k := &c.Keys[i]; k.Trust == Verified {
+			k.Trust = Expired
+			if err := b.SaveKey(ctx, tx, k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // ReplacePhone puts a number on file in place of all earlier ones.
 func (b *Book) ReplacePhone(ctx context.Context, tx *db.Tx, id ID, number, instruction string) error {
 	if err := b.AddPhone(ctx, tx, id, number, ByInstruction, instruction); err != nil {
@@ -70,6 +83,22 @@ func (b *Book) PreferAddress(ctx context.Context, tx *db.Tx, id ID, address stri
 // able is how long somebody who gave up a passkey or a key is still held to it:
 // whoever took over an account must not lower what it takes to empty it.
 const able = 30 * 24 * time.Hour
+
+// Able reports whether the contact has, or had not long ago, a key that proves
+// more than a code; one that was revoked counts, or whoever stole it would lower
+// what is needed. Passkeys are counted elsewhere.
+func (c *Contact) Able(now time.Time) bool {
+	if now.Before(c.AbleUntil) {
+		return true
+	}
+	for _, k := range c.Keys {
+		end := k.Cert.Expires()
+		if k.Trust == Verified && (end.IsZero() || now.Before(end.Add(able))) {
+			return true
+		}
+	}
+	return false
+}
 
 // GaveUp notes that the contact gave up what was stronger than a code.
 func GaveUp(ctx context.Context, tx *db.Tx, id ID) error {

@@ -144,6 +144,22 @@ func (c *Contact) VerifiedKey(now time.Time) (key *Key, why error) {
 	return nil, why
 }
 
+// VerifiedButNot reports whether another key than this was checked and works.
+func (c *Contact) VerifiedButNot(id string, now time.Time) bool {
+	k, _ := c.VerifiedKey(now)
+	return k != nil && k.ID != id
+}
+
+// KeyOf returns the contact's key with the fingerprint, or nil.
+func (c *Contact) KeyOf(fp pgp.Fingerprint) *Key {
+	for i := range c.Keys {
+		if c.Keys[i].Cert.Fingerprint() == fp {
+			return &c.Keys[i]
+		}
+	}
+	return nil
+}
+
 // HasVerified reports whether any key was ever verified for the contact.
 func (c *Contact) HasVerified() bool {
 	for _, k := range c.Keys {

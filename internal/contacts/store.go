@@ -209,14 +209,15 @@ func (b *Book) AddAddress(ctx context.Context, tx *db.Tx, id ID, address, source
 	return b.index(ctx, tx, id, address)
 }
 
-// AddPhone puts a number on file.
+// AddPhone puts a number on file. One that took the place of another, or that an
+// instruction brought, waits before it counts for call-backs.
 func (b *Book) AddPhone(ctx context.Context, tx *db.Tx, id ID, number, source, staff string) error {
 	if len(Phone{Number: number}.Last()) <= len("••") {
 		return fail.New(fail.Invalid, "a phone number needs at least four digits")
 	}
 	p := db.NewID()
 	_, err := tx.Exec(ctx, `INSERT INTO contact_phones (id, contact_id, phone, source, by_staff, made_at, changed) VALUES ($1, $2, $3, $4, $5, $6,
-		EXISTS (SELECT 1 FROM contact_phones WHERE contact_id = $2))`, p, id, b.v.Desk().SealText(number, "phone", p), source, staff, db.Micros(tx.Now))
+		$7 OR EXISTS (SELECT 1 FROM contact_phones WHERE contact_id = $2))`, p, id, b.v.Desk().SealText(number, "phone", p), source, staff, db.Micros(tx.Now), source == ByInstruction)
 	return err
 }
 

@@ -19,15 +19,28 @@ var migrations embed.FS
 //go:embed guards/*.sql
 var guards embed.FS
 
-// guardsVersion is the migration that sets the guards up: triggers, the one thing
-// that the two databases have no common text for.
-const guardsVersion = 13
+// The migrations that set the guards up: triggers, the one thing that the two
+// databases have no common text for.
+const (
+	guardsVersion = 13
+	rowsVersion   = 16
+)
 
 func (d *DB) guard(ctx context.Context, tx *sql.Tx) error {
-	name := "guards/postgres.sql"
 	if d.lite {
-		name = "guards/sqlite.sql"
+		return apply(ctx, tx, "guards/sqlite.sql")
 	}
+	return apply(ctx, tx, "guards/postgres.sql")
+}
+
+func (d *DB) guardRows(ctx context.Context, tx *sql.Tx) error {
+	if !d.lite {
+		return nil // no such number there
+	}
+	return apply(ctx, tx, "guards/sqlite-rows.sql")
+}
+
+func apply(ctx context.Context, tx *sql.Tx, name string) error {
 	text, err := guards.ReadFile(name)
 	if err != nil {
 		return err
@@ -52,7 +65,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 		dialect = goose.DialectSQLite3
 	}
 	p, err := goose.NewProvider(dialect, d.write, dir, goose.WithDisableGlobalRegistry(true),
-		goose.WithGoMigrations(goose.NewGoMigration(guardsVersion, &goose.GoFunc{RunTx: d.guard}, nil)))
+		goose.WithGoMigrations(goose.NewGoMigration(guardsVersion, &goose.GoFunc{RunTx: d.guard}, nil), goose.NewGoMigration(rowsVersion, &goose.GoFunc{RunTx: d.guardRows}, nil)))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

@@ -157,26 +157,42 @@ func (s *Store) Answer(ctx context.Context, tx *db.Tx, i *Instruction) error {
 	return s.note(ctx, tx, i, audit.System, "address-answered", "")
 }
 
-// AddressToken ends the link that goes to a new address; it is good for this
-// instruction alone.
-func (s *Store) AddressToken(i *Instruction) string {
-	return string(i.ID) + hex.EncodeToString(s.v.MAC("new-address", string(i.ID), i.Bind))[:32]
+// A Link is a page that a mail leads to without any sign-in. Following it does
+// nothing; its button does one thing.
+type Link string
+
+const (
+	AddressLink Link = "new-address"      // "this address is mine"
+	StopLink    Link = "stop-instruction" // "I did not ask for this"
+)
+
+const tokenLength = 32
+
+// Token ends such a link; it is good for this instruction and this link alone.
+func (s *Store) Token(l Link, i *Instruction) string {
+	return string(i.ID) + hex.EncodeToString(s.v.MAC(string(l), string(i.ID), i.Bind))[:tokenLength]
 }
 
-// ByAddressToken returns the instruction that a link from a mail belongs to.
-func (s *Store) ByAddressToken(ctx context.Context, tx *db.Tx, token string) (*Instruction, error) {
-	if len(token) <= 32 {
+// ByToken returns the instruction that a link from a mail belongs to.
+func (s *Store) ByToken(ctx context.Context, tx *db.Tx, l Link, token string) (*Instruction, error) {
+	if len(token) <= tokenLength {
 		return nil, errNone
 	}
-	i, err := s.Get(ctx, tx, ID(token[:len(token)-32]))
-	if err == nil && !hmac.Equal([]byte(s.AddressToken(i)), []byte(token)) {
+	i, err := s.Get(ctx, tx, ID(token[:len(token)-tokenLength]))
+	if err == nil && !hmac.Equal([]byte(s.Token(l, i)), []byte(token)) {
 		err = errNone
 	}
 	return i, err
 }
 
-// MarkStuck puts an approved instruction before a person: what should have done it
-// did not.
+// Dispute notes that its owner did not ask for what is over; first is true once.
+func (s *Store) Dispute(ctx context.Context, tx *db.Tx, i *Instruction) (first bool, err error) {
+	n, err := tx.Exec(ctx, `UPDATE instructions SET disputed = TRUE WHERE id = $1 AND NOT disputed`, i.ID)
+	return n == 1, err
+}
+
+// MarkStuck puts an instruction before a person: what should have done it did not,
+// or must not any more.
 func (s *Store) MarkStuck(ctx context.Context, tx *db.Tx, i *Instruction, why string) error {
 	if _, err := tx.Exec(ctx, `UPDATE instructions SET stuck = TRUE WHERE id = $1`, i.ID); err != nil {
 		return err

@@ -198,7 +198,7 @@ func (i *Instruction) Accepts(p *Proof, used bool, now time.Time) (word string) 
 		return "let in by the proposer"
 	case p.LetIn != "" && p.LetIn == p.Attested:
 		return "one member of staff on both sides"
-	case p.LetIn != "" && p.Level > Call && i.Approvals == 0:
+	case p.LetIn != "" && p.Level > Call && i.Approvals == 0 && !Enrols(i.Doc.Does): // what is bound keeps who let in
 		return "let in by staff, and nobody else looks"
 	}
 	return ""

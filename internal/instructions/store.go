@@ -95,6 +95,17 @@ func (s *Store) OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit i
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE contact_id = $1 ORDER BY made_at DESC, id DESC LIMIT $2`, c, limit)
 }
 
+// CountOf counts what one proposer began for a contact: what is open, and what was
+// begun within a day.
+func CountOf(ctx context.Context, tx *db.Tx, c contacts.ID, proposer string) (open, day int64, err error) {
+	q := `SELECT COUNT(*) FROM instructions WHERE contact_id = $1 AND proposer = $2 AND `
+	if open, err = db.Count(ctx, tx, q+`ended_at = 0`, c, proposer); err != nil {
+		return 0, 0, err
+	}
+	day, err = db.Count(ctx, tx, q+`made_at > $3`, c, proposer, db.Micros(tx.Now.Add(-24*time.Hour)))
+	return open, day, err
+}
+
 // OfCase lists a case's, oldest first.
 func (s *Store) OfCase(ctx context.Context, tx *db.Tx, c cases.ID) ([]Instruction, error) {
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE case_id = $1 ORDER BY made_at, id`, c)
@@ -292,9 +303,11 @@ func (s *Store) Overdue(ctx context.Context, tx *db.Tx, limit int) ([]Instructio
 		db.Micros(tx.Now), limit)
 }
 
-// DueNow lists what is approved, whose wait is over, and that no person does.
-func (s *Store) DueNow(ctx context.Context, tx *db.Tx, limit int) ([]Instruction, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE auto AND ended_at = 0 AND NOT stuck AND state = 'approved' AND ready_at <= $1 ORDER BY ready_at, id LIMIT $2`, db.Micros(tx.Now), limit)
+// DueNow lists what is approved, whose wait is over, and that no person does, in
+// the order of their times; after is the last of the page before.
+func (s *Store) DueNow(ctx context.Context, tx *db.Tx, after *Instruction, limit int) ([]Instruction, error) {
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE auto AND ended_at = 0 AND NOT stuck AND state = 'approved' AND ready_at <= $1
+		AND (ready_at > $2 OR ready_at = $2 AND id > $3) ORDER BY ready_at, id LIMIT $4`, db.Micros(tx.Now), db.Micros(after.Ready), after.ID, limit)
 }
 
 // SetResult sets the words on what came of it; they are stored with the next step.

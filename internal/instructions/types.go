@@ -113,6 +113,8 @@ func (t *Type) Check() error {
 		return bad("it is open for an hour at least and 90 days at most")
 	case t.Cooling < 0 || t.Cooling > 30*24*time.Hour:
 		return bad("it waits for 30 days at most")
+	case t.Enrols() && !t.Customer:
+		return bad("customers begin this kind themselves; close it if nobody is to have one")
 	case len(t.Fields) == 0 || len(t.Fields) > 12:
 		return bad("it needs between one and twelve fields")
 	}
@@ -173,7 +175,26 @@ const (
 	DoesPhone   = "contact.phone"
 	DoesKey     = "contact.key"
 	DoesRecover = "contact.recover"
+
+	// Begun by an act of their own, never by a form: what they made on our page, or
+	// compared with us, becomes theirs.
+	DoesPasskey  = "contact.passkey"
+	DoesApp      = "contact.app"
+	DoesFirstKey = "contact.first-key"
 )
+
+// Enrols reports whether it makes something theirs that they, and nobody before
+// them, just made or compared. The strongest of what they hold proves it; who
+// holds nothing, by the code that let them in.
+func (t *Type) Enrols() bool { return Enrols(t.Does) }
+
+// Enrols is Type.Enrols of what it does.
+func Enrols(does string) bool {
+	return does == DoesPasskey || does == DoesApp || does == DoesFirstKey
+}
+
+// Undoable reports whether what an instruction bound can be taken away again.
+func Undoable(does string) bool { return Enrols(does) || does == DoesKey }
 
 const (
 	hours = time.Hour
@@ -208,6 +229,12 @@ func Shipped() []Type {
 			Fields: []Field{{Name: "phone", Label: "Telephone", Kind: Phone}}},
 		{ID: "key", Title: "Another key for signatures and encryption", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 7 * days, Cooling: 24 * hours, Customer: true, Risky: true, Does: DoesKey,
 			Fields: []Field{{Name: "key", Label: "Fingerprint", Kind: Key}}},
+		{ID: "passkey", Title: "A passkey, to come in and to approve with", Level: Call, Signer: Call, Expiry: 24 * hours, Customer: true, Does: DoesPasskey,
+			Fields: []Field{{Name: "passkey", Label: "Passkey", Kind: Text}}},
+		{ID: "code-app", Title: "A code app, to come in and to approve with", Level: Call, Signer: Call, Expiry: 24 * hours, Customer: true, Does: DoesApp,
+			Fields: []Field{{Name: "app", Label: "Code app", Kind: Text}}},
+		{ID: "first-key", Title: "A first key for signatures and encryption", Level: Call, Signer: Call, Expiry: 24 * hours, Customer: true, Does: DoesFirstKey,
+			Fields: []Field{{Name: "key", Label: "Fingerprint", Kind: Key}, {Name: "compared", Label: "Compared with you", Kind: Text}}},
 	}
 	for i := range t {
 		t[i].Version, t[i].Shipped = 1, true

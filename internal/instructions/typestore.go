@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"postern/internal/audit"
 	"postern/internal/db"
@@ -66,13 +67,16 @@ func SaveType(ctx context.Context, tx *db.Tx, t *Type, actor string) error {
 		Detail: fmt.Sprintf("version %d: needs %s, of who can sign %s, %d people", t.Version, KindOf(t.Level), KindOf(t.Signer), t.Approvals)})
 }
 
-// Seed gives a new desk the shipped types. What is there already stays.
+// Seed gives a desk the shipped types that it has not. What is there already stays.
 func Seed(ctx context.Context, tx *db.Tx) error {
-	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM instruction_types`)
-	if err != nil || n > 0 {
+	have, err := db.Strings(ctx, tx, `SELECT id FROM instruction_types`)
+	if err != nil {
 		return err
 	}
 	for _, t := range Shipped() {
+		if slices.Contains(have, t.ID) {
+			continue
+		}
 		if err := SaveType(ctx, tx, &t, audit.System); err != nil {
 			return err
 		}

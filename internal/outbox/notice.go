@@ -94,6 +94,21 @@ func (o *Outbox) PrepareTelling(ctx context.Context, id contacts.ID, subject, te
 	return &Telling{n}, err
 }
 
+// PrepareChange is PrepareTelling of a change that our side made to how we know a
+// person; what continues "At Northmere, ".
+func (o *Outbox) PrepareChange(ctx context.Context, id contacts.ID, what string) (*Telling, error) {
+	w := o.words()
+	how := "reply to this mail"
+	if w.Phone != "" {
+		how = "call " + w.Phone + ", or " + how
+	}
+	t, err := o.PrepareTelling(ctx, id, "A change to how we know you", "At "+w.Org+", "+what+".\n\nIf you agreed to that, you need do nothing. If not, "+how+" at once.")
+	if fail.Is(err, fail.NotFound) {
+		err = fail.New(fail.NotFound, "there is no such person")
+	}
+	return t, err
+}
+
 // Tell queues it, in the transaction of what it tells.
 func (o *Outbox) Tell(ctx context.Context, tx *db.Tx, t *Telling) error {
 	return o.queueNotice(ctx, tx, t.n)

@@ -117,12 +117,13 @@ func (s *Store) refuse(ctx context.Context, tx *db.Tx, i *Item, locked bool) err
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "item.refused", About: string(i.Case), Detail: detail})
 }
 
-// ReleaseByPasskey opens the item for a contact whose passkey was checked.
-func (s *Store) ReleaseByPasskey(ctx context.Context, tx *db.Tx, i *Item) (token string, err error) {
+// ReleaseByPasskey opens the item for a contact whose passkey was checked. by is
+// the member of staff without whom it could not have been bound, while that counts.
+func (s *Store) ReleaseByPasskey(ctx context.Context, tx *db.Tx, i *Item, by string) (token string, err error) {
 	if err := i.Gone(tx.Now); err != nil {
 		return "", err
 	}
-	return s.release(ctx, tx, i, Passkey, "")
+	return s.release(ctx, tx, i, Passkey, by)
 }
 
 func (s *Store) release(ctx context.Context, tx *db.Tx, i *Item, f Factor, staff string) (string, error) {

@@ -50,9 +50,5 @@ func (s *Session) Proof() consent.Proven {
 	if s.Factor.Decides() {
 		factor = string(s.Factor)
 	}
-	by := s.By
-	if s.Factor == TextCode { // as little theirs alone as one that was read out
-		by = "text"
-	}
-	return consent.BySession(s.Contact, factor, by, s.Made)
+	return consent.BySession(s.Contact, factor, s.By, s.Made)
 }

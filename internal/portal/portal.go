@@ -43,6 +43,10 @@ const (
 	LinkOnly   Factor = "link only"   // none: they gave the second proof up (link.go)
 )
 
+// ByText stands for a member of staff in what a TextCode opened or bound: it was
+// their number's, as little theirs alone as a code that somebody read out.
+const ByText = "text"
+
 // Proves reports whether the factor shows more than that somebody has the link.
 func (f Factor) Proves() bool {
 	return f == AccessCode || f == Passkey || f == CodeApp || f == TextCode || f == Agreed
@@ -115,7 +119,7 @@ type Session struct {
 	Contact contacts.ID
 	Item    ID
 	Factor  Factor
-	By      string // staff who read out the code that opened it, if one did
+	By      string // staff who read out the code that opened it, if one did; ByText
 	Made    time.Time
 	Seen    time.Time
 }

@@ -32,7 +32,7 @@ func (s *Store) signInHash(c contacts.ID, code string) string {
 // AccessCode that a member of staff reads out on the telephone, or a TextCode
 // that a machine sends, with staff empty. Earlier ones end.
 func (s *Store) IssueSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor, staff, code string) error {
-	if _, err := tx.Exec(ctx, `UPDATE portal_codes SET expires_at = $2 WHERE contact_id = $1 AND used_at = 0 AND expires_at > $2`, c, db.Micros(tx.Now)); err != nil {
+	if err := EndCodes(ctx, tx, c); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO portal_codes (id, contact_id, hash, factor, by_staff, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
@@ -57,7 +57,7 @@ func OnTheTelephone(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error)
 // same time and fails. Each code bears fifty tries, five from
 // one network before that is slowed down: a stranger who knows the address cannot
 // use a code up (26 bits bear it). f is empty for every kind of
-// wrong; by is who read the code out, if somebody did.
+// wrong; by is who read the code out, if somebody did; ByText if a machine sent it.
 func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code string) (f Factor, by string, err error) {
 	type row struct {
 		id, hash, by string
@@ -85,7 +85,16 @@ func (s *Store) RedeemSignIn(ctx context.Context, tx *db.Tx, c contacts.ID, code
 	if err != nil || n == 0 {
 		return "", "", err
 	}
+	if r.factor == TextCode {
+		r.by = ByText
+	}
 	return r.factor, r.by, nil
+}
+
+// EndCodes ends the sign-in codes that are still good.
+func EndCodes(ctx context.Context, tx *db.Tx, c contacts.ID) error {
+	_, err := tx.Exec(ctx, `UPDATE portal_codes SET expires_at = $2 WHERE contact_id = $1 AND used_at = 0 AND expires_at > $2`, c, db.Micros(tx.Now))
+	return err
 }
 
 // Enter begins a session in the customer's place, after the factor was checked.

@@ -2,7 +2,9 @@ package staff
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -192,46 +194,63 @@ func (c *Ceremonies) BeginRegister(ctx context.Context, o Owner, label string) (
 
 // FinishRegister checks the browser's answer and stores the passkey.
 func (c *Ceremonies) FinishRegister(ctx context.Context, o Owner, answer []byte) error {
-	return c.FinishBinding(ctx, o, answer, "", func(context.Context, *db.Tx) error { return nil })
+	made, err := c.FinishMaking(ctx, o, answer)
+	if err != nil {
+		return err
+	}
+	return c.d.Update(ctx, func(tx *db.Tx) error { return c.Bind(ctx, tx, o, db.NewID(), made, "") })
 }
 
-// FinishBinding is FinishRegister for a customer. by is the member of staff who
-// read out the code that let them in, if one did; with is done in the same
-// transaction, or neither.
-func (c *Ceremonies) FinishBinding(ctx context.Context, o Owner, answer []byte, by string, with func(context.Context, *db.Tx) error) error {
+// A Made passkey was made on our page and is nobody's yet.
+type Made struct {
+	Credential webauthn.Credential `json:"credential"`
+	Label      string              `json:"label"`
+}
+
+// Sum names the passkey in eight signs, for a text that people compare.
+func (m *Made) Sum() string { return Sum(m.Credential.ID) }
+
+// Sum is the beginning of a secret's or an id's hash, in two groups of four signs.
+func Sum(b []byte) string {
+	h := sha256.Sum256(b)
+	s := strings.ToUpper(hex.EncodeToString(h[:4]))
+	return s[:4] + " " + s[4:]
+}
+
+// FinishMaking checks the browser's answer; nothing counts before Bind.
+func (c *Ceremonies) FinishMaking(ctx context.Context, o Owner, answer []byte) (*Made, error) {
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(answer)
 	if err != nil {
-		return refuse(err)
+		return nil, refuse(err)
 	}
 	k, err := c.take(ctx, "register", o, parsed.Response.CollectedClientData.Challenge)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	u, err := c.user(ctx, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cred, err := c.wa.CreateCredential(u, k.Session, parsed)
 	if err != nil {
-		return refuse(err)
+		return nil, refuse(err)
 	}
-	b, err := json.Marshal(cred)
+	return &Made{*cred, k.Label}, nil
+}
+
+// Bind makes the passkey the owner's, under the id. by is the member of staff who
+// read out the code that let a customer in, if one did.
+func (c *Ceremonies) Bind(ctx context.Context, tx *db.Tx, o Owner, id string, m *Made, by string) error {
+	b, err := json.Marshal(m.Credential)
 	if err != nil {
 		return err
 	}
-	id := db.NewID()
-	data, name := c.v.Desk().Seal(b, "passkey", id), c.v.Desk().SealText(k.Label, "passkey", id, "name")
-	return c.d.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO passkeys (id, owner_kind, owner_id, credential, data, name, made_at, by_staff) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			id, o.Kind, o.ID, credentialHash(cred.ID), data, name, db.Micros(tx.Now), by)
-		if fail.Is(err, fail.Conflict) {
-			return fail.New(fail.Conflict, "this passkey is known already")
-		}
-		if err != nil {
-			return err
-		}
-		return with(ctx, tx)
-	})
+	n, err := tx.Exec(ctx, `INSERT INTO passkeys (id, owner_kind, owner_id, credential, data, name, made_at, by_staff) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		id, o.Kind, o.ID, credentialHash(m.Credential.ID), c.v.Desk().Seal(b, "passkey", id), c.v.Desk().SealText(m.Label, "passkey", id, "name"), db.Micros(tx.Now), by)
+	if err == nil && n == 0 {
+		err = fail.New(fail.Conflict, "this passkey is known already")
+	}
+	return err
 }
 
 func credentialHash(id []byte) string {

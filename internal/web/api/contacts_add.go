@@ -57,8 +57,12 @@ func (a *API) addIdentifier(ctx context.Context, c *call, in *newIdentifier) (ou
 	}
 	id := contacts.ID(c.id)
 	c.location = root + "/contacts/" + c.id
+	told, err := a.Outbox.PrepareChange(ctx, id, "a mail address was added to your name by our systems")
+	if err != nil {
+		return nil, err
+	}
 	err = a.DB.Update(ctx, func(tx *db.Tx) error {
-		if _, err := a.Contacts.Get(ctx, tx, id); err != nil {
+		if err := a.Outbox.Tell(ctx, tx, told); err != nil { // to those that were theirs before
 			return err
 		}
 		if err := a.Contacts.AddAddress(ctx, tx, id, in.Value, "api"); err != nil {

@@ -112,9 +112,9 @@ func (d *Desk) authorisationPage(w http.ResponseWriter, r *http.Request, me *vis
 	mine := i.Proposer == "staff:"+me.ID()
 	open := i.State == instructions.Proposed && p.Clock.Now.Before(i.Expires)
 	p.MayCall = open && i.Need <= instructions.Call && me.May(staff.CodesIssue) && !mine
-	p.MayRefuse = (i.State == instructions.Proved || i.State == instructions.Approved) && me.May(staff.InstructionsApprove)
+	p.MayRefuse = i.Open() && me.May(staff.InstructionsApprove)
 	p.Waits = i.State == instructions.Approved && i.Due(p.Clock.Now) != nil
-	p.MayDo = i.State == instructions.Approved && !p.Waits && (i.Doc.Does == "" || i.Stuck) && me.May(staff.InstructionsApprove)
+	p.MayDo = i.State == instructions.Approved && !p.Waits && (!i.Auto || i.Stuck) && me.May(staff.InstructionsApprove)
 	p.MayCancel = open && mine
 	for n := range who.Phones {
 		ph := PhoneChoice{ID: who.Phones[n].ID, Shown: who.Phones[n].Last()}
@@ -308,7 +308,7 @@ func (d *Desk) proposing(ctx context.Context, me *visitor, p *ProposePage, chose
 			return err
 		}
 		for n := range types {
-			if types[n].Closed {
+			if types[n].Closed || types[n].Enrols() {
 				continue
 			}
 			p.Types = append(p.Types, Option{types[n].ID, types[n].Title, types[n].ID == p.Type})
@@ -367,10 +367,7 @@ func (d *Desk) placeCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 		if c, err = d.book.Get(ctx, tx, id); err != nil {
 			return err
 		}
-		if len(c.Phones) == 0 {
-			return fail.New(fail.Conflict, "no telephone number is on file for this person")
-		}
-		if err := instructions.MayCall(&c.Phones[0], tx.Now); err != nil {
+		if err := mayCall(c, tx.Now); err != nil {
 			return err
 		}
 		if authorise.LetIn(c.Phones[0].By, c.Phones[0].Made, tx.Now) == me.ID() {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/mail"
 	"strings"
-	"time"
 
 	"postern/internal/audit"
 	"postern/internal/cases"
@@ -350,6 +349,12 @@ func (d *Desk) onContact(w http.ResponseWriter, r *http.Request, me *visitor, fi
 		}
 		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: act, About: string(id), Detail: detail})
 	})
+	return d.afterContact(w, r, me, field, draft, err)
+}
+
+// afterContact shows what was wrong beside the field, or goes back to where the
+// act was begun.
+func (d *Desk) afterContact(w http.ResponseWriter, r *http.Request, me *visitor, field string, draft ContactDraft, err error) error {
 	if k := fail.KindOf(err); err != nil && (k == fail.Invalid || k == fail.Conflict) {
 		return d.renderContact(w, r, me, http.StatusUnprocessableEntity, draft, web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
 	}
@@ -359,7 +364,7 @@ func (d *Desk) onContact(w http.ResponseWriter, r *http.Request, me *visitor, fi
 	if c := r.FormValue("case"); c != "" {
 		return back(w, r, "/desk/cases/"+c)
 	}
-	return back(w, r, "/desk/contacts/"+string(id))
+	return back(w, r, "/desk/contacts/"+r.PathValue("id"))
 }
 
 // addKey serves POST /desk/contacts/{id}/keys.
@@ -382,36 +387,21 @@ func (d *Desk) addKey(w http.ResponseWriter, r *http.Request, me *visitor) error
 	})
 }
 
-// anotherVerified reports whether another key of theirs was checked and works.
-func anotherVerified(c *contacts.Contact, id string, now time.Time) bool {
-	k, _ := c.VerifiedKey(now)
-	return k != nil && k.ID != id
-}
-
-// verifyKey serves POST /desk/contacts/{id}/keys/{key}/verify.
+// verifyKey serves POST /desk/contacts/{id}/keys/{key}/verify: a first key, compared
+// with its owner out of band, is bound by an instruction that this attests.
 func (d *Desk) verifyKey(w http.ResponseWriter, r *http.Request, me *visitor) error {
-	return d.onContact(w, r, me, "key", ContactDraft{}, func(ctx context.Context, tx *db.Tx, c *contacts.Contact) (string, string, error) {
-		k, err := d.book.GetKey(ctx, tx, c.ID, r.PathValue("key"))
-		if err != nil {
-			return "", "", err
-		}
-		if other := anotherVerified(c, k.ID, tx.Now); other {
-			return "", "", fail.New(fail.Conflict, "they have a checked key already. Another takes its place only by an instruction of theirs, which the old key, a passkey or a call proves: propose it from a case")
-		}
-		if r.FormValue("same") == "" {
-			return "", "", fail.New(fail.Invalid, "tick that you compared the whole fingerprint with the person")
-		}
-		if err := k.Verify(r.FormValue("via"), me.ID(), me.Name(), tx.Now); err != nil {
-			return "", "", err
-		}
-		if err := d.book.SaveKey(ctx, tx, k); err != nil {
-			return "", "", err
-		}
-		if err := d.recheck(ctx, tx, c.ID); err != nil {
-			return "", "", err
-		}
-		return "key.verified", string(k.Cert.Fingerprint()) + " by " + k.Via, nil
-	})
+	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
+	err := d.db.View(ctx, func(tx *db.Tx) error { _, err := d.book.GetKey(ctx, tx, id, r.PathValue("key")); return err })
+	if err == nil {
+		err = d.pace(ctx, me)
+	}
+	if err == nil && r.FormValue("same") == "" {
+		err = fail.New(fail.Invalid, "tick that you compared the whole fingerprint with the person")
+	}
+	if err == nil {
+		_, err = d.auth.Compared(ctx, me.ID(), id, r.PathValue("key"), r.FormValue("via"))
+	}
+	return d.afterContact(w, r, me, "key", ContactDraft{}, err)
 }
 
 // rejectKey serves POST /desk/contacts/{id}/keys/{key}/reject.
@@ -420,6 +410,11 @@ func (d *Desk) rejectKey(w http.ResponseWriter, r *http.Request, me *visitor) er
 		k, err := d.book.GetKey(ctx, tx, c.ID, r.PathValue("key"))
 		if err != nil {
 			return "", "", err
+		}
+		if k.Trust == contacts.Verified { // what is needed of them does not fall at once
+			if err := contacts.GaveUp(ctx, tx, c.ID); err != nil {
+				return "", "", err
+			}
 		}
 		k.Reject(me.ID(), me.Name())
 		if err := d.book.SaveKey(ctx, tx, k); err != nil {
@@ -466,20 +461,20 @@ func (d *Desk) newCase(w http.ResponseWriter, r *http.Request, me *visitor) erro
 // is no such change.
 func (d *Desk) telling(ctx context.Context, id contacts.ID, field string, r *http.Request) (*outbox.Telling, error) {
 	what := map[string]string{"address": "a mail address was added to your name", "phone": "a telephone number was put on file for you"}[field]
-	if strings.HasSuffix(r.URL.Path, "/verify") {
-		what = "a key was marked as checked with you"
+	if strings.HasSuffix(r.URL.Path, "/reject") {
+		err := d.db.View(ctx, func(tx *db.Tx) error {
+			k, err := d.book.GetKey(ctx, tx, id, r.PathValue("key"))
+			if err == nil && k.Trust == contacts.Verified {
+				what = "your checked key was rejected"
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	if what == "" {
 		return nil, nil
 	}
-	org := d.o.Org()
-	how := "reply to this mail"
-	if org.Phone != "" {
-		how = "call " + org.Phone + ", or " + how
-	}
-	t, err := d.out.PrepareTelling(ctx, id, "A change to how we know you", "At "+org.Name+", "+what+" by our staff.\n\nIf you agreed to that, you need do nothing. If not, "+how+" at once.")
-	if fail.Is(err, fail.NotFound) {
-		return nil, fail.New(fail.NotFound, "there is no such person")
-	}
-	return t, err
+	return d.out.PrepareChange(ctx, id, what+" by our staff")
 }

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"postern/internal/audit"
 	"postern/internal/cases"
@@ -48,10 +49,9 @@ func (d *Desk) issueCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 		if d.auth.Strict {
 			return fail.New(fail.Conflict, "codes are switched off here: only passkeys and checked keys count")
 		}
-		if len(c.Phones) == 0 {
-			return fail.New(fail.Conflict, "no telephone number is on file for this person")
-		}
-		if err := instructions.MayCall(&c.Phones[0], tx.Now); err != nil {
+		// Who put the number on file may read this one out: it opens one message,
+		// and whatever is bound after it keeps their name.
+		if err := mayCall(c, tx.Now); err != nil {
 			return err
 		}
 		return d.portal.IssueCode(ctx, tx, item, me.ID(), code)
@@ -62,6 +62,14 @@ func (d *Desk) issueCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 	clock := d.clock()
 	return d.renderCase(w, r, me, http.StatusOK, caseExtra{code: &AccessCode{Code: code, Who: c.Title(), Phone: c.Phones[0].Last(),
 		Until: clock.When(clock.Now.Add(portal.CodeLife)), Tries: int(portal.MaxTries - item.Tries)}})
+}
+
+// mayCall says why no code may be read out to the contact, or nil.
+func mayCall(c *contacts.Contact, now time.Time) error {
+	if len(c.Phones) == 0 {
+		return fail.New(fail.Conflict, "no telephone number is on file for this person")
+	}
+	return instructions.MayCall(&c.Phones[0], now)
 }
 
 // recall serves POST /desk/cases/{id}/deliveries/{delivery}/recall.

@@ -24,7 +24,7 @@ func (s *Site) mayAgree(ctx context.Context, tx *db.Tx, o *owner) error {
 	case o.session.Factor == portal.TextCode:
 		return fail.New(fail.Denied, "after a code by text message no code can be chosen. Come in with your passkey, your app, or a code that we read to you")
 	}
-	return s.mayBind(ctx, tx, o)
+	return s.mayChange(ctx, tx, o)
 }
 
 // agreedPart fills the page's part about the agreed code.

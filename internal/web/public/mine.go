@@ -46,7 +46,7 @@ func (s *Site) authorised(w http.ResponseWriter, r *http.Request) error {
 		}
 		types, err := instructions.Types(ctx, tx)
 		for _, t := range types {
-			if t.Customer && !t.Closed && t.Does != instructions.DoesKey {
+			if t.Customer && !t.Closed && t.Does != instructions.DoesKey && !t.Enrols() {
 				p.Types = append(p.Types, TypeChoice{t.ID, t.Title})
 			}
 		}
@@ -266,6 +266,23 @@ func (s *Site) address(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, Templates, "address", p)
 }
 
+// stop serves /stop/{token}: the link that went to every address when something was
+// to prove them. Following it does nothing and shows nothing; its button does.
+func (s *Site) stop(w http.ResponseWriter, r *http.Request) error {
+	p := StopPage{Public: s.base(), Token: r.PathValue("token")}
+	if r.Method != http.MethodPost {
+		if _, err := s.Auth.Stopped(r.Context(), p.Token); err != nil {
+			return err
+		}
+		return web.Render(w, r, Templates, "stop", p)
+	}
+	if err := s.Auth.Stop(r.Context(), p.Token); err != nil {
+		return err
+	}
+	p.Done = true
+	return web.Render(w, r, Templates, "stop", p)
+}
+
 // cancelWish serves POST /my/authorised/{id}/cancel.
 func (s *Site) cancelWish(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, "stop", func(ctx context.Context, o *owner, id instructions.ID) error {
@@ -314,7 +331,7 @@ func (s *Site) wish(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DB.View(ctx, func(tx *db.Tx) error { t, err = instructions.TypeOf(ctx, tx, r.PathValue("type")); return err }); err != nil {
 		return err
 	}
-	if !t.Customer || t.Closed {
+	if !t.Customer || t.Closed || t.Enrols() {
 		return fail.New(fail.NotFound, "there is no such kind of instruction")
 	}
 	values := map[string]string{}

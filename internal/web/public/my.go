@@ -177,7 +177,7 @@ func (s *Site) judge(ctx context.Context, tx *db.Tx, t *try) (factor portal.Fact
 		return factor, by, err
 	}
 	if !t.fits {
-		return "", "", nil
+		return "", "", s.Passkeys.MissApp(ctx, tx, string(t.who), t.code)
 	}
 	if ok, err := s.Agreed.Use(ctx, tx, string(t.who), t.agreed); err != nil || !ok {
 		return "", "", err
@@ -282,8 +282,15 @@ func (s *Site) widen(w http.ResponseWriter, r *http.Request) error {
 // leave serves POST /my/sign-out.
 func (s *Site) leave(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	if ses, err := s.session(r); err == nil {
-		if err := s.DB.Update(ctx, func(tx *db.Tx) error { return portal.End(ctx, tx, ses) }); err != nil {
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		err := s.DB.Update(ctx, func(tx *db.Tx) error {
+			ses, err := portal.FindSession(ctx, tx, cookie.Value)
+			if err != nil {
+				return err
+			}
+			return portal.End(ctx, tx, ses)
+		})
+		if err != nil && !fail.Is(err, fail.NotFound) {
 			return err
 		}
 	}

@@ -150,7 +150,8 @@ type AccessPage struct {
 	Agreed   bool // there is one
 	Since    web.When
 	Sessions []MySession
-	May      bool // add: came in by a factor strong enough
+	Add      bool // may add: came in by more than the link or a code of their choice
+	May      bool // may remove: came in by the strongest way they have
 }
 
 // MyPasskey is one.
@@ -189,6 +190,13 @@ func (a *AppSetup) Groups() (out []string) {
 
 // AddressPage is "address": somebody reads a new mail address.
 type AddressPage struct {
+	web.Public
+	Token string
+	Done  bool
+}
+
+// StopPage is "stop": the button that a mailed link leads to.
+type StopPage struct {
 	web.Public
 	Token string
 	Done  bool

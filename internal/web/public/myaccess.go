@@ -9,6 +9,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/instructions"
 	"postern/internal/outbox"
 	"postern/internal/portal"
 	"postern/internal/staff"
@@ -26,26 +27,9 @@ func (s *Site) told(ctx context.Context, c contacts.ID, what string) (*outbox.Te
 		"At "+org.Name+", "+what+".\n\nIf it was you, you need do nothing. If it was not, "+how+" at once, and look through https://"+org.Host+"/my/access.\n\nFor instructions that could cost you much, what is new counts only after 72 hours.")
 }
 
-// mayBind says why this session may not change how one proves who one is, or
-// give a protection up, or nil: who has a passkey comes in by it, else by the app.
-// Only the first may follow a code that was read out or sent, and none an agreed
-// one: the weaker way never removes or waives the stronger.
-func (s *Site) mayBind(ctx context.Context, tx *db.Tx, o *owner) error {
-	if !o.session.Factor.Decides() {
-		return errAgreed
-	}
-	n, err := s.Passkeys.Count(ctx, tx, "contact", string(o.contact.ID))
-	if err != nil {
-		return err
-	}
-	app, err := s.Passkeys.AppOf(ctx, tx, string(o.contact.ID))
-	if err != nil {
-		return err
-	}
-	if n > 0 && o.session.Factor != portal.Passkey || app != nil && o.session.Factor != portal.Passkey && o.session.Factor != portal.CodeApp {
-		return fail.New(fail.Denied, "come in with your passkey or your app to change this. If you have lost them, ask us for a recovery: it is an instruction of its own, and you hear of it on every address")
-	}
-	return nil
+// mayChange says why this session may not give up what protects its owner, or nil.
+func (s *Site) mayChange(ctx context.Context, tx *db.Tx, o *owner) error {
+	return s.Auth.MayChange(ctx, tx, o.contact, o.session)
 }
 
 // myAccess serves GET /my/access.
@@ -77,11 +61,11 @@ func (s *Site) accessPage(w http.ResponseWriter, r *http.Request, status int, o 
 		if app != nil {
 			p.App, p.AppSince = true, p.When(app.Made)
 		}
-		p.May = s.mayBind(ctx, tx, o) == nil
+		p.May, p.Add = s.mayChange(ctx, tx, o) == nil, o.session.Factor.Decides()
 		if err := s.agreedPart(ctx, tx, o, &p); err != nil {
 			return err
 		}
-		if set, err := s.Passkeys.PendingApp(ctx, tx, s.passkeyOwner(o), p.Org.Name); err == nil && p.May {
+		if set, err := s.Passkeys.PendingApp(ctx, tx, o.session.Hash, s.passkeyOwner(o), p.Org.Name); err == nil && p.Add {
 			p.Setup = &AppSetup{set.Secret, set.Address}
 		}
 		list, err := portal.Sessions(ctx, tx, o.contact.ID)
@@ -134,7 +118,7 @@ func (s *Site) changed(ctx context.Context, o *owner, act, what string, f func(c
 		return err
 	}
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := s.mayBind(ctx, tx, o); err != nil {
+		if err := s.mayChange(ctx, tx, o); err != nil {
 			return err
 		}
 		if err := f(ctx, tx, o); err != nil {
@@ -147,44 +131,77 @@ func (s *Site) changed(ctx context.Context, o *owner, act, what string, f func(c
 	})
 }
 
-// newApp serves POST /my/access/app: a secret for the code app; it counts after
-// its first code.
+// newApp serves POST /my/access/app: a secret for the code app, which this session
+// alone goes on with.
 func (s *Site) newApp(w http.ResponseWriter, r *http.Request) error {
 	o, done, err := s.protected(w, r)
 	if done {
 		return err
 	}
-	_, sealed, err := s.Passkeys.NewApp(s.passkeyOwner(o), s.Org().Name)
-	if err != nil {
+	ctx := r.Context()
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		if !o.session.Factor.Decides() {
+			return errAgreed
+		}
+		if app, err := s.Passkeys.AppOf(ctx, tx, string(o.contact.ID)); err != nil || app != nil {
+			if err == nil {
+				err = fail.New(fail.Conflict, "an app is set up already; remove it first")
+			}
+			return err
+		}
+		return s.Passkeys.BeginApp(ctx, tx, o.session.Hash)
+	})
+	return s.afterAdding(w, r, o, "app", "/my/access", err)
+}
+
+// afterAdding shows the page again with what went wrong, or goes on.
+func (s *Site) afterAdding(w http.ResponseWriter, r *http.Request, o *owner, field, next string, err error) error {
+	switch k := fail.KindOf(err); {
+	case err == nil:
+		http.Redirect(w, r, next, http.StatusSeeOther)
+		return nil
+	case k == fail.Denied, k == fail.Invalid, k == fail.Conflict, k == fail.TooMany:
+		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
+	}
+	return err
+}
+
+// confirmApp serves POST /my/access/app/confirm: the app showed its first code.
+func (s *Site) confirmApp(w http.ResponseWriter, r *http.Request) error {
+	o, done, err := s.protected(w, r)
+	if done {
 		return err
 	}
 	ctx := r.Context()
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := s.mayBind(ctx, tx, o); err != nil {
-			return err
+	var m *staff.MadeApp
+	var i *instructions.Instruction
+	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) {
+		if !o.session.Factor.Decides() {
+			return errAgreed
 		}
-		return s.Passkeys.AddApp(ctx, tx, string(o.contact.ID), o.session.By, sealed)
-	})
-	if k := fail.KindOf(err); err != nil && (k == fail.Denied || k == fail.Conflict) {
-		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: "app", Text: upperFirst(fail.Text(err)) + "."}})
-	}
-	if err != nil {
+		m, err = s.Passkeys.FinishApp(ctx, tx, o.session.Hash, r.FormValue("code"))
 		return err
+	})
+	if err == nil {
+		i, err = s.Auth.AddApp(ctx, o.session, m)
 	}
-	http.Redirect(w, r, "/my/access", http.StatusSeeOther)
-	return nil
+	return s.afterAdding(w, r, o, "code", added(i), err)
 }
 
-// confirmApp serves POST /my/access/app/confirm.
-func (s *Site) confirmApp(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, "code", "app.added", "a code app was added", func(ctx context.Context, tx *db.Tx, o *owner) error {
-		return s.Passkeys.ConfirmApp(ctx, tx, string(o.contact.ID), r.FormValue("code"))
-	})
+// added is where it goes on: where what was added stands, or where it is proved.
+func added(i *instructions.Instruction) string {
+	if i == nil || i.State == instructions.Executed {
+		return "/my/access"
+	}
+	return "/my/authorised/" + string(i.ID)
 }
 
 // removeApp serves POST /my/access/app/remove.
 func (s *Site) removeApp(w http.ResponseWriter, r *http.Request) error {
 	return s.change(w, r, "app", "app.removed", "a code app was removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
+		if err := portal.EndAll(ctx, tx, o.contact.ID, o.session.Hash); err != nil {
+			return err
+		}
 		return s.Passkeys.RemoveApp(ctx, tx, string(o.contact.ID))
 	})
 }
@@ -193,6 +210,9 @@ func (s *Site) removeApp(w http.ResponseWriter, r *http.Request) error {
 func (s *Site) removePasskey(w http.ResponseWriter, r *http.Request) error {
 	return s.change(w, r, "passkeys", "passkey.removed", "a passkey was removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
 		if err := contacts.GaveUp(ctx, tx, o.contact.ID); err != nil {
+			return err
+		}
+		if err := portal.EndAll(ctx, tx, o.contact.ID, o.session.Hash); err != nil {
 			return err
 		}
 		return s.Passkeys.Remove(ctx, tx, "contact", string(o.contact.ID), r.PathValue("id"))
@@ -236,32 +256,25 @@ func (s *Site) addFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.bound(r.Context(), o, answer); err != nil {
-		return err
-	}
-	return web.JSON(w, map[string]string{"next": "/my/access"})
+	return s.addPasskey(w, r, o, answer, "/my/access")
 }
 
-// bound stores a new passkey and tells every address, both or neither.
-func (s *Site) bound(ctx context.Context, o *owner, answer []byte) error {
-	t, err := s.told(ctx, o.contact.ID, "a passkey was added")
+// addPasskey takes a passkey that was made on our page; page is where it goes on
+// if it is theirs at once.
+func (s *Site) addPasskey(w http.ResponseWriter, r *http.Request, o *owner, answer []byte, page string) error {
+	m, err := s.Passkeys.FinishMaking(r.Context(), s.passkeyOwner(o), answer)
 	if err != nil {
 		return err
 	}
-	return s.Passkeys.FinishBinding(ctx, s.passkeyOwner(o), answer, o.session.By, func(ctx context.Context, tx *db.Tx) error {
-		if n, err := s.Passkeys.Count(ctx, tx, "contact", string(o.contact.ID)); err != nil || n > 1 { // this one is counted
-			if err == nil {
-				err = s.mayBind(ctx, tx, o)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if err := s.Outbox.Tell(ctx, tx, t); err != nil {
-			return err
-		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(o.contact.ID)), Act: "passkey.added", About: string(o.contact.ID), Detail: "on the portal, after " + string(o.session.Factor)})
-	})
+	i, err := s.Auth.AddPasskey(r.Context(), o.session, m)
+	if err != nil {
+		return err
+	}
+	next := added(i)
+	if i.State == instructions.Executed {
+		next = page
+	}
+	return web.JSON(w, map[string]string{"next": next})
 }
 
 // binder is who may add a passkey, for the scripts.
@@ -270,11 +283,12 @@ func (s *Site) binder(r *http.Request) (*owner, error) {
 	if err != nil {
 		return nil, fail.New(fail.Denied, "your time on this page is over; come in again")
 	}
+	if !ses.Factor.Decides() {
+		return nil, errAgreed
+	}
 	o := &owner{session: ses}
 	return o, s.DB.View(r.Context(), func(tx *db.Tx) (err error) {
-		if o.contact, err = s.Contacts.Get(r.Context(), tx, ses.Contact); err != nil {
-			return err
-		}
-		return s.mayBind(r.Context(), tx, o)
+		o.contact, err = s.Contacts.Get(r.Context(), tx, ses.Contact)
+		return err
 	})
 }

@@ -85,10 +85,12 @@ func (s *Site) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
-	if !o.session.Factor.Decides() {
-		return s.keysPage(w, r, http.StatusForbidden, o, "", web.Errors{{Field: "key", Text: upperFirst(fail.Text(errAgreed)) + "."}})
-	}
 	ctx := r.Context()
+	if err := s.DB.View(ctx, func(tx *db.Tx) error { return s.mayChange(ctx, tx, o) }); fail.Is(err, fail.Denied) {
+		return s.keysPage(w, r, http.StatusForbidden, o, "", web.Errors{{Field: "key", Text: upperFirst(fail.Text(err)) + "."}})
+	} else if err != nil {
+		return err
+	}
 	t, err := s.told(ctx, o.contact.ID, "a key of yours was revoked")
 	if err != nil {
 		return err

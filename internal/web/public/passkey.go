@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"postern/internal/audit"
+	"postern/internal/authorise"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/staff"
@@ -48,7 +49,8 @@ func (s *Site) passkeyFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.Passkeys.FinishLogin(ctx, v.owner(), answer); err != nil {
+	_, key, err := s.Passkeys.FinishEntry(ctx, v.owner(), answer)
+	if err != nil {
 		if fail.Is(err, fail.Denied) {
 			e := s.DB.Update(ctx, func(tx *db.Tx) error {
 				return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "item.refused", About: string(v.item.Case), Detail: "item " + string(v.item.ID) + "; passkey"})
@@ -61,7 +63,7 @@ func (s *Site) passkeyFinish(w http.ResponseWriter, r *http.Request) error {
 	}
 	var token string
 	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) {
-		token, err = s.Portal.ReleaseByPasskey(ctx, tx, v.item)
+		token, err = s.Portal.ReleaseByPasskey(ctx, tx, v.item, authorise.LetIn(key.By, key.Made, tx.Now))
 		return err
 	})
 	if err != nil {
@@ -75,15 +77,10 @@ func (s *Site) passkeyFinish(w http.ResponseWriter, r *http.Request) error {
 // another factor.
 func (s *Site) mayEnrol(r *http.Request) (*visit, error) {
 	v, err := s.present(r)
-	if err != nil {
-		return nil, err
+	if err == nil && (v.session == nil || !v.session.Factor.Decides()) {
+		err = fail.New(fail.Denied, "your time on this page is over; open the link in our mail again")
 	}
-	if v.session == nil || !v.session.Factor.Proves() {
-		return nil, fail.New(fail.Denied, "your time on this page is over; open the link in our mail again")
-	}
-	return v, s.DB.View(r.Context(), func(tx *db.Tx) error {
-		return s.mayBind(r.Context(), tx, &owner{contact: v.contact, session: v.session})
-	})
+	return v, err
 }
 
 // enrolBegin serves POST /m/{link}/enrol/begin.
@@ -105,13 +102,9 @@ func (s *Site) enrolFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
 	answer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 	if err != nil {
 		return err
 	}
-	if err := s.bound(ctx, &owner{contact: v.contact, session: v.session}, answer); err != nil {
-		return err
-	}
-	return web.JSON(w, map[string]string{"next": v.path()})
+	return s.addPasskey(w, r, &owner{contact: v.contact, session: v.session}, answer, v.path())
 }

@@ -144,7 +144,7 @@ func (s *Site) choose(w http.ResponseWriter, r *http.Request) error {
 	if r.FormValue("agree") != string(scope) {
 		return s.giveUpPage(w, r, http.StatusUnprocessableEntity, o, web.Errors{{Field: "agree", Text: "Tick that you have read what can happen, or keep the protection."}})
 	}
-	if err := s.DB.View(r.Context(), func(tx *db.Tx) error { return s.mayBind(r.Context(), tx, o) }); err != nil {
+	if err := s.DB.View(r.Context(), func(tx *db.Tx) error { return s.mayChange(r.Context(), tx, o) }); err != nil {
 		if !fail.Is(err, fail.Denied) {
 			return err
 		}

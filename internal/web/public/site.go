@@ -84,6 +84,8 @@ func (s *Site) place() map[string]web.Handler {
 	return map[string]web.Handler{
 		"GET /address/{token}":                    s.address,
 		"POST /address/{token}":                   s.address,
+		"GET /stop/{token}":                       s.stop,
+		"POST /stop/{token}":                      s.stop,
 		"GET /my":                                 s.my,
 		"POST /my/sign-in":                        s.signIn,
 		"POST /my/send-code":                      s.sendCode,
