@@ -90,6 +90,44 @@ func (s *Store) OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit i
 	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE contact_id = $1 ORDER BY last_at DESC LIMIT $2`, c, limit)
 }
 
+// Standing is how it stands with a contact: cases that are not closed, and the last
+// word in any.
+type Standing struct {
+	Open, Waiting int
+	Last          time.Time
+}
+
+// StandingOf says how it stands with each of these contacts; who has no case is not
+// in the answer.
+func StandingOf(ctx context.Context, tx *db.Tx, ids []contacts.ID) (map[contacts.ID]Standing, error) {
+	out := map[contacts.ID]Standing{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	in, args := db.In(nil, ids)
+	row := func(_ *struct{}, row func(...any) error) error {
+		var id contacts.ID
+		var state State
+		var n int
+		var last time.Time
+		err := row(&id, &state, &n, db.Time(&last))
+		s := out[id]
+		switch state {
+		case Open:
+			s.Open = n
+		case Waiting:
+			s.Waiting = n
+		}
+		if last.After(s.Last) {
+			s.Last = last
+		}
+		out[id] = s
+		return err
+	}
+	_, err := db.List(ctx, tx, row, `SELECT contact_id, state, COUNT(*), MAX(last_at) FROM cases WHERE contact_id IN `+in+` GROUP BY contact_id, state`, args...)
+	return out, err
+}
+
 // Search finds cases by reference, written in any way, or by the beginnings of
 // words in subject and person.
 func (s *Store) Search(ctx context.Context, tx *db.Tx, query string, limit int) ([]Case, error) {

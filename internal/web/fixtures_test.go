@@ -196,10 +196,10 @@ func deskFixtures() []fixture {
 func contactRows() []desk.ContactRow {
 	return []desk.ContactRow{
 		{ID: "c1", Name: "Ada Brandt", Address: "ada@brandt-family.example", Key: web.KeyChecked("call-back", day(2026, 5, 3)), Last: at(-.5), Open: 1},
-		{ID: "c4", Name: "Lena Brandt", Address: "lena@brandt-family.example", Key: web.KeyNone(), Last: at(-500)},
-		{ID: "c2", Name: "Emre Yıldız", Address: "emre.yildiz@kestrelmail.example", Key: web.KeyUnchecked(), Last: at(-12), Open: 2},
+		{ID: "c4", Name: "Lena Brandt", Address: "lena@brandt-family.example", Key: web.KeyNone(), Last: at(-500), Waiting: 1},
+		{ID: "c2", Name: "Emre Yıldız", Address: "emre.yildiz@kestrelmail.example", Key: web.KeyUnchecked(), Last: at(-12), Open: 2, Waiting: 1},
 		{ID: "c5", Name: "Jonas Feld", Address: "j.feld@averyveryverylongdomainnamethatdoesnotend.example", Key: web.KeyPending(), Last: at(-30), Open: 1},
-		{ID: "c6", Name: "Giulia Ferro", Address: "giulia@ferro.example", Key: web.KeyDead(), Last: at(-9000)},
+		{ID: "c6", Name: "Giulia Ferro", Address: "giulia@ferro.example", Key: web.KeyDead()},
 	}
 }
 

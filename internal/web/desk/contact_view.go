@@ -14,8 +14,8 @@ type ContactsPage struct {
 type ContactRow struct {
 	ID, Name, Address string
 	Key               web.Trust // web.KeyChecked and the others
-	Last              web.When
-	Open              int // cases
+	Last              web.When  // word in any case; zero: there is none
+	Open, Waiting     int       // cases
 }
 
 // ContactPage is "contact".

@@ -41,7 +41,10 @@ func (d *Desk) listContacts(w http.ResponseWriter, r *http.Request, me *visitor)
 			if err != nil {
 				return err
 			}
-			p.Rows = append(p.Rows, contactRow(p.Clock, full))
+			list[i] = *full
+		}
+		if p.Rows, err = d.contactRows(ctx, tx, me, p.Clock, list); err != nil {
+			return err
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
 	})
@@ -49,6 +52,26 @@ func (d *Desk) listContacts(w http.ResponseWriter, r *http.Request, me *visitor)
 		return err
 	}
 	return web.Render(w, r, Templates, "contacts", p)
+}
+
+// contactRows puts contacts into a list, with how it stands with each.
+func (d *Desk) contactRows(ctx context.Context, tx *db.Tx, me *visitor, clock web.Clock, list []contacts.Contact) (out []ContactRow, err error) {
+	standing := map[contacts.ID]cases.Standing{}
+	if me.May(canReadCases) {
+		ids := make([]contacts.ID, len(list))
+		for i := range list {
+			ids[i] = list[i].ID
+		}
+		if standing, err = cases.StandingOf(ctx, tx, ids); err != nil {
+			return nil, err
+		}
+	}
+	for i := range list {
+		c := &list[i]
+		s := standing[c.ID]
+		out = append(out, ContactRow{ID: string(c.ID), Name: web.Plain(c.Title()), Address: c.MailTo(), Key: keyTrust(clock, c), Open: s.Open, Waiting: s.Waiting, Last: clock.When(s.Last)})
+	}
+	return out, nil
 }
 
 // showContact serves GET /desk/contacts/{id}.

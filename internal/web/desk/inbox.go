@@ -110,12 +110,15 @@ func (d *Desk) search(w http.ResponseWriter, r *http.Request, me *visitor) error
 	p := SearchPage{Staff: d.chrome(me, "inbox"), Query: strings.TrimSpace(r.FormValue("q"))}
 	const limit = 50
 	var found []cases.Case
-	var people []contacts.Contact
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
 		if found, err = d.cases.Search(ctx, tx, p.Query, limit+1); err != nil {
 			return err
 		}
-		if people, err = d.book.Search(ctx, tx, p.Query, 10); err != nil {
+		people, err := d.book.Search(ctx, tx, p.Query, 10)
+		if err != nil {
+			return err
+		}
+		if p.Contacts, err = d.contactRows(ctx, tx, me, p.Clock, people); err != nil {
 			return err
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
@@ -127,14 +130,7 @@ func (d *Desk) search(w http.ResponseWriter, r *http.Request, me *visitor) error
 		found, p.More = found[:limit], true
 	}
 	p.Rows = d.rows(p.Clock, found)
-	for i := range people {
-		p.Contacts = append(p.Contacts, contactRow(p.Clock, &people[i]))
-	}
 	return web.Render(w, r, Templates, "search", p)
-}
-
-func contactRow(clock web.Clock, c *contacts.Contact) ContactRow {
-	return ContactRow{ID: string(c.ID), Name: web.Plain(c.Title()), Address: c.MailTo(), Key: keyTrust(clock, c), Last: clock.When(c.Made)}
 }
 
 // keyTrust is the best that can be said of a contact's keys.
