@@ -23,8 +23,12 @@ func TestNoPageShutsAnybodyOut(t *testing.T) {
 			width int64
 			theme string
 		}{{1280, "light"}, {1280, "dark"}, {390, "light"}} {
-			if _, err := look(ctx, url+"/page/"+f.file, v.width, v.theme); err != nil {
+			over, err := look(ctx, url+"/page/"+f.file, v.width, v.theme)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if over > 0 {
+				t.Errorf("%s at %d is %d pixels too wide", f.file, v.width, over)
 			}
 			if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](axe+"; true")); err != nil {
 				t.Fatal(err)
