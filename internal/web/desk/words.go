@@ -49,6 +49,15 @@ var acts = []struct{ act, words string }{
 	{"key.harvested", "Key found in a mail"}, {"key.pending", "A different key turned up"}, {"key.renewed", "Known key renewed by its owner"}, {"key.added", "Key added"}, {"key.verified", "Key compared with its owner"}, {"key.rejected", "Key rejected"},
 	{"mailbox.made", "Mailbox made"}, {"mailbox.changed", "Mailbox changed"}, {"desk.set-up", "Desk set up"}, {"api-key.made", "API key made"}, {"api-key.revoked", "API key revoked"},
 	{"staff.invited", "Invited"}, {"staff.signed-in", "Signed in"}, {"staff.refused", "Sign-in refused"}, {"staff.signed-out", "Signed out"}, {"staff.roles", "Roles changed"},
+	{"instruction.proposed", "Instruction proposed"}, {"instruction.call-asked", "They ask to be called about an instruction"}, {"instruction.code-issued", "Call-back code given"},
+	{"instruction.proof-refused", "A proof for an instruction did not count"}, {"instruction.proved", "Instruction proved"}, {"instruction.approved", "Instruction approved"},
+	{"instruction.executed", "Instruction done"}, {"instruction.stuck", "Instruction approved, but not done"}, {"instruction.done-too-late", "Done by a system after the instruction had ended"},
+	{"instruction.refused", "Instruction refused"}, {"instruction.cancelled", "Instruction taken back"}, {"instruction.expired", "Instruction lapsed"}, {"instruction.frozen", "Instruction frozen: they did not ask for it"},
+	{"instruction.disputed", "They did not ask for this instruction"}, {"instruction.undone", "What an instruction did was taken away again"}, {"instruction.address-answered", "The new address answered"},
+	{"instruction-type.saved", "Kind of instruction changed"}, {"place.code-issued", "Code for their place given"}, {"place.entered", "They came into their place"}, {"app.added", "Code app added"}, {"app.removed", "Code app removed"},
+	{"security.alarm", "Alarm"}, {"phone.shown", "Telephone number shown"},
+	{"webhook.added", "Webhook added"}, {"webhook.enabled", "Webhook switched on"}, {"webhook.disabled", "Webhook switched off"}, {"webhook.rotated", "Webhook got a new secret"}, {"webhook.removed", "Webhook removed"},
+	{"webhook.sent", "Webhook called"}, {"webhook.failed", "A webhook did not take its call"}, {"webhook.retried", "Call of a webhook tried again"},
 	{"staff.disabled", "Disabled"}, {"staff.enabled", "Enabled"}, {"staff.link", "Sign-in link made"}, {"staff.password", "Password and code set"}, {"staff.codes", "Recovery codes made"},
 }
 
@@ -60,9 +69,8 @@ func (d *Desk) actWords(r audit.Row) string {
 			break
 		}
 	}
-	switch r.Act {
-	case "key.verified", "message.in":
-		words += ": " + web.Plain(r.Detail)
+	if more := detailWords(r); more != "" {
+		words += ": " + more
 	}
 	if strings.HasPrefix(r.Actor, "staff:") {
 		if name := d.nameOf(strings.TrimPrefix(r.Actor, "staff:")); name != "" {
@@ -70,6 +78,30 @@ func (d *Desk) actWords(r audit.Row) string {
 		}
 	}
 	return words
+}
+
+// detailWords says of an act's detail what people want to read in a list.
+func detailWords(r audit.Row) string {
+	switch r.Act {
+	case "security.alarm":
+		_, why, _ := strings.Cut(r.Detail, ": ") // behind the id of an instruction
+		if why == "" {
+			why = r.Detail
+		}
+		return web.Plain(why)
+	case "key.verified":
+		if key, _, ok := strings.Cut(r.Detail, " by instruction "); ok {
+			return web.Plain(key) + " by an instruction"
+		}
+		return web.Plain(r.Detail)
+	case "message.in":
+		for verdict, words := range map[string]string{"V": "signed, checked", "S": "signed, key not checked", "N": "not signed", "X": "signed by somebody else"} {
+			if strings.HasPrefix(r.Detail, "verdict "+verdict) {
+				return words
+			}
+		}
+	}
+	return ""
 }
 
 func (d *Desk) actorWords(actor string) string {
