@@ -35,7 +35,9 @@ func authoriseFixtures() []fixture {
 		Fields: "amount | Amount | amount\npayee | Payee | name", Raise: "amount > 1000.00 EUR | passkey | 1", Risky: true, Customer: true, Hooks: []desk.Option{{ID: "h1", Name: "A system of ours: core.northmere.example"}}}
 	fresh := kind
 	fresh.New, fresh.ID, fresh.Title = true, "", ""
-	fresh.Errors = web.Errors{{Field: "title", Text: "Give it a title of at most 80 characters."}}
+	fresh.People, fresh.Expiry, fresh.Fields = "9", "abc", "payee | Payee | nome"
+	fresh.Errors = web.Errors{{Field: "title", Text: "Give it a title of at most 80 characters."}, {Field: "signer", Text: "Of who has a checked key or a passkey, ask for as much as of others, or for more."}, {Field: "people", Text: "Write how many people approve it: 0, 1, 2 or 3."},
+		{Field: "expiry", Text: "Write for how many hours it is open: a whole number, from 1 to 2160."}, {Field: "fields", Text: "Field \"payee\": there is no kind \"nome\"."}, {Field: "raise", Text: "Write a rule for more as: amount > 1000.00 EUR | passkey | 1."}}
 	hooked := desk.WebhooksPage{Staff: staff("webhooks", ""), Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", URL: "core", Events: []desk.Option{{ID: "instruction.approved", Name: "instruction.approved", On: true}, {ID: "message.sent", Name: "message.sent"}},
 		Rows: []desk.WebhookRow{{ID: "h1", Host: "core.northmere.example", Events: "instruction.approved", Enabled: true, Made: at(-90), Calls: []desk.CallRow{{ID: "d1", Event: "instruction.due", State: "failed", Reason: "it answered 500", Tries: 10, At: at(-2), Again: true}, {ID: "d2", Event: "instruction.approved", State: "sent", Tries: 1, At: at(-3)}}},
 			{ID: "h2", Host: "old.northmere.example", Events: "message.sent", Why: "It answered that it is gone.", Made: at(-900)}}}

@@ -93,5 +93,5 @@ type TypePage struct {
 	Fields, Raise           string
 	Risky, Customer, Closed bool
 	Hooks                   []Option
-	Does                    string
+	Hook, Does              string
 }

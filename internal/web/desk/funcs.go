@@ -4,14 +4,19 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+
+	"postern/internal/web"
 )
 
 var funcs = template.FuncMap{
 	"inCase":    func(id string, w Way) wayInCase { return wayInCase{id, w} },
 	"ofContact": func(c ContactCard, k Key) keyOfContact { return keyOfContact{c.ID, c.Name, k} },
 	"roles":     roleNames,
-	"otpauth":   otpauth,
-	"qr":        qr,
+	"said": func(e web.Errors, field string) web.FieldError {
+		return web.FieldError{Field: field, Text: e.Of(field)}
+	},
+	"otpauth": otpauth,
+	"qr":      qr,
 }
 
 // wayInCase is a delivery with the case its buttons belong to.

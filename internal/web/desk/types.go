@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -57,20 +58,40 @@ func (d *Desk) typePage(w http.ResponseWriter, r *http.Request, me *visitor) err
 			return err
 		}
 	}
-	return d.showType(w, r, me, http.StatusOK, t, fieldLines(t), raiseLines(t), nil)
+	return d.showType(w, r, me, http.StatusOK, typeForm(t), nil)
 }
 
-func (d *Desk) showType(w http.ResponseWriter, r *http.Request, me *visitor, status int, t *instructions.Type, fields, raise string, errs web.Errors) error {
-	p := TypePage{Staff: d.chrome(me, "types"), New: r.PathValue("id") == "new", ID: t.ID, Title: t.Title, People: strconv.FormatInt(t.Approvals, 10), Expiry: hoursOf(t.Expiry), Cooling: hoursOf(t.Cooling),
-		Fields: fields, Raise: raise, Risky: t.Risky, Customer: t.Customer, Closed: t.Closed, Does: t.Does}
-	p.Errors = errs
-	for _, l := range instructions.Levels {
-		p.Level = append(p.Level, Option{instructions.KindOf(l), upperFirst(instructions.Words(l)), l == t.Level})
-		p.Signer = append(p.Signer, Option{instructions.KindOf(l), upperFirst(instructions.Words(l)), l == t.Signer})
+// typeForm writes a kind into the form.
+func typeForm(t *instructions.Type) *TypePage {
+	return &TypePage{ID: t.ID, Title: t.Title, Level: levelOptions(instructions.KindOf(t.Level)), Signer: levelOptions(instructions.KindOf(t.Signer)), Hook: t.Hook,
+		People: strconv.FormatInt(t.Approvals, 10), Expiry: hoursOf(t.Expiry), Cooling: hoursOf(t.Cooling), Fields: fieldLines(t), Raise: raiseLines(t),
+		Risky: t.Risky, Customer: t.Customer, Closed: t.Closed, Does: t.Does}
+}
+
+// typedForm is the form as it was typed; what the desk does itself cannot be.
+func typedForm(r *http.Request, old *instructions.Type) *TypePage {
+	p := &TypePage{ID: old.ID, Title: r.FormValue("title"), Level: levelOptions(r.FormValue("level")), Signer: levelOptions(r.FormValue("signer")), Hook: r.FormValue("hook"),
+		People: r.FormValue("people"), Expiry: r.FormValue("expiry"), Cooling: r.FormValue("cooling"), Fields: r.FormValue("fields"), Raise: r.FormValue("raise"),
+		Risky: r.FormValue("risky") != "", Customer: r.FormValue("customer") != "", Closed: r.FormValue("closed") != "", Does: old.Does}
+	if old.Does != "" {
+		p.Fields = fieldLines(old)
 	}
+	return p
+}
+
+func levelOptions(chosen string) (out []Option) {
+	for _, l := range instructions.Levels {
+		out = append(out, Option{instructions.KindOf(l), upperFirst(instructions.Words(l)), instructions.KindOf(l) == chosen})
+	}
+	return out
+}
+
+func (d *Desk) showType(w http.ResponseWriter, r *http.Request, me *visitor, status int, p *TypePage, errs web.Errors) error {
 	ctx := r.Context()
+	p.Staff, p.New = d.chrome(me, "types"), r.PathValue("id") == "new"
+	p.Errors = errs
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
-		if p.Hooks, err = d.hookOptions(ctx, tx, t.Hook); err != nil {
+		if p.Hooks, err = d.hookOptions(ctx, tx, p.Hook); err != nil {
 			return err
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
@@ -78,7 +99,7 @@ func (d *Desk) showType(w http.ResponseWriter, r *http.Request, me *visitor, sta
 	if err != nil {
 		return err
 	}
-	return web.RenderStatus(w, r, status, Templates, "type", p)
+	return web.RenderStatus(w, r, status, Templates, "type", *p)
 }
 
 // fieldLines writes fields a line each: name | label | kind | optional | choices.
@@ -119,72 +140,100 @@ func (d *Desk) saveType(w http.ResponseWriter, r *http.Request, me *visitor) err
 			return err
 		}
 	}
-	t, err := readType(r, old)
-	if err == nil {
-		err = d.db.Update(ctx, func(tx *db.Tx) error { return d.keepType(ctx, tx, r, t, me) })
+	t, errs := readType(r, old)
+	if len(errs) == 0 {
+		field, err := "", error(nil)
+		err = d.db.Update(ctx, func(tx *db.Tx) (err error) { field, err = d.keepType(ctx, tx, r, t, me); return err })
+		if k := fail.KindOf(err); err == nil || k != fail.Invalid && k != fail.Conflict {
+			if err == nil {
+				err = back(w, r, "/desk/types")
+			}
+			return err
+		}
+		errs = web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}}
 	}
-	if k := fail.KindOf(err); err != nil && (k == fail.Invalid || k == fail.Conflict) {
-		return d.showType(w, r, me, http.StatusUnprocessableEntity, t, r.FormValue("fields"), r.FormValue("raise"), web.Errors{{Field: "title", Text: upperFirst(fail.Text(err)) + "."}})
-	}
-	if err != nil {
-		return err
-	}
-	return back(w, r, "/desk/types")
+	return d.showType(w, r, me, http.StatusUnprocessableEntity, typedForm(r, old), errs)
 }
 
-func (d *Desk) keepType(ctx context.Context, tx *db.Tx, r *http.Request, t *instructions.Type, me *visitor) error {
+// keepType saves it; of what is wrong it says at which field, or "kind" for the
+// whole form.
+func (d *Desk) keepType(ctx context.Context, tx *db.Tx, r *http.Request, t *instructions.Type, me *visitor) (field string, err error) {
 	if r.PathValue("id") == "new" {
 		if _, err := instructions.TypeOf(ctx, tx, t.ID); err == nil {
-			return fail.New(fail.Conflict, "there is a kind with this short name already")
+			return "id", fail.New(fail.Conflict, "there is a kind with this short name already")
 		}
 	}
 	if t.Hook != "" {
 		list, err := d.hookOptions(ctx, tx, t.Hook)
 		if err != nil {
-			return err
+			return "", err
 		}
 		known := false
 		for _, h := range list {
 			known = known || h.On
 		}
 		if !known {
-			return fail.New(fail.Invalid, "there is no such webhook")
+			return "hook", fail.New(fail.Invalid, "there is no such webhook")
 		}
 	}
-	return instructions.SaveType(ctx, tx, t, audit.Staff(me.ID()))
+	return "kind", instructions.SaveType(ctx, tx, t, audit.Staff(me.ID()))
 }
 
 // readType reads the form over what is there; what the desk does itself stays.
-func readType(r *http.Request, old *instructions.Type) (*instructions.Type, error) {
-	t := *old
-	t.Title = strings.TrimSpace(r.FormValue("title"))
-	t.Level, t.Signer = levelOf(r.FormValue("level")), levelOf(r.FormValue("signer"))
-	t.Risky, t.Customer, t.Closed, t.Hook = r.FormValue("risky") != "", r.FormValue("customer") != "", r.FormValue("closed") != "", r.FormValue("hook")
-	n := func(name string) (int64, error) {
-		v, err := strconv.ParseInt(strings.TrimSpace(r.FormValue(name)), 10, 32)
-		if err != nil || v < 0 {
-			err = fail.New(fail.Invalid, "people and hours are whole numbers")
+// Everything that is wrong with a field is said at once, in the order of the form.
+func readType(r *http.Request, old *instructions.Type) (t *instructions.Type, errs web.Errors) {
+	is := *old
+	t = &is
+	bad := func(field, text string) { errs = append(errs, web.FieldError{Field: field, Text: text}) }
+	number := func(field string, from, to int64, text string) int64 {
+		v, err := strconv.ParseInt(strings.TrimSpace(r.FormValue(field)), 10, 32)
+		if err != nil || v < from || v > to {
+			bad(field, text)
 		}
-		return v, err
+		return v
 	}
-	people, err := n("people")
-	if err != nil {
-		return &t, err
+	sound := func(field string, part instructions.Type) bool {
+		err := checkPart(part)
+		if err != nil {
+			bad(field, upperFirst(fail.Text(err))+".")
+		}
+		return err == nil
 	}
-	expiry, err := n("expiry")
-	if err != nil {
-		return &t, err
+	sound("id", instructions.Type{ID: cmp.Or(t.ID, " ")})
+	t.Title = strings.TrimSpace(r.FormValue("title"))
+	sound("title", instructions.Type{Title: cmp.Or(t.Title, " ")})
+	if t.Level = levelOf(r.FormValue("level")); t.Level == 0 {
+		bad("level", "Choose the proof it needs at least.")
 	}
-	cooling, err := n("cooling")
-	if err != nil {
-		return &t, err
+	if t.Signer = levelOf(r.FormValue("signer")); t.Signer < t.Level || t.Signer == 0 {
+		bad("signer", "Of who has a checked key or a passkey, ask for as much as of others, or for more.")
 	}
-	t.Approvals, t.Expiry, t.Cooling = people, time.Duration(expiry)*time.Hour, time.Duration(cooling)*time.Hour
+	t.Approvals = number("people", 0, 3, "Write how many people approve it: 0, 1, 2 or 3.")
+	t.Expiry = time.Duration(number("expiry", 1, 90*24, "Write for how many hours it is open: a whole number, from 1 to 2160.")) * time.Hour
+	t.Cooling = time.Duration(number("cooling", 0, 30*24, "Write how many hours it waits: a whole number, from 0 to 720.")) * time.Hour
+	t.Risky, t.Customer, t.Closed, t.Hook = r.FormValue("risky") != "", r.FormValue("customer") != "", r.FormValue("closed") != "", r.FormValue("hook")
 	if t.Does == "" {
 		t.Fields = readFields(r.FormValue("fields"))
 	}
-	t.Raise, err = readRaise(r.FormValue("raise"))
-	return &t, err
+	raise, err := readRaise(r.FormValue("raise"))
+	t.Raise = raise
+	switch fine := t.Does != "" || sound("fields", instructions.Type{Fields: append([]instructions.Field{}, t.Fields...)}); {
+	case err != nil:
+		bad("raise", upperFirst(fail.Text(err))+".")
+	case fine:
+		sound("raise", instructions.Type{Fields: t.Fields, Raise: t.Raise})
+	}
+	return t, errs
+}
+
+// checkPart checks one part of a kind whose other parts are sound.
+func checkPart(t instructions.Type) error {
+	t.ID, t.Title = cmp.Or(t.ID, "sound"), cmp.Or(t.Title, "Sound")
+	t.Level, t.Signer, t.Expiry = instructions.Passkey, instructions.Passkey, time.Hour
+	if t.Fields == nil {
+		t.Fields = []instructions.Field{{Name: "words", Label: "Words", Kind: instructions.Text}}
+	}
+	return t.Check()
 }
 
 func levelOf(kind string) instructions.Level {

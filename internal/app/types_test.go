@@ -1,0 +1,73 @@
+package app
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func goodKind() url.Values {
+	return url.Values{"id": {"lasting-payee"}, "title": {"A new payee"}, "level": {"passkey"}, "signer": {"passkey"}, "people": {"1"}, "expiry": {"48"}, "cooling": {"24"},
+		"fields": {"payee | Payee | name"}, "raise": {""}, "risky": {"1"}}
+}
+
+// TestKindOfInstructionKeepsWhatWasTyped: everything that is wrong is said at its
+// own field, at once, and nothing that was typed is lost.
+func TestKindOfInstructionKeepsWhatWasTyped(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		form := goodKind()
+		for field, v := range map[string]string{"id": "New Payee", "title": " ", "level": "passkey", "signer": "call", "people": "9", "expiry": "abc", "cooling": "-1",
+			"fields": "payee | Payee | nome", "raise": "amount is large", "hook": ""} {
+			form.Set(field, v)
+		}
+		form.Del("risky")
+		w := p.do("admin", "POST", "/desk/types/new", form)
+		page := w.Body.String()
+		if w.Code != http.StatusUnprocessableEntity {
+			t.Fatalf("%d", w.Code)
+		}
+		for _, field := range []string{"id", "title", "signer", "people", "expiry", "cooling", "fields", "raise"} {
+			if !strings.Contains(page, `href="#`+field+`"`) || !strings.Contains(page, `id="`+field+`-e"`) {
+				t.Errorf("%s: nothing is said of it", field)
+			}
+		}
+		for _, typed := range []string{`value="New Payee"`, `value="9"`, `value="abc"`, `value="-1"`, "payee | Payee | nome</textarea>", "amount is large</textarea>", `<option value="call" selected>`} {
+			if !strings.Contains(page, typed) {
+				t.Errorf("%s was lost", typed)
+			}
+		}
+		if strings.Contains(page, `name="risky" value="1" checked`) || strings.Contains(page, `href="#level"`) {
+			t.Error("a tick that was taken away is back, or what is right is blamed")
+		}
+	})
+}
+
+func TestKindOfInstructionSaysWhichFieldIsWrong(t *testing.T) {
+	p := openPages(t, "")
+	for _, c := range []struct{ field, value, at string }{
+		{"people", "4", "people"}, {"people", "", "people"}, {"expiry", "0", "expiry"}, {"expiry", "2161", "expiry"}, {"cooling", "721", "cooling"}, {"cooling", "1.5", "cooling"},
+		{"level", "word", "level"}, {"fields", "", "fields"}, {"fields", "payee", "fields"}, {"raise", "amount > 5 | passkey | 1", "raise"}, {"raise", "payee = Zoë | word | 1", "raise"},
+		{"hook", "made-up", "hook"}, {"title", strings.Repeat("a", 81), "title"},
+	} {
+		form := goodKind()
+		form.Set(c.field, c.value)
+		w := p.do("admin", "POST", "/desk/types/new", form)
+		if n := strings.Count(w.Body.String(), `<li><a href="#`); w.Code != http.StatusUnprocessableEntity || n != 1 || !strings.Contains(w.Body.String(), `href="#`+c.at+`"`) {
+			t.Errorf("%s %q: %d, %d errors, want one at %s", c.field, c.value, w.Code, n, c.at)
+		}
+	}
+	for _, want := range []int{http.StatusSeeOther, http.StatusUnprocessableEntity} { // the second time there is one of this name
+		if w := p.do("admin", "POST", "/desk/types/new", goodKind()); w.Code != want {
+			t.Errorf("a sound kind: %d, want %d", w.Code, want)
+		}
+	}
+	form := goodKind() // of a kind that the desk does itself the whole is wrong, not a field
+	form.Set("people", "0")
+	if w := p.do("admin", "POST", "/desk/types/phone", form); w.Code == http.StatusUnprocessableEntity && !strings.Contains(w.Body.String(), `href="#kind"`) {
+		t.Errorf("what is wrong with the whole is not said at the top: %s", w.Body)
+	} else if w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("nobody approves a new telephone number: %d", w.Code)
+	}
+}
