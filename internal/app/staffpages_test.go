@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"postern/internal/cases"
 	"postern/internal/db"
+	"postern/internal/staff"
 )
 
 // TestContactsListSaysHowItStands: open and waiting cases are counted, closed ones
@@ -32,4 +34,66 @@ func TestContactsListSaysHowItStands(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLinkLeadsToAWayIn: who has neither passkey nor password is led to where they
+// get one, and told what happens without; who has one is not.
+func TestLinkLeadsToAWayIn(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		id := staff.ID(p.staffID("agent"))
+		link := func() (path string) {
+			p.must(func(ctx context.Context, tx *db.Tx) error {
+				token, err := p.d.staff.MakeLink(ctx, tx, staff.SignInBy, id, time.Hour)
+				path = "/desk/link/" + token
+				return err
+			})
+			return path
+		}
+		path := link()
+		if page := p.do("", "GET", path, nil).Body.String(); !strings.Contains(page, "Next you set up a passkey") {
+			t.Errorf("the link does not say what comes next: %s", page)
+		}
+		if w := p.do("", "POST", path, nil); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/desk/account" {
+			t.Errorf("without a way in: %d to %s", w.Code, w.Header().Get("Location"))
+		}
+		if page := p.do("agent", "GET", "/desk/account", nil).Body.String(); !strings.Contains(page, "your way in is lost when this session ends") {
+			t.Errorf("the account does not warn: %s", page)
+		}
+		setup, err := p.d.staff.SetPassword(p.Context(), &staff.Person{ID: id, Name: "agent", Email: "agent@northmere.example"}, "four quiet herons at dusk", "Northmere")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			return p.d.staff.ConfirmTOTP(ctx, tx, id, p.now(setup.Secret))
+		})
+		path = link()
+		if page := p.do("", "GET", path, nil).Body.String(); strings.Contains(page, "Next you set up") {
+			t.Error("the link promises what does not come")
+		}
+		if w := p.do("", "POST", path, nil); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/desk" {
+			t.Errorf("with a password: %d to %s", w.Code, w.Header().Get("Location"))
+		}
+		if page := p.do("agent", "GET", "/desk/account", nil).Body.String(); strings.Contains(page, "your way in is lost") {
+			t.Error("the account warns of nothing")
+		}
+	})
+}
+
+// TestErrorPagesLeadToWhereTheRoleStarts: an admin is not sent to the inbox.
+func TestErrorPagesLeadToWhereTheRoleStarts(t *testing.T) {
+	p := openPages(t, "")
+	for who, start := range map[string]string{"admin": "/desk/health", "agent": "/desk/inbox", "triager": "/desk/inbox"} {
+		for _, path := range []string{"/desk/nowhere", map[string]string{"admin": "/desk/inbox"}[who]} {
+			if path == "" {
+				continue
+			}
+			page := p.do(who, "GET", path, nil).Body.String()
+			if !strings.Contains(page, `class="btn" href="/desk"`) || strings.Contains(page, `href="/desk/inbox"`) {
+				t.Errorf("%s at %s: %s", who, path, page)
+			}
+		}
+		if got := p.do(who, "GET", "/desk", nil).Header().Get("Location"); got != start {
+			t.Errorf("%s starts at %s", who, got)
+		}
+	}
 }

@@ -249,10 +249,10 @@ func houseFixtures() []fixture {
 		{"mailboxes", d, "mailboxes", desk.MailboxesPage{Staff: staff("mailboxes", ""), Rows: []desk.Mailbox{{ID: "b1", Address: "support@northmere.example", Name: "Northmere Savings"}, {ID: "b2", Address: "estates@northmere.example", Name: "Northmere Savings, Estates", Sensitive: true}, {ID: "b3", Address: "old@northmere.example", Name: "Northmere Savings", Disabled: true}}}},
 		{"keys", d, "keys", desk.KeysPage{Staff: staff("keys", ""), Keys: []desk.OwnKey{{ID: "o1", Fingerprint: ourKey, Users: []string{"Northmere Savings <support@northmere.example>"}, Made: day(2026, 11, 1), Current: true, Published: []desk.Published{{URL: "https://openpgpkey.northmere.example/.well-known/openpgpkey/northmere.example/hu/8yt6s1zk", Found: true}, {URL: "https://support.northmere.example/keys"}}}, {ID: "o2", Fingerprint: adaKey2, Users: []string{"support@northmere.example"}, Made: day(2024, 1, 1), Expires: day(2026, 10, 1)}}}},
 		{"audit", d, "audit", audit}, {"audit-broken", d, "audit", broken},
-		{"health", d, "health", healthPage()}, {"account", d, "account", accountPage()},
+		{"health", d, "health", healthPage()}, {"account", d, "account", accountPage()}, {"account-first", d, "account", firstAccountPage()},
 		{"sign-in", d, "sign-in", desk.SignInPage{Org: org}},
 		{"sign-in-error", d, "sign-in", desk.SignInPage{Org: org, Email: "mara@northmere.example", Errors: web.Errors{{Field: "email", Text: "These do not fit together. Check all three"}}, Notice: &web.Notice{Class: "warn", Icon: "clock", Title: "You were signed out after 30 minutes."}}},
-		{"link", d, "link", desk.LinkPage{Org: org, Token: "T", Name: "Ines Calder", Roles: "Agent", Until: at(24)}},
+		{"link", d, "link", desk.LinkPage{Org: org, Token: "T", Name: "Ines Calder", Roles: "Agent", Until: at(24), First: true}},
 		{"setup", d, "setup", desk.SetupPage{Token: "T", Host: "support.northmere.example", Errors: web.Errors{{Field: "support", Text: "Write one mail address, like support@house.example"}}, SupportAddress: "support"}},
 	}
 }
@@ -277,6 +277,12 @@ func accountPage() desk.AccountPage {
 		}
 		p.Setup.QR = append(p.Setup.QR, string(row))
 	}
+	return p
+}
+
+func firstAccountPage() desk.AccountPage {
+	p := desk.AccountPage{Staff: staff("account", ""), Email: "ines@northmere.example", Sessions: accountPage().Sessions[:1]}
+	p.Done = &web.Notice{Class: "warn", Icon: "pass", Title: "Add a passkey, or a password and code, before you go on.", Text: "The link you came by works once. Without one of these your way in is lost when this session ends, and an admin has to make you a new link.", URL: "/desk", Link: "Go on without one"}
 	return p
 }
 

@@ -36,6 +36,9 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, me *visitor, 
 		for _, k := range keys {
 			p.Passkeys = append(p.Passkeys, Passkey{ID: k.ID, Name: k.Name, Made: p.When(k.Made), Used: p.When(k.Used), Last: len(keys) == 1 && !p.Password})
 		}
+		if len(keys) == 0 && !p.Password && setup == nil {
+			p.Done = noWayIn()
+		}
 		if p.Left, err = staff.RecoveryLeft(ctx, tx, me.person.ID); err != nil {
 			return err
 		}
@@ -53,6 +56,12 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, me *visitor, 
 		return err
 	}
 	return web.RenderStatus(w, r, status, Templates, "account", p)
+}
+
+// noWayIn is said for as long as only a link, which works once, let them in.
+func noWayIn() *web.Notice {
+	return &web.Notice{Class: "warn", Icon: "pass", Title: "Add a passkey, or a password and code, before you go on.",
+		Text: "The link you came by works once. Without one of these your way in is lost when this session ends, and an admin has to make you a new link.", URL: "/desk", Link: "Go on without one"}
 }
 
 // proved refuses a change of factors in a session that is not fresh: a browser

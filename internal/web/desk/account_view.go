@@ -52,6 +52,7 @@ type LinkPage struct {
 	Name  string
 	Roles string
 	Until web.When
+	First bool // they have no other way in yet
 }
 
 // SetupPage is "setup": the first page of a new desk.

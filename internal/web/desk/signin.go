@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -85,7 +86,9 @@ func (d *Desk) linkPage(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		p.Name, p.Roles, p.Until = who.Name, roleWords(who.Roles), d.clock().When(l.Expires)
-		return nil
+		way, err := d.hasWayIn(ctx, tx, who.ID)
+		p.First = !way
+		return err
 	})
 	if err != nil {
 		return err
@@ -93,12 +96,26 @@ func (d *Desk) linkPage(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, Templates, "link", p)
 }
 
-// useLink serves POST /desk/link/{token}.
+// hasWayIn reports whether somebody can sign in without a link.
+func (d *Desk) hasWayIn(ctx context.Context, tx *db.Tx, id staff.ID) (bool, error) {
+	n, err := d.staff.Passkeys().Count(ctx, tx, "staff", string(id))
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	return d.staff.HasPassword(ctx, tx, id)
+}
+
+// useLink serves POST /desk/link/{token}. Who has no other way in is led to where
+// they get one.
 func (d *Desk) useLink(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	var l *staff.Link
+	way := false
 	err := d.db.Update(ctx, func(tx *db.Tx) (err error) {
-		l, err = d.staff.UseLink(ctx, tx, staff.SignInBy, r.PathValue("token"))
+		if l, err = d.staff.UseLink(ctx, tx, staff.SignInBy, r.PathValue("token")); err != nil {
+			return err
+		}
+		way, err = d.hasWayIn(ctx, tx, l.Person)
 		return err
 	})
 	if err != nil {
@@ -106,6 +123,9 @@ func (d *Desk) useLink(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := d.welcome(w, r, l.Person, "one-time link"); err != nil {
 		return err
+	}
+	if !way {
+		return back(w, r, "/desk/account")
 	}
 	return back(w, r, "/desk")
 }
