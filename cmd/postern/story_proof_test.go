@@ -366,7 +366,7 @@ func (s *cast) byCall() {
 	tab.Go(s.d.url + "/my/begin/name")
 	tab.Fill("#name", "Lena Okаfor") // a Cyrillic letter
 	tab.Click(`form[action="/my/begin/name"] button`)
-	tab.Wait("such words imitate others")
+	tab.Wait("is not what it looks like")
 	tab.Fill("#name", "Lena Miller")
 	tab.Click(`form[action="/my/begin/name"] button`)
 	tab.Wait("Do you want this?")

@@ -362,7 +362,11 @@ func protectedAnswer(t *testing.T, d *desk, agent *browsertest.Tab, ada *gpgtest
 	agent.Click(".rows .row a")
 	agent.Wait("Please tell me the balance of my account 4471.")
 	agent.Wait("Encrypted to us")
-	agent.Click(`.keys a.btn`) // compare the fingerprint
+	agent.Click(`.keys a.btn`) // compare the fingerprint, on a call to the number on file
+	agent.Press(`details:has(#phone) > summary`)
+	agent.Fill("#phone", "0171 5550143")
+	agent.Click(`form[action$="/phones"] button`)
+	agent.Wait("•• 43")
 	agent.Press(`details:has(input[name=via]) > summary`)
 	agent.Press(`input[name=via][value="call-back"]`)
 	agent.Press(`input[name=same]`)

@@ -192,12 +192,17 @@ func (s *scene) of(ctx context.Context, address string) (p *contacts.Contact, c 
 		if p, err = s.d.contacts.Find(ctx, tx, address); err != nil {
 			return err
 		}
-		list, err := s.d.cases.OfContact(ctx, tx, p.ID, 1)
-		if err != nil {
-			return err
+		c = nil
+		list, err := s.d.cases.OfContact(ctx, tx, p.ID, 20)
+		for n := range list {
+			if c == nil && list[n].State != cases.Closed { // notices of ours stand in cases of their own
+				c = &list[n]
+			}
 		}
-		c = &list[0]
-		return nil
+		if err == nil && c == nil {
+			err = fmt.Errorf("no case is open with %s", address)
+		}
+		return err
 	})
 	return p, c, err
 }
@@ -225,7 +230,7 @@ func (s *scene) phone(ctx context.Context, address, number string) error {
 	})
 }
 
-// compare marks a customer's key as compared by call-back, as the agent would.
+// compare marks a customer's key as compared with them, as the agent would.
 func (s *scene) compare(ctx context.Context, address string) error {
 	p, _, err := s.of(ctx, address)
 	if err != nil {
@@ -234,17 +239,11 @@ func (s *scene) compare(ctx context.Context, address string) error {
 	if len(p.Keys) == 0 {
 		return fmt.Errorf("no key came with the mail of %s", address)
 	}
-	err = s.d.db.Update(ctx, func(tx *db.Tx) error {
-		k := p.Keys[0]
-		if err := k.Verify("call-back", s.colleague, "Lea Holm", tx.Now); err != nil {
-			return err
-		}
-		if err := s.d.contacts.SaveKey(ctx, tx, &k); err != nil {
-			return err
-		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.colleague), Act: "key.verified", About: string(p.ID), Detail: string(k.Cert.Fingerprint()) + " by " + k.Via})
-	})
-	if err != nil {
+	way := "call-back"
+	if len(p.Phones) == 0 {
+		way = "in person"
+	}
+	if _, err := s.d.auth.Compared(ctx, s.colleague, p.ID, p.Keys[0].ID, way); err != nil {
 		return err
 	}
 	return s.d.intake.Recheck(ctx, p.ID)

@@ -319,7 +319,7 @@ func TestP5AnAgentAloneGivesNothingUp(t *testing.T) {
 		if got := preview(); !strings.Contains(got, `"shown":"portal"`) {
 			p.Errorf("it counts at once: %s", got)
 		}
-		if page := p.at(cookie, "GET", "/my/protection", nil).Body.String(); !strings.Contains(page, "one of us read out the code") {
+		if page := p.at(cookie, "GET", "/my/protection", nil).Body.String(); !strings.Contains(page, "a code that came by telephone") {
 			p.Error("the page does not say that it waits")
 		}
 		list := p.consents(c.Contact)

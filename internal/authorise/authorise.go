@@ -138,12 +138,23 @@ func (f *Flow) Read(ctx context.Context, contact contacts.ID, id instructions.ID
 }
 
 // able reports whether the person can do better than a code, or could until lately.
-func (f *Flow) able(ctx context.Context, tx *db.Tx, c *contacts.Contact) (bool, error) {
-	if c.Able(tx.Now) {
+// For what is risky a passkey too new to count there asks for nothing either: it
+// would shut its owner out, and lowers nothing that was before it.
+func (f *Flow) able(ctx context.Context, tx *db.Tx, c *contacts.Contact, risky bool) (bool, error) {
+	since := tx.Now
+	if risky {
+		since = since.Add(-Fresh)
+	}
+	if c.Able(tx.Now, since) {
 		return true, nil
 	}
-	n, err := f.Passkeys.Count(ctx, tx, "contact", string(c.ID))
-	return n > 0, err
+	list, err := f.Passkeys.List(ctx, tx, "contact", string(c.ID))
+	for _, k := range list {
+		if !k.Made.After(since) {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // Holds is the strongest proof that the person could bring now; with nothing at
@@ -180,7 +191,9 @@ func (f *Flow) MayChange(ctx context.Context, tx *db.Tx, c *contacts.Contact, se
 		return errReads
 	case ses.Factor == portal.Passkey:
 		return nil
-	case n > 0, ses.Factor != portal.CodeApp && (app != nil || c.Able(tx.Now)):
+	case n > 0:
+		return errPasskey
+	case ses.Factor != portal.CodeApp && (app != nil || c.Able(tx.Now, tx.Now)):
 		return errStronger
 	}
 	return nil
@@ -188,7 +201,8 @@ func (f *Flow) MayChange(ctx context.Context, tx *db.Tx, c *contacts.Contact, se
 
 var (
 	errReads    = fail.New(fail.Denied, "the code that you chose lets you read, and no more. Come in with your passkey, your app, or a code that we read to you, to change this")
-	errStronger = fail.New(fail.Denied, "come in with your passkey or your app to change this; with your key you do it by a signed mail. If you have lost them, ask us for a recovery: it is an instruction of its own, and you hear of it on every address")
+	errPasskey  = fail.New(fail.Denied, "come in with your passkey to change this. If you have lost it, ask us for a recovery: you hear of it on every address")
+	errStronger = fail.New(fail.Denied, "come in with your app to change this, or do it by a mail that you sign with your key. If you have lost them, ask us for a recovery: you hear of it on every address")
 )
 
 // Need says how strong a proof this person must bring for a type and its values,
@@ -199,7 +213,7 @@ func (f *Flow) Need(ctx context.Context, tx *db.Tx, c *contacts.Contact, t *inst
 		holds, err := f.Holds(ctx, tx, c)
 		return max(level, holds), "what they hold proves what is added to it", people, err
 	}
-	able, err := f.able(ctx, tx, c)
+	able, err := f.able(ctx, tx, c, t.Risky)
 	if err != nil {
 		return 0, "", 0, err
 	}

@@ -68,11 +68,14 @@ func (f *Flow) Compared(ctx context.Context, by string, c contacts.ID, key, way 
 			return err
 		}
 		p.Key = k.Cert.Armored()
-		if who, err := f.Contacts.Get(ctx, tx, c); err != nil || who.VerifiedButNot(k.ID, tx.Now) {
-			if err == nil {
-				err = fail.New(fail.Conflict, "they have a checked key already. Another takes its place only by an instruction of theirs, which the old key, a passkey or a call proves: propose it from a case")
-			}
+		who, err := f.Contacts.Get(ctx, tx, c)
+		switch {
+		case err != nil:
 			return err
+		case who.VerifiedButNot(k.ID, tx.Now):
+			return fail.New(fail.Conflict, "they have a checked key already. Another takes its place only by an instruction of theirs, which the old key, a passkey or a call proves: propose it from a case")
+		case way == "call-back" && len(who.Phones) == 0:
+			return fail.New(fail.Invalid, "no telephone number is on file for this person, so there was no call-back. Choose how you compared the fingerprint")
 		}
 		return k.Verify(way, by, "", tx.Now) // the row is read again where it counts
 	})

@@ -181,6 +181,11 @@ func TestP3FirstKeyIsCompared(t *testing.T) {
 	each(t, func(x *lab) {
 		ada := x.customer("ada", false)
 		id := x.keyOnFile(ada, "ada")
+		none := x.Contacts.New("Cy", "cy@customer.example", "staff", x.clock())
+		x.must(func(ctx context.Context, tx *db.Tx) error { return x.Contacts.Add(ctx, tx, none) })
+		if _, err := x.Compared(t.Context(), "ivo", none.ID, x.keyOnFile(none.ID, "cy"), "call-back"); !fail.Is(err, fail.Invalid) {
+			t.Errorf("a call-back without a number: %v", err)
+		}
 		if _, err := x.Compared(t.Context(), "ivo", ada, id, "e-mail"); !fail.Is(err, fail.Invalid) {
 			t.Errorf("compared by mail: %v", err)
 		}
@@ -396,4 +401,57 @@ func (x *lab) keyOnFile(id contacts.ID, name string) (key string) {
 		return err
 	})
 	return key
+}
+
+// TestFreshPasskeyShutsNobodyOut: what is too new to count for something risky does
+// not ask for itself there; what was before it still proves.
+func TestFreshPasskeyShutsNobodyOut(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", false)
+		x.must(func(ctx context.Context, tx *db.Tx) error {
+			return x.Passkeys.BindApp(ctx, tx, string(ada), &staff.MadeApp{Secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}, "")
+		})
+		x.pass(authorise.Fresh)
+		x.passkey(ada)
+		need := func(kind string, values map[string]string) instructions.Level {
+			i := x.propose(ada, kind, values, "staff:mara")
+			return i.Need
+		}
+		if n := need("payment", payment); n != instructions.TOTP {
+			t.Errorf("a payment beside a passkey of this minute needs %s", instructions.KindOf(n))
+		}
+		if n := need("postal-address", moving); n != instructions.Passkey {
+			t.Errorf("what is not risky needs %s", instructions.KindOf(n))
+		}
+		x.pass(authorise.Fresh)
+		if n := need("payment", payment); n != instructions.Passkey {
+			t.Errorf("three days later a payment needs %s", instructions.KindOf(n))
+		}
+	})
+}
+
+// TestCustomerAsksForTheCall: staff see that they wait, once.
+func TestCustomerAsksForTheCall(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", false)
+		ses := x.session(ada, portal.AccessCode, "ivo")
+		i := x.propose(ada, "postal-address", moving, "contact:"+string(ada))
+		for range 3 {
+			x.must2(x.AskCall(t.Context(), ses, i.ID))
+		}
+		if n := x.audited(i, "instruction.call-asked"); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		if n := x.count(`SELECT COUNT(*) FROM cases WHERE id = $1 AND state = 'open' AND alarm <> ''`, i.Case); n != 1 {
+			t.Error("nobody sees it")
+		}
+		pay := x.propose(ada, "payment", payment, "contact:"+string(ada))
+		if err := x.AskCall(t.Context(), ses, pay.ID); !fail.Is(err, fail.Conflict) {
+			t.Errorf("for what a call does not prove: %v", err)
+		}
+		bob := x.session(x.customer("bob", false), portal.AccessCode, "ivo")
+		if err := x.AskCall(t.Context(), bob, i.ID); !fail.Is(err, fail.NotFound) {
+			t.Errorf("another's: %v", err)
+		}
+	})
 }

@@ -30,6 +30,28 @@ func (f *Flow) ReadOut(ctx context.Context, staff string, id instructions.ID, ph
 	})
 }
 
+// AskCall puts it before staff that the customer wants to approve by telephone.
+// Twice changes nothing.
+func (f *Flow) AskCall(ctx context.Context, ses *portal.Session, id instructions.ID) error {
+	if !ses.Factor.Decides() {
+		return errReadsOnly
+	}
+	const why = "They ask to be called, to approve an instruction by telephone"
+	return f.change(ctx, ses.Contact, id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
+		if i.State != instructions.Proposed || !tx.Now.Before(i.Expires) || i.Need > instructions.Call {
+			return fail.New(fail.Conflict, "a call does not help here any more")
+		}
+		c, err := f.Cases.Get(ctx, tx, i.Case)
+		if err != nil || c.Alarm != "" {
+			return err
+		}
+		if err := f.Instructions.Note(ctx, tx, i, audit.Contact(string(i.Contact)), "call-asked", ""); err != nil {
+			return err
+		}
+		return f.attention(ctx, tx, i, why)
+	})
+}
+
 // callable: the number is the person's, has been for 30 days if it was changed,
 // and was not put on file by the very one who calls.
 func (f *Flow) callable(ctx context.Context, tx *db.Tx, i *instructions.Instruction, phone, staff string) error {

@@ -114,7 +114,7 @@ func (f *Flow) Called(ctx context.Context, id instructions.ID, ok bool, said str
 			if err := f.Instructions.Note(ctx, tx, i, audit.System, "done-too-late", "a system says that it did it, but it was "+string(i.State)); err != nil {
 				return err
 			}
-			return f.attention(ctx, tx, i, "a system did what had been stopped")
+			return f.attention(ctx, tx, i, "A system of yours did what had been stopped")
 		}
 		return f.done(ctx, tx, s, i, audit.System, "done by our systems: "+said)
 	})
@@ -132,7 +132,7 @@ func (f *Flow) stuck(ctx context.Context, tx *db.Tx, i *instructions.Instruction
 	if err := f.Instructions.MarkStuck(ctx, tx, i, why); err != nil {
 		return err
 	}
-	return f.attention(ctx, tx, i, "an approved instruction in it was not done")
+	return f.attention(ctx, tx, i, "An approved instruction was not done by the system that should do it")
 }
 
 // do has an approved instruction done, if the desk or a system does it; else it

@@ -219,7 +219,7 @@ func TestWhatNobodyProvesLapses(t *testing.T) {
 		if x.get(i).State != instructions.Proposed {
 			t.Error("too early")
 		}
-		x.pass(24 * time.Hour)
+		x.pass(5 * 24 * time.Hour)
 		x.must2(x.Tick(t.Context()))
 		if got := x.get(i); got.State != instructions.Expired {
 			t.Errorf("%s", got.State)

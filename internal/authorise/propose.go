@@ -120,6 +120,11 @@ func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, 
 		}
 	}
 	values, wrong = t.Fill(p.Values)
+	for _, x := range t.Fields { // the day is over nowhere on earth before it is at UTC-12
+		if v := values[x.Name]; x.Kind == instructions.Date && v != "" && v < f.DB.Now().Add(-12*time.Hour).Format(time.DateOnly) {
+			wrong[x.Name] = "this day is over; write one that comes"
+		}
+	}
 	return t, who, values, wrong, nil
 }
 

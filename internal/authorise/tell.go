@@ -170,20 +170,20 @@ func (f *Flow) post(ctx context.Context, tx *db.Tx, s *subject, l *letter) error
 
 // alarm puts the case before staff: somebody may be in this person's account.
 func (f *Flow) alarm(ctx context.Context, tx *db.Tx, s *subject) error {
-	if err := f.attention(ctx, tx, s.i, "an instruction in it was not asked for by its owner"); err != nil {
+	if err := f.attention(ctx, tx, s.i, "Its owner says: I did not ask for this instruction. Somebody may be in their account"); err != nil {
 		return err
 	}
 	c := s.c
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "security.alarm", About: string(c.ID), Detail: "instruction " + string(s.i.ID) + ": its owner did not ask for it"})
 }
 
-// attention opens the case for staff to look at.
+// attention opens the case for staff to look at; why is shown on it in words.
 func (f *Flow) attention(ctx context.Context, tx *db.Tx, i *instructions.Instruction, why string) error {
 	c, err := f.Cases.Get(ctx, tx, i.Case)
 	if err != nil {
 		return err
 	}
-	c.State, c.Unread, c.Last, c.ClosedAt = cases.Open, true, tx.Now, time.Time{}
-	c.Raise(why)
+	c.State, c.Unread, c.Last, c.ClosedAt, c.Alarm = cases.Open, true, tx.Now, time.Time{}, why
+	c.Raise("it is about an instruction")
 	return f.Cases.Save(ctx, tx, c)
 }

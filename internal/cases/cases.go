@@ -46,6 +46,7 @@ type Case struct {
 	SensitiveWhy string
 	Unread       bool
 	Held         bool   // an outbound message waits for a person
+	Alarm        string // why a person must look now, in our words; it stays until the case is closed
 	Trust        string // verdict of the newest inbound message
 	Made, Last   time.Time
 	ClosedAt     time.Time
@@ -71,7 +72,7 @@ func (c *Case) Close(now time.Time) error {
 	if c.Held {
 		return fail.New(fail.Conflict, "a message in this case is held; release or discard it first")
 	}
-	c.State, c.ClosedAt, c.Unread = Closed, now, false
+	c.State, c.ClosedAt, c.Unread, c.Alarm = Closed, now, false, ""
 	return nil
 }
 

@@ -33,6 +33,9 @@ func (b *Book) BindKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key
 			}
 			k.Trust, k.Via, k.By, k.ByName, k.Verified, k.Pending = Verified, ByInstruction, instruction, "their own instruction", tx.Now, false
 		case k.Trust == Verified:
+			if err := GaveUp(ctx, tx, c.ID); err != nil { // the new one is too new for some things
+				return err
+			}
 			k.Trust = Expired
 		default:
 			continue
@@ -85,15 +88,15 @@ func (b *Book) PreferAddress(ctx context.Context, tx *db.Tx, id ID, address stri
 const able = 30 * 24 * time.Hour
 
 // Able reports whether the contact has, or had not long ago, a key that proves
-// more than a code; one that was revoked counts, or whoever stole it would lower
-// what is needed. Passkeys are counted elsewhere.
-func (c *Contact) Able(now time.Time) bool {
+// more than a code, checked by some moment; one that was revoked counts, or whoever
+// stole it would lower what is needed. Passkeys are counted elsewhere.
+func (c *Contact) Able(now, by time.Time) bool {
 	if now.Before(c.AbleUntil) {
 		return true
 	}
 	for _, k := range c.Keys {
 		end := k.Cert.Expires()
-		if k.Trust == Verified && (end.IsZero() || now.Before(end.Add(able))) {
+		if k.Trust == Verified && !k.Verified.After(by) && (end.IsZero() || now.Before(end.Add(able))) {
 			return true
 		}
 	}

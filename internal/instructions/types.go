@@ -113,6 +113,10 @@ func (t *Type) Check() error {
 		return bad("it is open for an hour at least and 90 days at most")
 	case t.Cooling < 0 || t.Cooling > 30*24*time.Hour:
 		return bad("it waits for 30 days at most")
+	case t.Does != "" && !t.Enrols() && (t.Approvals < 1 || t.Cooling < 24*time.Hour):
+		return bad("this changes how a customer proves who they are: one of you at least approves it, and it waits 24 hours at least")
+	case t.Does == DoesRecover && t.Approvals < 2:
+		return bad("a recovery takes everything away that proves a customer: two of you at least approve it")
 	case t.Enrols() && !t.Customer:
 		return bad("customers begin this kind themselves; close it if nobody is to have one")
 	case len(t.Fields) == 0 || len(t.Fields) > 12:
@@ -204,16 +208,16 @@ const (
 // Shipped are the types that a desk begins with.
 func Shipped() []Type {
 	t := []Type{
-		{ID: "payment", Title: "A payment", Level: TOTP, Signer: Passkey, Approvals: 0, Expiry: 24 * hours, Customer: true, Risky: true,
+		{ID: "payment", Title: "A payment", Level: TOTP, Signer: Passkey, Approvals: 0, Expiry: 5 * days, Customer: true, Risky: true,
 			Fields: []Field{{Name: "amount", Label: "Amount", Kind: Amount}, {Name: "payee", Label: "Payee", Kind: Name}, {Name: "account", Label: "Account (IBAN)", Kind: IBAN},
 				{Name: "purpose", Label: "Purpose", Kind: Text, Optional: true}, {Name: "day", Label: "On", Kind: Date, Optional: true}},
 			Raise: []Raise{{Field: "amount", Above: "1000.00 EUR", Level: Passkey, Approvals: 1}, {Field: "amount", Above: "20000.00 EUR", Level: Passkey, Approvals: 2}}},
-		{ID: "new-payee", Title: "A new payee", Level: Passkey, Signer: Passkey, Approvals: 1, Expiry: 48 * hours, Cooling: 24 * hours, Customer: true, Risky: true,
+		{ID: "new-payee", Title: "A new payee", Level: Passkey, Signer: Passkey, Approvals: 1, Expiry: 5 * days, Cooling: 24 * hours, Customer: true, Risky: true,
 			Fields: []Field{{Name: "payee", Label: "Payee", Kind: Name}, {Name: "account", Label: "Account (IBAN)", Kind: IBAN}}},
 		{ID: "postal-address", Title: "A new postal address", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 7 * days, Customer: true,
 			Fields: []Field{{Name: "street", Label: "Street and number", Kind: Text}, {Name: "town", Label: "Postcode and town", Kind: Text}, {Name: "country", Label: "Country", Kind: Text, Optional: true},
 				{Name: "from", Label: "From", Kind: Date, Optional: true}}},
-		{ID: "limit", Title: "Another limit", Level: TOTP, Signer: Passkey, Approvals: 1, Expiry: 48 * hours, Cooling: 24 * hours, Customer: true, Risky: true,
+		{ID: "limit", Title: "Another limit", Level: TOTP, Signer: Passkey, Approvals: 1, Expiry: 5 * days, Cooling: 24 * hours, Customer: true, Risky: true,
 			Fields: []Field{{Name: "what", Label: "Limit for", Kind: Text}, {Name: "amount", Label: "New limit", Kind: Amount}}},
 		{ID: "closing", Title: "Closing the account", Level: Passkey, Signer: Passkey, Approvals: 2, Expiry: 7 * days, Cooling: 72 * hours, Customer: true, Risky: true,
 			Fields: []Field{{Name: "account", Label: "Account", Kind: Text}, {Name: "reason", Label: "Reason", Kind: Text, Optional: true}}},
@@ -223,9 +227,9 @@ func Shipped() []Type {
 			Fields: []Field{{Name: "card", Label: "Card", Kind: Text}, {Name: "reason", Label: "Reason", Kind: Choice, Choices: []string{"Lost", "Stolen", "Damaged"}}}},
 		{ID: "recovery", Title: "A way in again, after all passkeys and apps were lost", Level: Call, Signer: Call, Approvals: 2, Expiry: 7 * days, Cooling: 24 * hours, Customer: true, Does: DoesRecover,
 			Fields: []Field{{Name: "reason", Label: "What happened", Kind: Choice, Choices: []string{"Lost", "Stolen", "New device"}}}},
-		{ID: "mail-address", Title: "Another mail address", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 48 * hours, Cooling: 24 * hours, Customer: true, Risky: true, Does: DoesAddress,
+		{ID: "mail-address", Title: "Another mail address", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 5 * days, Cooling: 24 * hours, Customer: true, Risky: true, Does: DoesAddress,
 			Fields: []Field{{Name: "address", Label: "Mail address", Kind: Mail}}},
-		{ID: "phone", Title: "Another telephone number", Level: TOTP, Signer: Passkey, Approvals: 1, Expiry: 48 * hours, Cooling: 72 * hours, Customer: true, Risky: true, Does: DoesPhone,
+		{ID: "phone", Title: "Another telephone number", Level: TOTP, Signer: Passkey, Approvals: 1, Expiry: 5 * days, Cooling: 72 * hours, Customer: true, Risky: true, Does: DoesPhone,
 			Fields: []Field{{Name: "phone", Label: "Telephone", Kind: Phone}}},
 		{ID: "key", Title: "Another key for signatures and encryption", Level: Call, Signer: Passkey, Approvals: 1, Expiry: 7 * days, Cooling: 24 * hours, Customer: true, Risky: true, Does: DoesKey,
 			Fields: []Field{{Name: "key", Label: "Fingerprint", Kind: Key}}},

@@ -136,14 +136,14 @@ func oneScript(s string) error {
 		first := ""
 		for _, r := range word {
 			if r >= 0x1D400 && r <= 0x1D7FF || r >= 0xFF00 && r <= 0xFF5E {
-				return fail.New(fail.Invalid, "%q holds a letter that only looks like another (%U); type it anew", string(r), r)
+				return fail.New(fail.Invalid, "%q is a letter that only looks like another (%U). Delete it and type it anew", string(r), r)
 			}
 			sc := script(r)
 			if sc == "" || sc == first {
 				continue
 			}
 			if first != "" {
-				return fail.New(fail.Invalid, "a word mixes %s and %s letters (%q is %U); such words imitate others. Type it anew", first, sc, string(r), r)
+				return fail.New(fail.Invalid, "one word mixes %s and %s letters: %q (%U) is not what it looks like. Delete the word and type it anew", first, sc, string(r), r)
 			}
 			first = sc
 		}
@@ -197,7 +197,7 @@ func amount(s string) (string, error) {
 		return "", bad
 	}
 	if n == 0 && strings.Trim(cents, "0") == "" {
-		return "", fail.New(fail.Invalid, "the amount is nothing")
+		return "", fail.New(fail.Invalid, "the amount must be more than nothing")
 	}
 	return fmt.Sprintf("%d.%s %s", n, (cents + "00")[:2], parts[1]), nil
 }

@@ -25,7 +25,7 @@ func (o *Outbox) givenText(given []*consent.New) (string, error) {
 		fmt.Fprintf(&b, "When: %s, %s UTC. How: %s.\n", date(n.Given), n.Given.UTC().Format("15:04"), shown(n.Evidence))
 		fmt.Fprintf(&b, "The wording you read: version %d, SHA-256 %s\n", n.Wording, n.Sum)
 		if n.Starts.After(n.Given) {
-			fmt.Fprintf(&b, "It counts from %s, %s UTC: one of us read out the code, so you have a day to say that it was not you.\n", date(n.Starts), n.Starts.UTC().Format("15:04"))
+			fmt.Fprintf(&b, "It counts from %s, %s UTC: the code came by telephone, so you have a day to say that it was not you.\n", date(n.Starts), n.Starts.UTC().Format("15:04"))
 		}
 		fmt.Fprintf(&b, "It counts until %s. A month before we ask you again; if you do not answer, the protection comes back.\n", date(n.Expires))
 		fmt.Fprintf(&b, "To be protected again at any time, press the one button here: %s\n", o.backURL(consent.Token(o.v, n.ID)))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"postern/internal/authorise"
 	"postern/internal/contacts"
@@ -94,27 +95,57 @@ func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Ins
 		} else if !fail.Is(err, fail.NotFound) {
 			return err
 		}
-		n, err := s.Passkeys.Count(ctx, tx, "contact", string(who.ID))
+		if err := s.waysOf(ctx, tx, p, i, who); err != nil {
+			return err
+		}
+		c, err := s.Cases.Get(ctx, tx, i.Case)
 		if err != nil {
 			return err
 		}
-		app, err := s.Passkeys.AppOf(ctx, tx, string(who.ID))
-		if err != nil {
-			return err
-		}
-		key, _ := who.VerifiedKey(tx.Now)
-		p.Passkey = n > 0 && i.Need <= instructions.Passkey
-		p.App = app != nil && i.Need <= instructions.TOTP
+		p.Called = c.Alarm != ""
 		p.Call = len(who.Phones) > 0 && came.Decides() && i.Need <= instructions.Call
-		p.Sign = key != nil
 		if len(who.Phones) > 0 {
 			p.Phone = who.Phones[0].Last()
 		}
-		if !p.Passkey && !p.App && !p.Call && !p.Sign {
+		switch {
+		case p.Passkey || p.App || p.Call || p.Sign:
+		case p.Young != "":
+			p.Missing = "Nothing else of yours counts for this. It stays open until " + p.Until.Inside() + "; come back then, or call us."
+		default:
 			p.Missing = "It needs " + p.Need + ", or something stronger, and we hold none of yours. Add a passkey under “My devices and sessions”, or call us."
+			if i.Doc.Risky {
+				p.Missing += " What is new counts for this only after 72 hours."
+			}
 		}
 		return nil
 	})
+}
+
+// waysOf is which of their own ways count: what is strong enough, and not too new.
+func (s *Site) waysOf(ctx context.Context, tx *db.Tx, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact) error {
+	young := func(what string, made time.Time) bool {
+		if !i.Doc.Risky || tx.Now.Sub(made) >= authorise.Fresh {
+			return false
+		}
+		p.Young = upperFirst(what) + " is new. For something that could cost you much it counts from " + p.When(made.Add(authorise.Fresh)).Inside() + " on."
+		return true
+	}
+	list, err := s.Passkeys.List(ctx, tx, "contact", string(who.ID))
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		p.Passkey = p.Passkey || i.Need <= instructions.Passkey && !young("your passkey", k.Made)
+	}
+	app, err := s.Passkeys.AppOf(ctx, tx, string(who.ID))
+	if err != nil {
+		return err
+	}
+	p.App = app != nil && i.Need <= instructions.TOTP && !young("your code app", app.Made)
+	if key, _ := who.VerifiedKey(tx.Now); key != nil {
+		p.Sign = !young("your key", key.Verified)
+	}
+	return nil
 }
 
 // lines takes the canonical text apart for the table: every line of it, in order,
@@ -123,7 +154,11 @@ func lines(text string) []TextLine {
 	var out []TextLine
 	for _, l := range strings.Split(strings.TrimSpace(text), "\n") {
 		name, value, ok := strings.Cut(l, ": ")
+		to, first := strings.CutPrefix(l, "INSTRUCTION TO ")
 		switch {
+		case first && len(out) == 0:
+			out = append(out, TextLine{Name: "To", Value: to})
+		case strings.HasPrefix(l, "END OF INSTRUCTION"): // says no fact
 		case !ok:
 			out = append(out, TextLine{Value: strings.TrimSpace(l)})
 		case strings.TrimSpace(name) == "Letters" && len(out) > 0:
@@ -211,6 +246,13 @@ func (s *Site) showCode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.instructionPage(w, r, http.StatusOK, o, code, nil)
+}
+
+// callMe serves POST /my/authorised/{id}/call-me.
+func (s *Site) callMe(w http.ResponseWriter, r *http.Request) error {
+	return s.act(w, r, "call", func(ctx context.Context, o *owner, id instructions.ID) error {
+		return s.Auth.AskCall(ctx, o.session, id)
+	})
 }
 
 // bySignature serves POST /my/authorised/{id}/signed: pasted or uploaded.

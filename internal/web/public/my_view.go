@@ -95,7 +95,9 @@ type InstructionPage struct {
 	Proved  web.When
 	Bind    string
 	Result  string
-	Mine    bool // they proposed it and may cancel it
+	Mine    bool   // they proposed it and may cancel it
+	Young   string // a way of theirs is too new, and from when it counts
+	Called  bool   // a call was asked for, or people look at it already
 	CanStop bool
 	Quote   string
 }
@@ -150,8 +152,9 @@ type AccessPage struct {
 	Agreed   bool // there is one
 	Since    web.When
 	Sessions []MySession
-	Add      bool // may add: came in by more than the link or a code of their choice
-	May      bool // may remove: came in by the strongest way they have
+	Add      bool   // may add: came in by more than the link or a code of their choice
+	May      bool   // may remove: came in by the strongest way they have
+	Why      string // why not
 }
 
 // MyPasskey is one.

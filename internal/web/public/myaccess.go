@@ -61,7 +61,10 @@ func (s *Site) accessPage(w http.ResponseWriter, r *http.Request, status int, o 
 		if app != nil {
 			p.App, p.AppSince = true, p.When(app.Made)
 		}
-		p.May, p.Add = s.mayChange(ctx, tx, o) == nil, o.session.Factor.Decides()
+		why := s.mayChange(ctx, tx, o)
+		if p.May, p.Add = why == nil, o.session.Factor.Decides(); why != nil {
+			p.Why = upperFirst(fail.Text(why)) + "."
+		}
 		if err := s.agreedPart(ctx, tx, o, &p); err != nil {
 			return err
 		}

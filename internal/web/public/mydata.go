@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
+	"postern/internal/consent"
 	"postern/internal/db"
 	"postern/internal/instructions"
 	"postern/internal/web"
@@ -52,13 +54,29 @@ func (s *Site) myData(w http.ResponseWriter, r *http.Request) error {
 		keys = append(keys, map[string]any{"fingerprint": o.contact.Keys[n].Cert.Fingerprint(), "state": o.contact.Keys[n].Trust})
 	}
 	for n := range list {
-		authorised = append(authorised, map[string]any{"reference": list[n].Doc.Ref, "text": list[n].Doc.Text, "state": list[n].State, "proposed": list[n].Made, "proved": list[n].ProvedAt})
+		authorised = append(authorised, map[string]any{"reference": list[n].Doc.Ref, "text": list[n].Doc.Text, "state": stateWords[list[n].State], "proposed": moment(list[n].Made), "proved": moment(list[n].ProvedAt)})
 	}
-	out["keys"], out["instructions"], out["choices"] = keys, authorised, o.chosen
+	out["keys"], out["instructions"], out["choices"] = keys, authorised, choices(o.chosen)
 	b, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {
 		return err
 	}
 	web.ServeFile(w, "my-data.json", b)
 	return nil
+}
+
+// moment is a time for the file; never is null.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func choices(list []consent.Consent) (out []map[string]any) {
+	for _, c := range list {
+		out = append(out, map[string]any{"gave_up": c.Scope, "wording_version": c.Wording, "wording_sha256": c.Sum, "channel": c.Channel, "factor": c.Factor, "key": c.Fingerprint,
+			"given": moment(c.Given), "counts_from": moment(c.Starts), "until": moment(c.Expires), "asked_again": moment(c.Asked), "ended": moment(c.Ended), "how_it_ended": c.How})
+	}
+	return out
 }

@@ -88,6 +88,26 @@ func (s *Site) myMessage(w http.ResponseWriter, r *http.Request) error {
 	return s.letterPage(w, r, http.StatusOK, o, "", nil)
 }
 
+// myMessageAgain serves GET /my/messages/{id}: a page that was shown and is loaded
+// again. What was never opened needs the button.
+func (s *Site) myMessageAgain(w http.ResponseWriter, r *http.Request) error {
+	o, done, err := s.protected(w, r)
+	if done {
+		return err
+	}
+	ctx := r.Context()
+	var i *portal.Item
+	err = s.DB.View(ctx, func(tx *db.Tx) error { i, err = portal.Get(ctx, tx, portal.ID(r.PathValue("id"))); return err })
+	if err == nil && (i.Contact != o.contact.ID || i.Released.IsZero()) || fail.Is(err, fail.NotFound) {
+		http.Redirect(w, r, "/my/messages", http.StatusSeeOther)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.letterPage(w, r, http.StatusOK, o, "", nil)
+}
+
 func (s *Site) letterPage(w http.ResponseWriter, r *http.Request, status int, o *owner, reply string, errs web.Errors) error {
 	l, err := s.letter(r, o)
 	if err != nil {

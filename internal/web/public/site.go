@@ -84,6 +84,8 @@ func (s *Site) place() map[string]web.Handler {
 	return map[string]web.Handler{
 		"GET /address/{token}":                    s.address,
 		"POST /address/{token}":                   s.address,
+		"POST /my/authorised/{id}/call-me":        s.callMe,
+		"GET /my/messages/{id}":                   s.myMessageAgain,
 		"GET /stop/{token}":                       s.stop,
 		"POST /stop/{token}":                      s.stop,
 		"GET /my":                                 s.my,
