@@ -67,6 +67,7 @@ var waysToMove = map[string]string{
 	"POST /desk/cases/{id}/deliveries/{delivery}/code": "a call to the number on file",
 	"POST /desk/contacts/{id}/addresses":               "every address that was there before is told; the one we write to stays",
 	"POST /desk/contacts/{id}/phones":                  "only the first; every address is told",
+	"POST /desk/contacts/{id}/phones/{phone}/show":     "changes nothing: the number on file to who may call it, paced like a code, and recorded",
 	"POST /desk/contacts/{id}/keys":                    "counts for nothing until it is compared",
 	"POST /desk/contacts/{id}/keys/{key}/verify":       "an instruction, of who holds nothing that proves more, attested by who compared out of band; every address gets a link that takes it away; risky uses wait 72 hours",
 	"POST /desk/contacts/{id}/keys/{key}/reject":       "takes authority away; every address is told, and what is needed does not fall for 30 days",

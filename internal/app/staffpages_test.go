@@ -97,3 +97,66 @@ func TestErrorPagesLeadToWhereTheRoleStarts(t *testing.T) {
 		}
 	}
 }
+
+// TestNumberIsShownToWhoCallsIt: on request, once, with a trace, and not without
+// end; the page itself shows its last digits only.
+func TestNumberIsShownToWhoCallsIt(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		_, c := p.waiting("canary-content")
+		path := "/desk/contacts/" + string(c.Contact)
+		id := p.one(`SELECT id FROM contact_phones WHERE contact_id = $1`, c.Contact)
+		const number = "0171 5550142"
+		shown := func() int64 { return p.count(`SELECT COUNT(*) FROM audit WHERE act = 'phone.shown'`) }
+		page := p.do("agent", "GET", path, nil).Body.String()
+		if strings.Contains(page, number) || !strings.Contains(page, path+"/phones/"+id+"/show") {
+			t.Errorf("the number stands on the page, or there is no way to it: %s", page)
+		}
+		if w := p.do("agent", "POST", path+"/phones/"+id+"/show", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), number) || shown() != 1 {
+			t.Errorf("%d, %d entries: %s", w.Code, shown(), w.Body)
+		}
+		if page := p.do("agent", "GET", path, nil).Body.String(); strings.Contains(page, number) || !strings.Contains(page, "Telephone number shown, by agent") {
+			t.Errorf("it is shown twice, or the history does not tell: %s", page)
+		}
+		if w := p.do("agent", "POST", path+"/place-code", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), number) {
+			t.Errorf("who reads the code out does not see the number: %d", w.Code)
+		}
+		other := p.d.contacts.New("Nora", "nora@kestrel.example", "staff", p.d.db.Now())
+		p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.contacts.Add(ctx, tx, other) })
+		for _, no := range []struct {
+			who, path string
+			want      int
+		}{{"admin", path + "/phones/" + id + "/show", http.StatusForbidden}, {"triager", path + "/phones/made-up/show", http.StatusNotFound}, {"triager", "/desk/contacts/" + string(other.ID) + "/phones/" + id + "/show", http.StatusNotFound}} {
+			if w := p.do(no.who, "POST", no.path, nil); w.Code != no.want || strings.Contains(w.Body.String(), number) {
+				t.Errorf("%s at %s: %d", no.who, no.path, w.Code)
+			}
+		}
+		before := shown()
+		for range 30 {
+			p.do("agent", "POST", path+"/phones/"+id+"/show", nil)
+		}
+		if n := shown() - before; n > 18 {
+			t.Errorf("%d numbers within the hour", n)
+		}
+		if w := p.do("agent", "POST", path+"/phones/"+id+"/show", nil); w.Code != http.StatusTooManyRequests || strings.Contains(w.Body.String(), number) {
+			t.Errorf("one too many: %d", w.Code)
+		}
+	})
+}
+
+// TestSecondNumberIsProposed: the page offers no form that cannot succeed.
+func TestSecondNumberIsProposed(t *testing.T) {
+	p := openPages(t, "")
+	_, c := p.waiting("canary-content")
+	page := p.do("agent", "GET", "/desk/contacts/"+string(c.Contact), nil).Body.String()
+	if strings.Contains(page, `name="phone"`) || !strings.Contains(page, "/desk/cases/"+string(c.ID)+"/propose?type=phone") {
+		t.Errorf("with a number on file: %s", page)
+	}
+	if w := p.do("agent", "GET", "/desk/cases/"+string(c.ID)+"/propose?type=phone", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Another telephone number</h1>") {
+		t.Errorf("the link leads to: %d %s", w.Code, w.Body)
+	}
+	n := p.d.contacts.New("Nora", "nora@kestrel.example", "staff", p.d.db.Now())
+	p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.contacts.Add(ctx, tx, n) })
+	if page := p.do("agent", "GET", "/desk/contacts/"+string(n.ID), nil).Body.String(); !strings.Contains(page, `name="phone"`) || strings.Contains(page, "/show") {
+		t.Errorf("without one: %s", page)
+	}
+}

@@ -15,7 +15,7 @@ func authoriseFixtures() []fixture {
 	d := desk.Templates
 	call := authorisationPage("proposed")
 	call.MayCall, call.MayCancel = true, true
-	call.Code = &desk.AccessCode{Code: "4821 0937", Who: "Ada Brandt", Phone: "•• 42", Until: at(.2), Tries: 5}
+	call.Code = &desk.AccessCode{Code: "4821 0937", Who: "Ada Brandt", Phone: "+44 555 0142", Until: at(.2), Tries: 5}
 	call.Errors = web.Errors{{Field: "code", Text: "That did not prove it. Nothing was changed."}}
 	decide := authorisationPage("proved")
 	decide.Words, decide.MayApprove, decide.MayRefuse, decide.Proof, decide.Attested, decide.Proved, decide.Approvers = "Proved, waits for approval", true, true, "a call-back code", "Noor Bakker", at(-.1), []string{"Noor Bakker"}

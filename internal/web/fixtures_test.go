@@ -177,7 +177,7 @@ func deskFixtures() []fixture {
 	framed.Messages = []desk.Message{unsignedMessage()}
 	framed.Messages[0].Framed = true
 	framed.Compose = desk.Composer{Case: "3", Note: true, Text: "Called her, no answer."}
-	framed.Code = &desk.AccessCode{Code: "4071 8836", Who: "Emre Yıldız", Phone: "•• 42", Until: at(.16), Tries: 5}
+	framed.Code = &desk.AccessCode{Code: "4071 8836", Who: "Emre Yıldız", Phone: "+44 555 0142", Until: at(.16), Tries: 5}
 	framed.Errors = web.Errors{{Field: "text", Text: "Write the note before you keep it"}}
 	peek := desk.InboxPage{Staff: staff("inbox", "open"), View: "open", Total: 41, Unread: 6, Rows: rows(), Older: "/desk/inbox/open?after=x",
 		Peek: &desk.Peek{ID: "3", Ref: "NS-4711-K", Subject: "New address from 1 December", Who: "Ada Brandt", Sensitive: true, Message: unsignedMessage(), Protection: encrypted}}
@@ -207,12 +207,15 @@ func contactFixtures() []fixture {
 	d := desk.Templates
 	bad := staff("contacts", "")
 	bad.Errors = web.Errors{{Field: "address", Text: "Write one mail address, like name@house.example"}, {Field: "key", Text: "This is not an OpenPGP public key"}}
+	refused := staff("contacts", "")
+	refused.Errors = web.Errors{{Field: "phone", Text: "A number is on file already; another takes its place only by an instruction of theirs, proposed from a case."}}
 	done := staff("contacts", "")
 	done.Done = &web.Notice{Class: "good", Icon: "key", Title: "The key was added.", Text: "It counts after you compare it."}
 	return []fixture{
 		{"contacts", d, "contacts", desk.ContactsPage{Staff: staff("contacts", ""), Rows: contactRows(), Older: "/desk/contacts?after=x"}},
 		{"contacts-none", d, "contacts", desk.ContactsPage{Staff: staff("contacts", ""), Query: "Nobody"}},
-		{"contact", d, "contact", desk.ContactPage{Staff: done, Card: *card(), Code: &desk.AccessCode{Code: "4071 8836", Who: "Ada Brandt", Phone: "•• 42", Until: at(.16), Tries: 5}}},
+		{"contact", d, "contact", desk.ContactPage{Staff: done, Card: *card(), MayCall: true, Propose: "3", Code: &desk.AccessCode{Code: "4071 8836", Who: "Ada Brandt", Phone: "+44 555 0142", Until: at(.16), Tries: 5}}},
+		{"contact-number", d, "contact", desk.ContactPage{Staff: refused, Card: *card(), MayCall: true, Number: &desk.ShownNumber{Who: "Ada Brandt", Number: "+44 555 0142"}}},
 		{"new-contact", d, "new-contact", desk.NewContactPage{Staff: bad, ContactDraft: desk.ContactDraft{Name: "Lena Brandt", Address: "lena@", Key: "nonsense"}}},
 	}
 }

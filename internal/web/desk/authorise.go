@@ -213,7 +213,7 @@ func (d *Desk) readOut(w http.ResponseWriter, r *http.Request, me *visitor) erro
 	shown := ""
 	for _, ph := range who.Phones {
 		if ph.ID == r.FormValue("phone") {
-			shown = ph.Last()
+			shown = ph.Number
 		}
 	}
 	clock := d.clock()
@@ -263,13 +263,24 @@ func (d *Desk) propose(w http.ResponseWriter, r *http.Request, me *visitor) erro
 	status := http.StatusOK
 	if t != nil {
 		values, quote := t.Suggest(text)
-		if p.Quote == "" {
+		if p.Quote == "" && r.Method == http.MethodGet {
 			p.Quote = quote
 		}
 		wrong := map[string]string{}
 		if r.Method == http.MethodPost {
 			for _, f := range t.Fields {
 				values[f.Name] = r.FormValue(f.Name)
+			}
+			if text == "" {
+				p.Message, p.Quote = "", "" // no message of this case
+			}
+			if !strings.Contains(spaced(text), spaced(p.Quote)) {
+				p.Errors = append(p.Errors, web.FieldError{Field: "quote", Text: "These words do not stand in the message. Copy them from it, or leave the field empty."})
+				p.Quote = ""
+			}
+			if len(p.Errors) > 0 {
+				p.fill(t, values, wrong)
+				return web.RenderStatus(w, r, http.StatusUnprocessableEntity, Templates, "propose", p)
 			}
 			i, bad, err := d.auth.Propose(ctx, &authorise.Proposal{Contact: contacts.ID(r.FormValue("contact")), Type: t.ID, Values: values, Key: []byte(values["key"]), Case: cases.ID(p.Case),
 				Message: cases.MessageID(p.Message), Quote: p.Quote, Proposer: "staff:" + me.ID()})
@@ -284,15 +295,23 @@ func (d *Desk) propose(w http.ResponseWriter, r *http.Request, me *visitor) erro
 			}
 			status, wrong = http.StatusUnprocessableEntity, bad
 		}
-		p.Title = t.Title
-		for _, f := range t.Fields {
-			p.Fields = append(p.Fields, ProposeField{f.Name, f.Label, values[f.Name], wrong[f.Name], f.Choices, f.Kind == instructions.Key})
-			if e := wrong[f.Name]; e != "" {
-				p.Errors = append(p.Errors, web.FieldError{Field: f.Name, Text: f.Label + ": " + e + "."})
-			}
-		}
+		p.fill(t, values, wrong)
 	}
 	return web.RenderStatus(w, r, status, Templates, "propose", p)
+}
+
+// spaced is a text with single spaces, for comparing words.
+func spaced(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// fill puts the kind's fields into the form.
+func (p *ProposePage) fill(t *instructions.Type, values, wrong map[string]string) {
+	p.Title = t.Title
+	for _, f := range t.Fields {
+		p.Fields = append(p.Fields, ProposeField{f.Name, f.Label, values[f.Name], wrong[f.Name], f.Choices, f.Kind == instructions.Key})
+		if e := wrong[f.Name]; e != "" {
+			p.Errors = append(p.Errors, web.FieldError{Field: f.Name, Text: f.Label + ": " + e + "."})
+		}
+	}
 }
 
 // proposing reads the case, its people, the message and the type for the form.
@@ -379,5 +398,5 @@ func (d *Desk) placeCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 		return err
 	}
 	clock := d.clock()
-	return d.contactPage(w, r, me, http.StatusOK, &AccessCode{Code: code, Who: c.Title(), Phone: c.Phones[0].Last(), Until: clock.When(clock.Now.Add(portal.CodeLife)), Tries: portal.MaxTries}, ContactDraft{}, nil)
+	return d.contactPage(w, r, me, http.StatusOK, &ContactPage{Code: &AccessCode{Code: code, Who: c.Title(), Phone: c.Phones[0].Number, Until: clock.When(clock.Now.Add(portal.CodeLife)), Tries: portal.MaxTries}})
 }

@@ -96,7 +96,7 @@ type Step struct {
 type AccessCode struct {
 	Code  string
 	Who   string
-	Phone string // "•• 42"
+	Phone string // whole: it must be called right now
 	Until web.When
 	Tries int
 }

@@ -21,10 +21,16 @@ type ContactRow struct {
 // ContactPage is "contact".
 type ContactPage struct {
 	web.Staff
-	Card  ContactCard
-	Code  *AccessCode
-	Draft ContactDraft // what was typed, if the form came back
+	Card    ContactCard
+	Code    *AccessCode
+	Number  *ShownNumber
+	MayCall bool         // this person may see a number, and give codes
+	Propose string       // a case in which another number can be proposed; may be empty
+	Draft   ContactDraft // what was typed, if the form came back
 }
+
+// ShownNumber is a whole number, shown on the answer to the request for it.
+type ShownNumber struct{ Who, Number string }
 
 // ContactDraft keeps the input of a form with an error.
 type ContactDraft struct{ Name, Address, Phone, Key string }

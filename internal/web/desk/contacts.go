@@ -14,6 +14,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/outbox"
 	"postern/internal/pgp"
+	"postern/internal/staff"
 	"postern/internal/web"
 )
 
@@ -80,12 +81,15 @@ func (d *Desk) showContact(w http.ResponseWriter, r *http.Request, me *visitor) 
 }
 
 func (d *Desk) renderContact(w http.ResponseWriter, r *http.Request, me *visitor, status int, draft ContactDraft, errs web.Errors) error {
-	return d.contactPage(w, r, me, status, nil, draft, errs)
+	p := &ContactPage{Draft: draft}
+	p.Errors = errs
+	return d.contactPage(w, r, me, status, p)
 }
 
-func (d *Desk) contactPage(w http.ResponseWriter, r *http.Request, me *visitor, status int, code *AccessCode, draft ContactDraft, errs web.Errors) error {
-	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
-	p := ContactPage{Staff: d.chrome(me, "contacts"), Code: code, Draft: draft}
+// contactPage fills a page that may already hold what is shown once.
+func (d *Desk) contactPage(w http.ResponseWriter, r *http.Request, me *visitor, status int, p *ContactPage) error {
+	ctx, id, errs := r.Context(), contacts.ID(r.PathValue("id")), p.Errors
+	p.Staff, p.MayCall = d.chrome(me, "contacts"), me.May(staff.CodesIssue)
 	p.Errors = errs
 	err := d.db.View(ctx, func(tx *db.Tx) error {
 		c, err := d.book.Get(ctx, tx, id)
@@ -113,13 +117,18 @@ func (d *Desk) contactPage(w http.ResponseWriter, r *http.Request, me *visitor, 
 				return err
 			}
 			p.Card.Cases = d.rows(p.Clock, list)
+			for _, c := range list {
+				if p.Propose == "" && c.State != cases.Closed {
+					p.Propose = string(c.ID)
+				}
+			}
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
 	})
 	if err != nil {
 		return err
 	}
-	return web.RenderStatus(w, r, status, Templates, "contact", p)
+	return web.RenderStatus(w, r, status, Templates, "contact", *p)
 }
 
 // card puts a contact into words.
@@ -342,6 +351,33 @@ func (d *Desk) firstPhone(ctx context.Context, tx *db.Tx, c *contacts.Contact, n
 		return fail.New(fail.Conflict, "a number is on file already; another takes its place only by an instruction of theirs, proposed from a case")
 	}
 	return d.book.AddPhone(ctx, tx, c.ID, number, "staff", me.ID())
+}
+
+// showPhone serves POST /desk/contacts/{id}/phones/{phone}/show: the whole number,
+// for the call, on the answer to this one request and nowhere else.
+func (d *Desk) showPhone(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id := r.Context(), contacts.ID(r.PathValue("id"))
+	if err := d.pace(ctx, me); err != nil {
+		return err
+	}
+	p := &ContactPage{}
+	err := d.db.Update(ctx, func(tx *db.Tx) error {
+		c, err := d.book.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, ph := range c.Phones {
+			if ph.ID == r.PathValue("phone") {
+				p.Number = &ShownNumber{Who: c.Title(), Number: ph.Number}
+				return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(me.ID()), Act: "phone.shown", About: string(id), Detail: "the one that ends in " + ph.Last()})
+			}
+		}
+		return fail.New(fail.NotFound, "this number is not on file")
+	})
+	if err != nil {
+		return err
+	}
+	return d.contactPage(w, r, me, http.StatusOK, p)
 }
 
 // onContact runs one change on a contact; what is wrong with the input comes

@@ -60,7 +60,7 @@ func (d *Desk) issueCode(w http.ResponseWriter, r *http.Request, me *visitor) er
 		return err
 	}
 	clock := d.clock()
-	return d.renderCase(w, r, me, http.StatusOK, caseExtra{code: &AccessCode{Code: code, Who: c.Title(), Phone: c.Phones[0].Last(),
+	return d.renderCase(w, r, me, http.StatusOK, caseExtra{code: &AccessCode{Code: code, Who: c.Title(), Phone: c.Phones[0].Number,
 		Until: clock.When(clock.Now.Add(portal.CodeLife)), Tries: int(portal.MaxTries - item.Tries)}})
 }
 

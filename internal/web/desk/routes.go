@@ -128,6 +128,7 @@ func (d *Desk) routes() []route {
 		{"POST /desk/contacts/{id}/name", staff.ContactsEdit, d.rename},
 		{"POST /desk/contacts/{id}/addresses", staff.ContactsEdit, d.addAddress},
 		{"POST /desk/contacts/{id}/phones", staff.ContactsEdit, d.addPhone},
+		{"POST /desk/contacts/{id}/phones/{phone}/show", staff.CodesIssue, d.showPhone},
 		{"POST /desk/contacts/{id}/keys", staff.ContactsEdit, d.addKey},
 		{"POST /desk/contacts/{id}/keys/{key}/verify", staff.KeysVerify, d.verifyKey},
 		{"POST /desk/contacts/{id}/keys/{key}/reject", staff.KeysVerify, d.rejectKey},
