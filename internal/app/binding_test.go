@@ -13,6 +13,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/instructions"
@@ -305,4 +306,36 @@ func (p *pages) staffID(who string) (id string) {
 		return err
 	})
 	return id
+}
+
+// TestAProposalQuotesItsMessage: its words, of this case, or none.
+func TestAProposalQuotesItsMessage(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		_, c := p.waiting("canary")
+		m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.In, Door: "mail", Contact: c.Contact, At: p.d.db.Now(), Doc: cases.Doc{Text: "Please send mail to\nElm Street 4, 4418 Westhaven from now on."}}
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			key, err := p.d.vault.Get(ctx, tx, c.KeyID)
+			if err != nil {
+				return err
+			}
+			parts, err := cases.Seal(m, key)
+			if err != nil {
+				return err
+			}
+			return cases.AddMessage(ctx, tx, m, parts)
+		})
+		form := url.Values{"message": {string(m.ID)}, "type": {"postal-address"}, "contact": {string(c.Contact)}, "street": {"Elm Street 4"}, "town": {"4418 Westhaven"}}
+		for quote, want := range map[string]int{"Elm Street 4,  4418 Westhaven": http.StatusSeeOther, "": http.StatusSeeOther, "She said so on the telephone": http.StatusUnprocessableEntity} {
+			form.Set("quote", quote)
+			if w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/propose", form); w.Code != want {
+				p.Errorf("%q: %d", quote, w.Code)
+			}
+		}
+		form.Set("message", "of-another-case")
+		form.Set("quote", "made up")
+		w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/propose", form)
+		if w.Code != http.StatusSeeOther || strings.Contains(p.do("agent", "GET", w.Header().Get("Location"), nil).Body.String(), "made up") {
+			p.Errorf("words of no message stand with it: %d", w.Code)
+		}
+	})
 }

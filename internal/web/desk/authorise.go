@@ -274,7 +274,7 @@ func (d *Desk) propose(w http.ResponseWriter, r *http.Request, me *visitor) erro
 			if text == "" {
 				p.Message, p.Quote = "", "" // no message of this case
 			}
-			if !strings.Contains(spaced(text), spaced(p.Quote)) {
+			if !quoted(text, p.Quote) {
 				p.Errors = append(p.Errors, web.FieldError{Field: "quote", Text: "These words do not stand in the message. Copy them from it, or leave the field empty."})
 				p.Quote = ""
 			}
@@ -300,8 +300,16 @@ func (d *Desk) propose(w http.ResponseWriter, r *http.Request, me *visitor) erro
 	return web.RenderStatus(w, r, status, Templates, "propose", p)
 }
 
-// spaced is a text with single spaces, for comparing words.
-func spaced(s string) string { return strings.Join(strings.Fields(s), " ") }
+// quoted reports whether each line of the quote stands in the text, spaces aside.
+func quoted(text, quote string) bool {
+	spaced := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	for l := range strings.Lines(quote) {
+		if !strings.Contains(spaced(text), spaced(l)) {
+			return false
+		}
+	}
+	return true
+}
 
 // fill puts the kind's fields into the form.
 func (p *ProposePage) fill(t *instructions.Type, values, wrong map[string]string) {
