@@ -27,10 +27,10 @@ func TestContactsListSaysHowItStands(t *testing.T) {
 		for _, path := range []string{"/desk/contacts", "/desk/contacts?q=Emre", "/desk/search?q=Emre"} {
 			page := p.do("agent", "GET", path, nil).Body.String()
 			if !strings.Contains(page, "2 open, 1 waiting for them") {
-				t.Errorf("%s does not say how it stands: %s", path, page)
+				p.Errorf("%s does not say how it stands: %s", path, page)
 			}
 			if got := strings.Count(page, "None open"); path == "/desk/contacts" && got != 1 {
-				t.Errorf("%s: %d people without a case, want Nora alone", path, got)
+				p.Errorf("%s: %d people without a case, want Nora alone", path, got)
 			}
 		}
 	})
@@ -51,30 +51,30 @@ func TestLinkLeadsToAWayIn(t *testing.T) {
 		}
 		path := link()
 		if page := p.do("", "GET", path, nil).Body.String(); !strings.Contains(page, "Next you set up a passkey") {
-			t.Errorf("the link does not say what comes next: %s", page)
+			p.Errorf("the link does not say what comes next: %s", page)
 		}
 		if w := p.do("", "POST", path, nil); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/desk/account" {
-			t.Errorf("without a way in: %d to %s", w.Code, w.Header().Get("Location"))
+			p.Errorf("without a way in: %d to %s", w.Code, w.Header().Get("Location"))
 		}
 		if page := p.do("agent", "GET", "/desk/account", nil).Body.String(); !strings.Contains(page, "your way in is lost when this session ends") {
-			t.Errorf("the account does not warn: %s", page)
+			p.Errorf("the account does not warn: %s", page)
 		}
 		setup, err := p.d.staff.SetPassword(p.Context(), &staff.Person{ID: id, Name: "agent", Email: "agent@northmere.example"}, "four quiet herons at dusk", "Northmere")
 		if err != nil {
-			t.Fatal(err)
+			p.Fatal(err)
 		}
 		p.must(func(ctx context.Context, tx *db.Tx) error {
 			return p.d.staff.ConfirmTOTP(ctx, tx, id, p.now(setup.Secret))
 		})
 		path = link()
 		if page := p.do("", "GET", path, nil).Body.String(); strings.Contains(page, "Next you set up") {
-			t.Error("the link promises what does not come")
+			p.Error("the link promises what does not come")
 		}
 		if w := p.do("", "POST", path, nil); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/desk" {
-			t.Errorf("with a password: %d to %s", w.Code, w.Header().Get("Location"))
+			p.Errorf("with a password: %d to %s", w.Code, w.Header().Get("Location"))
 		}
 		if page := p.do("agent", "GET", "/desk/account", nil).Body.String(); strings.Contains(page, "your way in is lost") {
-			t.Error("the account warns of nothing")
+			p.Error("the account warns of nothing")
 		}
 	})
 }
@@ -89,11 +89,11 @@ func TestErrorPagesLeadToWhereTheRoleStarts(t *testing.T) {
 			}
 			page := p.do(who, "GET", path, nil).Body.String()
 			if !strings.Contains(page, `class="btn" href="/desk"`) || strings.Contains(page, `href="/desk/inbox"`) {
-				t.Errorf("%s at %s: %s", who, path, page)
+				p.Errorf("%s at %s: %s", who, path, page)
 			}
 		}
 		if got := p.do(who, "GET", "/desk", nil).Header().Get("Location"); got != start {
-			t.Errorf("%s starts at %s", who, got)
+			p.Errorf("%s starts at %s", who, got)
 		}
 	}
 }
@@ -109,16 +109,16 @@ func TestNumberIsShownToWhoCallsIt(t *testing.T) {
 		shown := func() int64 { return p.count(`SELECT COUNT(*) FROM audit WHERE act = 'phone.shown'`) }
 		page := p.do("agent", "GET", path, nil).Body.String()
 		if strings.Contains(page, number) || !strings.Contains(page, path+"/phones/"+id+"/show") {
-			t.Errorf("the number stands on the page, or there is no way to it: %s", page)
+			p.Errorf("the number stands on the page, or there is no way to it: %s", page)
 		}
 		if w := p.do("agent", "POST", path+"/phones/"+id+"/show", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), number) || shown() != 1 {
-			t.Errorf("%d, %d entries: %s", w.Code, shown(), w.Body)
+			p.Errorf("%d, %d entries: %s", w.Code, shown(), w.Body)
 		}
 		if page := p.do("agent", "GET", path, nil).Body.String(); strings.Contains(page, number) || !strings.Contains(page, "Telephone number shown, by agent") {
-			t.Errorf("it is shown twice, or the history does not tell: %s", page)
+			p.Errorf("it is shown twice, or the history does not tell: %s", page)
 		}
 		if w := p.do("agent", "POST", path+"/place-code", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), number) {
-			t.Errorf("who reads the code out does not see the number: %d", w.Code)
+			p.Errorf("who reads the code out does not see the number: %d", w.Code)
 		}
 		other := p.d.contacts.New("Nora", "nora@kestrel.example", "staff", p.d.db.Now())
 		p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.contacts.Add(ctx, tx, other) })
@@ -127,7 +127,7 @@ func TestNumberIsShownToWhoCallsIt(t *testing.T) {
 			want      int
 		}{{"admin", path + "/phones/" + id + "/show", http.StatusForbidden}, {"triager", path + "/phones/made-up/show", http.StatusNotFound}, {"triager", "/desk/contacts/" + string(other.ID) + "/phones/" + id + "/show", http.StatusNotFound}} {
 			if w := p.do(no.who, "POST", no.path, nil); w.Code != no.want || strings.Contains(w.Body.String(), number) {
-				t.Errorf("%s at %s: %d", no.who, no.path, w.Code)
+				p.Errorf("%s at %s: %d", no.who, no.path, w.Code)
 			}
 		}
 		before := shown()
@@ -135,10 +135,10 @@ func TestNumberIsShownToWhoCallsIt(t *testing.T) {
 			p.do("agent", "POST", path+"/phones/"+id+"/show", nil)
 		}
 		if n := shown() - before; n > 18 {
-			t.Errorf("%d numbers within the hour", n)
+			p.Errorf("%d numbers within the hour", n)
 		}
 		if w := p.do("agent", "POST", path+"/phones/"+id+"/show", nil); w.Code != http.StatusTooManyRequests || strings.Contains(w.Body.String(), number) {
-			t.Errorf("one too many: %d", w.Code)
+			p.Errorf("one too many: %d", w.Code)
 		}
 	})
 }
@@ -149,14 +149,14 @@ func TestSecondNumberIsProposed(t *testing.T) {
 	_, c := p.waiting("canary-content")
 	page := p.do("agent", "GET", "/desk/contacts/"+string(c.Contact), nil).Body.String()
 	if strings.Contains(page, `name="phone"`) || !strings.Contains(page, "/desk/cases/"+string(c.ID)+"/propose?type=phone") {
-		t.Errorf("with a number on file: %s", page)
+		p.Errorf("with a number on file: %s", page)
 	}
 	if w := p.do("agent", "GET", "/desk/cases/"+string(c.ID)+"/propose?type=phone", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Another telephone number</h1>") {
-		t.Errorf("the link leads to: %d %s", w.Code, w.Body)
+		p.Errorf("the link leads to: %d %s", w.Code, w.Body)
 	}
 	n := p.d.contacts.New("Nora", "nora@kestrel.example", "staff", p.d.db.Now())
 	p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.contacts.Add(ctx, tx, n) })
 	if page := p.do("agent", "GET", "/desk/contacts/"+string(n.ID), nil).Body.String(); !strings.Contains(page, `name="phone"`) || strings.Contains(page, "/show") {
-		t.Errorf("without one: %s", page)
+		p.Errorf("without one: %s", page)
 	}
 }

@@ -26,20 +26,20 @@ func TestKindOfInstructionKeepsWhatWasTyped(t *testing.T) {
 		w := p.do("admin", "POST", "/desk/types/new", form)
 		page := w.Body.String()
 		if w.Code != http.StatusUnprocessableEntity {
-			t.Fatalf("%d", w.Code)
+			p.Fatalf("%d", w.Code)
 		}
 		for _, field := range []string{"id", "title", "signer", "people", "expiry", "cooling", "fields", "raise"} {
 			if !strings.Contains(page, `href="#`+field+`"`) || !strings.Contains(page, `id="`+field+`-e"`) {
-				t.Errorf("%s: nothing is said of it", field)
+				p.Errorf("%s: nothing is said of it", field)
 			}
 		}
 		for _, typed := range []string{`value="New Payee"`, `value="9"`, `value="abc"`, `value="-1"`, "payee | Payee | nome</textarea>", "amount is large</textarea>", `<option value="call" selected>`} {
 			if !strings.Contains(page, typed) {
-				t.Errorf("%s was lost", typed)
+				p.Errorf("%s was lost", typed)
 			}
 		}
 		if strings.Contains(page, `name="risky" value="1" checked`) || strings.Contains(page, `href="#level"`) {
-			t.Error("a tick that was taken away is back, or what is right is blamed")
+			p.Error("a tick that was taken away is back, or what is right is blamed")
 		}
 	})
 }

@@ -38,6 +38,16 @@ func (e *Endpoint) Host() string {
 	return u.Host
 }
 
+// Address is the host and the path, which tell two endpoints on one host apart; what
+// follows them may be a token and is left out.
+func (e *Endpoint) Address() string {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host + u.Path
+}
+
 const endpointColumns = `id, url, events, secret, old_secret, old_until, enabled, why, made_by, made_at`
 
 func (h *Hooks) scanEndpoint(e *Endpoint, row func(...any) error) error {

@@ -38,9 +38,11 @@ func authoriseFixtures() []fixture {
 	fresh.People, fresh.Expiry, fresh.Fields = "9", "abc", "payee | Payee | nome"
 	fresh.Errors = web.Errors{{Field: "title", Text: "Give it a title of at most 80 characters."}, {Field: "signer", Text: "Of who has a checked key or a passkey, ask for as much as of others, or for more."}, {Field: "people", Text: "Write how many people approve it: 0, 1, 2 or 3."},
 		{Field: "expiry", Text: "Write for how many hours it is open: a whole number, from 1 to 2160."}, {Field: "fields", Text: "Field \"payee\": there is no kind \"nome\"."}, {Field: "raise", Text: "Write a rule for more as: amount > 1000.00 EUR | passkey | 1."}}
-	hooked := desk.WebhooksPage{Staff: staff("webhooks", ""), Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", URL: "core", Events: []desk.Option{{ID: "instruction.approved", Name: "instruction.approved", On: true}, {ID: "message.sent", Name: "message.sent"}},
-		Rows: []desk.WebhookRow{{ID: "h1", Host: "core.northmere.example", Events: "instruction.approved", Enabled: true, Made: at(-90), Calls: []desk.CallRow{{ID: "d1", Event: "instruction.due", State: "failed", Reason: "it answered 500", Tries: 10, At: at(-2), Again: true}, {ID: "d2", Event: "instruction.approved", State: "sent", Tries: 1, At: at(-3)}}},
-			{ID: "h2", Host: "old.northmere.example", Events: "message.sent", Why: "It answered that it is gone.", Made: at(-900)}}}
+	hooked := desk.WebhooksPage{Staff: staff("webhooks", ""), Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", SecretOf: "core.northmere.example/postern/payments", URL: "core", Events: []desk.Option{{ID: "instruction.approved", Name: "instruction.approved", On: true}, {ID: "message.sent", Name: "message.sent"}},
+		Rows: []desk.WebhookRow{{ID: "h1", Address: "core.northmere.example/postern/payments", Events: "instruction.approved", Enabled: true, Made: at(-90), Calls: []desk.CallRow{{ID: "d1", Event: "instruction.due", State: "failed", Reason: "it answered 500", Tries: 10, At: at(-2), Again: true}, {ID: "d2", Event: "instruction.approved", State: "sent", Tries: 1, At: at(-3)}}},
+			{ID: "h2", Address: "old.northmere.example/", Events: "message.sent", Why: "It answered that it is gone.", Made: at(-900)}}}
+	asked := desk.WebhooksPage{Staff: staff("webhooks", ""), Rows: hooked.Rows, Events: hooked.Events}
+	asked.Errors = web.Errors{{Field: "rotate-h1", Text: "This webhook has got a new secret already, and it was shown then; tick again if you need another."}, {Field: "remove-h2", Text: "Tick that you mean it."}}
 	return []fixture{
 		{"authorisations", d, "authorisations", desk.AuthorisationsPage{Staff: staff("authorisations", ""), Waiting: rows, Ended: rows}},
 		{"authorisations-none", d, "authorisations", desk.AuthorisationsPage{Staff: staff("authorisations", "")}},
@@ -55,6 +57,7 @@ func authoriseFixtures() []fixture {
 		{"type", d, "type", kind},
 		{"type-new", d, "type", fresh},
 		{"webhooks", d, "webhooks", hooked},
+		{"webhooks-asked", d, "webhooks", asked},
 		{"webhooks-none", d, "webhooks", desk.WebhooksPage{Staff: staff("webhooks", ""), Events: []desk.Option{{ID: "message.sent", Name: "message.sent"}}}},
 	}
 }

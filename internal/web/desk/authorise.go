@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -223,7 +224,11 @@ func (d *Desk) readOut(w http.ResponseWriter, r *http.Request, me *visitor) erro
 // heard serves POST /desk/authorisations/{id}/heard: the code the customer read out.
 func (d *Desk) heard(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return d.onAuthorisation(w, r, me, "code", func(ctx context.Context, id instructions.ID) error {
-		return d.auth.Heard(ctx, me.ID(), id, r.FormValue("phone"), r.FormValue("code"))
+		err := d.auth.Heard(ctx, me.ID(), id, r.FormValue("phone"), r.FormValue("code"))
+		if errors.Is(err, instructions.ErrRefused()) { // its words are for the customer
+			return fail.New(fail.Denied, "that did not prove it, and nothing was changed. Ask them to read the code to you again, or begin anew with another")
+		}
+		return err
 	})
 }
 

@@ -137,14 +137,14 @@ func (d *Desk) card(clock web.Clock, c *contacts.Contact, passkeys int) *Contact
 	if c.Signed > 0 {
 		card.Signs = "Signed " + times(c.Signed)
 		if c.Unsigned > 0 {
-			card.Signs += "; the last " + times(c.Unsigned) + " were not signed"
+			card.Signs += "; the latest " + theyWere(c.Unsigned) + " not signed"
 		}
 	}
 	for _, a := range c.Addresses {
-		card.Addresses = append(card.Addresses, Address{a.Address, originWords(a.Source)})
+		card.Addresses = append(card.Addresses, Address{a.Address, upperFirst(originWords(a.Source))})
 	}
 	for _, p := range c.Phones {
-		card.Phones = append(card.Phones, Phone{p.ID, p.Last(), originWords(p.Source) + ", " + clock.When(p.Made).Inside()})
+		card.Phones = append(card.Phones, Phone{p.ID, p.Last(), upperFirst(originWords(p.Source)) + ", " + clock.When(p.Made).Inside()})
 	}
 	use, _ := c.VerifiedKey(clock.Now)
 	for i := range c.Keys {
@@ -181,7 +181,7 @@ func givenUp(clock web.Clock, chosen []consent.Consent) (out []GivenUp) {
 
 func keyView(clock web.Clock, k *contacts.Key, use *contacts.Key) Key {
 	v := Key{ID: k.ID, Fingerprint: web.Fingerprint(k.Cert.Fingerprint()), Trust: string(k.Trust), Use: use != nil && use.ID == k.ID, Via: k.Via, By: k.ByName,
-		At: clock.When(k.Verified), Source: originWords(k.Source), Made: clock.When(k.Cert.Created()), Expires: clock.When(k.Cert.Expires()), Emails: k.Cert.Addresses()}
+		At: clock.When(k.Verified), Source: upperFirst(originWords(k.Source)), Made: clock.When(k.Cert.Created()), Expires: clock.When(k.Cert.Expires()), Emails: k.Cert.Addresses()}
 	if err := k.Cert.CanEncrypt(clock.Now); err != nil && k.Trust != contacts.Rejected {
 		v.Trust = "expired"
 	}
@@ -222,6 +222,13 @@ func times(n int64) string {
 		return "one message"
 	}
 	return numberWords(n) + " messages"
+}
+
+func theyWere(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return numberWords(n) + " were"
 }
 
 // newContact serves GET /desk/contacts/new and POST /desk/contacts.

@@ -8,15 +8,17 @@ type WebhooksPage struct {
 	Rows   []WebhookRow
 	Events []Option
 	URL    string // as typed
-	Secret string // shown once
+
+	Secret, SecretOf string // shown once, and the address of the webhook it is of
 }
 
 // WebhookRow is one system that is told.
 type WebhookRow struct {
-	ID, Host, Why, Events string
-	Enabled               bool
-	Made                  web.When
-	Calls                 []CallRow
+	ID, Address, Why, Events string
+	Turn                     string // which secret a new one takes the place of
+	Enabled                  bool
+	Made                     web.When
+	Calls                    []CallRow
 }
 
 // CallRow is one call of it.

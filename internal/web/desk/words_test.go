@@ -7,8 +7,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"postern/internal/audit"
+	"postern/internal/contacts"
+	"postern/internal/web"
 )
 
 // notActs look like acts and are none: events for webhooks, what an instruction
@@ -97,6 +100,19 @@ func TestActsSayWhatPeopleWantToRead(t *testing.T) {
 	} {
 		if got := new(Desk).actWords(audit.Row{Entry: audit.Entry{Act: c.act, Detail: c.detail, Actor: audit.System}}); got != c.want {
 			t.Errorf("%s, %q: %q, want %q", c.act, c.detail, got, c.want)
+		}
+	}
+}
+
+func TestCardSaysInWordsWhatTheySigned(t *testing.T) {
+	clock := web.Clock{Now: time.Date(2026, 11, 22, 7, 20, 0, 0, time.UTC), Zone: time.UTC}
+	for _, c := range []struct {
+		signed, unsigned int64
+		want             string
+	}{{0, 3, ""}, {1, 0, "Signed one message"}, {2, 1, "Signed two messages; the latest was not signed"}, {12, 3, "Signed 12 messages; the latest three were not signed"}} {
+		card := new(Desk).card(clock, &contacts.Contact{Signed: c.signed, Unsigned: c.unsigned, Addresses: []contacts.Address{{Address: "a@x.example", Source: "mail"}}}, 0)
+		if card.Signs != c.want || card.Addresses[0].Source != "They wrote from it" {
+			t.Errorf("%d and %d: %q, %q", c.signed, c.unsigned, card.Signs, card.Addresses[0].Source)
 		}
 	}
 }
