@@ -55,6 +55,10 @@ func (d *Desk) openAuthorise(ctx context.Context) (err error) {
 			return d.jobs.Insert(ctx, tx, followArgs{s})
 		},
 		Recheck: d.recheck,
+		HasRole: func(ctx context.Context, tx *db.Tx, id, role string) (bool, error) {
+			p, err := d.staff.Get(ctx, tx, staff.ID(id))
+			return err == nil && !p.Disabled && p.Has(staff.Role(role)), err
+		},
 		NameOf: func(ctx context.Context, tx *db.Tx, id string) string {
 			p, err := d.staff.Get(ctx, tx, staff.ID(id))
 			if err != nil {

@@ -38,7 +38,8 @@ type Options struct {
 	Instructions *instructions.Store
 	Passkeys     *staff.Ceremonies
 	Words        func() outbox.Words
-	NameOf       func(ctx context.Context, tx *db.Tx, staff string) string         // for people
+	NameOf       func(ctx context.Context, tx *db.Tx, staff string) string // for people
+	HasRole      func(ctx context.Context, tx *db.Tx, staff, role string) (bool, error)
 	Strict       bool                                                              // passkeys and verified keys only
 	Consent      func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) // a call-back is enough, by their choice
 	Later        func(ctx context.Context, tx *db.Tx, step Step) error             // have Follow called after the commit

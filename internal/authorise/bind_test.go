@@ -455,3 +455,31 @@ func TestCustomerAsksForTheCall(t *testing.T) {
 		}
 	})
 }
+
+// TestP3KindSaysWhoApproves: where it names a role, nobody else's yes is kept, and
+// what is open keeps what it was shown with.
+func TestP3KindSaysWhoApproves(t *testing.T) {
+	each(t, func(x *lab) {
+		ada := x.customer("ada", true)
+		set := func(role string) {
+			x.must(func(ctx context.Context, tx *db.Tx) error {
+				k, err := instructions.TypeOf(ctx, tx, "postal-address")
+				if err != nil {
+					return err
+				}
+				k.Approver = role
+				return instructions.SaveType(ctx, tx, k, "staff:admin")
+			})
+		}
+		set("triager")
+		i := x.proved(ada, "postal-address", moving)
+		set("")
+		if err := x.Approve(t.Context(), "noor", i.ID); !fail.Is(err, fail.Denied) || x.get(i).State != instructions.Proved {
+			t.Errorf("an agent's yes: %v, %s", err, x.get(i).State)
+		}
+		x.must2(x.Approve(t.Context(), "lea", i.ID))
+		if x.get(i).State != instructions.Approved {
+			t.Errorf("%s", x.get(i).State)
+		}
+	})
+}

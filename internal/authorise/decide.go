@@ -30,12 +30,27 @@ func (f *Flow) change(ctx context.Context, contact contacts.ID, id instructions.
 // Approve records a member of staff's yes.
 func (f *Flow) Approve(ctx context.Context, staff string, id instructions.ID) error {
 	return f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
+		if err := f.MayApprove(ctx, tx, i, staff); err != nil {
+			return err
+		}
 		approved, err := f.Instructions.Approve(ctx, tx, i, staff)
 		if err != nil || !approved {
 			return err
 		}
 		return f.approved(ctx, tx, s, i)
 	})
+}
+
+// MayApprove says why a member of staff does not approve what the kind leaves to
+// others, or nil. Who took part in it is asked where the yes is kept.
+func (f *Flow) MayApprove(ctx context.Context, tx *db.Tx, i *instructions.Instruction, by string) error {
+	if i.Doc.Approver == "" {
+		return nil
+	}
+	if has, err := f.HasRole(ctx, tx, by, i.Doc.Approver); err != nil || has {
+		return err
+	}
+	return fail.New(fail.Denied, "this kind is approved by a %s", i.Doc.Approver)
 }
 
 // ended tells everybody concerned that it came to an end.

@@ -81,7 +81,7 @@ func (f *Flow) Draft(ctx context.Context, p *Proposal) (d *Draft, wrong map[stri
 	i := &instructions.Instruction{Type: t.ID, Contact: who.ID, Case: p.Case, Proposer: p.Proposer, Made: now, Expires: now.Add(t.Expiry)}
 	i.Auto = t.Does != "" || t.Hook != ""
 	i.Doc = instructions.Doc{Ref: ref, Title: t.Title, Version: t.Version, Values: values, Payload: string(p.Key), Quote: clip(p.Quote), Message: p.Message,
-		Cooling: t.Cooling, Risky: t.Risky, Hook: t.Hook, Does: t.Does}
+		Cooling: t.Cooling, Risky: t.Risky, Hook: t.Hook, Does: t.Does, Approver: t.Approver}
 	i.Doc.Text = t.Canonical(instructions.Facts{Org: f.Words().Org, Ref: ref, For: who.Title() + ", " + who.MailTo(), By: ByWords(p.Proposer), Made: now, Expires: i.Expires,
 		Values: values, Note: notes(t, who, now)})
 	key, own, err := f.place(ctx, p, t, who)

@@ -118,6 +118,8 @@ type Doc struct {
 	Risky   bool              `json:"risky"`
 	Hook    string            `json:"hook,omitempty"` // endpoint that does it; empty: by hand
 	Does    string            `json:"does,omitempty"` // what the desk itself does
+
+	Approver string `json:"approver,omitempty"` // see Type
 }
 
 // Bind is what every proof is bound to: SHA-256 over the one-time reference, a

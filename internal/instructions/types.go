@@ -16,9 +16,10 @@ type Type struct {
 	Version   int64         `json:"version"`
 	Title     string        `json:"title"` // "A payment"
 	Fields    []Field       `json:"fields"`
-	Level     Level         `json:"level"`     // assurance needed
-	Signer    Level         `json:"signer"`    // of somebody with a checked key or a passkey
-	Approvals int64         `json:"approvals"` // people
+	Level     Level         `json:"level"`              // assurance needed
+	Signer    Level         `json:"signer"`             // of somebody with a checked key or a passkey
+	Approvals int64         `json:"approvals"`          // people
+	Approver  string        `json:"approver,omitempty"` // the role they need; empty: whoever works with customers
 	Raise     []Raise       `json:"raise,omitempty"`
 	Expiry    time.Duration `json:"expiry"`
 	Cooling   time.Duration `json:"cooling"`
@@ -107,6 +108,8 @@ func (t *Type) Check() error {
 		return bad("give it a title of at most 80 characters")
 	case kinds[t.Level] == "" || kinds[t.Signer] == "" || t.Signer < t.Level:
 		return bad("choose the proof it needs; of those who can sign it cannot be less")
+	case t.Approver != "" && t.Approver != "triager" && t.Approver != "agent":
+		return bad("agents or triagers approve; an admin does not read what customers want")
 	case t.Approvals < 0 || t.Approvals > 3:
 		return bad("between none and three people approve")
 	case t.Expiry < time.Hour || t.Expiry > 90*24*time.Hour:

@@ -31,7 +31,7 @@ func authoriseFixtures() []fixture {
 	propose.Errors = web.Errors{{Field: "amount", Text: "Amount: write an amount with its currency, such as 1250.00 EUR."}}
 	choose := propose
 	choose.Title, choose.Fields, choose.Errors, choose.Types = "", nil, nil, []desk.Option{{ID: "payment", Name: "A payment"}, {ID: "limit", Name: "Another limit"}}
-	kind := desk.TypePage{Staff: staff("types", ""), ID: "payment", Title: "A payment", Level: []desk.Option{{ID: "call", Name: "A call-back code"}, {ID: "passkey", Name: "A passkey", On: true}}, Signer: []desk.Option{{ID: "passkey", Name: "A passkey", On: true}}, People: "1", Expiry: "48", Cooling: "24",
+	kind := desk.TypePage{Staff: staff("types", ""), ID: "payment", Title: "A payment", Level: []desk.Option{{ID: "call", Name: "A call-back code"}, {ID: "passkey", Name: "A passkey", On: true}}, Signer: []desk.Option{{ID: "passkey", Name: "A passkey", On: true}}, Approver: []desk.Option{{Name: "Whoever works with customers", On: true}, {ID: "triager", Name: "Triagers"}}, People: "1", Expiry: "48", Cooling: "24",
 		Fields: "amount | Amount | amount\npayee | Payee | name", Raise: "amount > 1000.00 EUR | passkey | 1", Risky: true, Customer: true, Hooks: []desk.Option{{ID: "h1", Name: "A system of ours: core.northmere.example"}}}
 	fresh := kind
 	fresh.New, fresh.ID, fresh.Title = true, "", ""

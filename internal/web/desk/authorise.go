@@ -161,6 +161,9 @@ func (d *Desk) fillProof(ctx context.Context, tx *db.Tx, me *visitor, p *Authori
 	p.Proof, p.Proved, p.Attested = instructions.Words(proof.Level), p.When(proof.At), d.nameOf(proof.Attested)
 	if i.State == instructions.Proved && me.May(staff.InstructionsApprove) {
 		why := i.MayApprove(me.ID(), proof, by, tx.Now)
+		if why == nil {
+			why = d.auth.MayApprove(ctx, tx, i, me.ID())
+		}
 		p.MayApprove = why == nil
 		if why != nil {
 			p.WhyNot = upperFirst(fail.Text(why)) + "."

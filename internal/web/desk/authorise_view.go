@@ -88,7 +88,7 @@ type TypePage struct {
 	web.Staff
 	New                     bool
 	ID, Title               string
-	Level, Signer           []Option
+	Level, Signer, Approver []Option
 	People, Expiry, Cooling string
 	Fields, Raise           string
 	Risky, Customer, Closed bool

@@ -63,14 +63,14 @@ func (d *Desk) typePage(w http.ResponseWriter, r *http.Request, me *visitor) err
 
 // typeForm writes a kind into the form.
 func typeForm(t *instructions.Type) *TypePage {
-	return &TypePage{ID: t.ID, Title: t.Title, Level: levelOptions(instructions.KindOf(t.Level)), Signer: levelOptions(instructions.KindOf(t.Signer)), Hook: t.Hook,
+	return &TypePage{ID: t.ID, Title: t.Title, Level: levelOptions(instructions.KindOf(t.Level)), Signer: levelOptions(instructions.KindOf(t.Signer)), Approver: approverOptions(t.Approver), Hook: t.Hook,
 		People: strconv.FormatInt(t.Approvals, 10), Expiry: hoursOf(t.Expiry), Cooling: hoursOf(t.Cooling), Fields: fieldLines(t), Raise: raiseLines(t),
 		Risky: t.Risky, Customer: t.Customer, Closed: t.Closed, Does: t.Does}
 }
 
 // typedForm is the form as it was typed; what the desk does itself cannot be.
 func typedForm(r *http.Request, old *instructions.Type) *TypePage {
-	p := &TypePage{ID: old.ID, Title: r.FormValue("title"), Level: levelOptions(r.FormValue("level")), Signer: levelOptions(r.FormValue("signer")), Hook: r.FormValue("hook"),
+	p := &TypePage{ID: old.ID, Title: r.FormValue("title"), Level: levelOptions(r.FormValue("level")), Signer: levelOptions(r.FormValue("signer")), Approver: approverOptions(r.FormValue("approver")), Hook: r.FormValue("hook"),
 		People: r.FormValue("people"), Expiry: r.FormValue("expiry"), Cooling: r.FormValue("cooling"), Fields: r.FormValue("fields"), Raise: r.FormValue("raise"),
 		Risky: r.FormValue("risky") != "", Customer: r.FormValue("customer") != "", Closed: r.FormValue("closed") != "", Does: old.Does}
 	if old.Does != "" {
@@ -84,6 +84,10 @@ func levelOptions(chosen string) (out []Option) {
 		out = append(out, Option{instructions.KindOf(l), upperFirst(instructions.Words(l)), instructions.KindOf(l) == chosen})
 	}
 	return out
+}
+
+func approverOptions(chosen string) []Option {
+	return []Option{{"", "Whoever works with customers", chosen == ""}, {"agent", "Agents", chosen == "agent"}, {"triager", "Triagers", chosen == "triager"}}
 }
 
 func (d *Desk) showType(w http.ResponseWriter, r *http.Request, me *visitor, status int, p *TypePage, errs web.Errors) error {
@@ -208,6 +212,8 @@ func readType(r *http.Request, old *instructions.Type) (t *instructions.Type, er
 	if t.Signer = levelOf(r.FormValue("signer")); t.Signer < t.Level || t.Signer == 0 {
 		bad("signer", "Of who has a checked key or a passkey, ask for as much as of others, or for more.")
 	}
+	t.Approver = r.FormValue("approver")
+	sound("approver", instructions.Type{Approver: t.Approver})
 	t.Approvals = number("people", 0, 3, "Write how many people approve it: 0, 1, 2 or 3.")
 	t.Expiry = time.Duration(number("expiry", 1, 90*24, "Write for how many hours it is open: a whole number, from 1 to 2160.")) * time.Hour
 	t.Cooling = time.Duration(number("cooling", 0, 30*24, "Write how many hours it waits: a whole number, from 0 to 720.")) * time.Hour
