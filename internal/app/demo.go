@@ -51,20 +51,20 @@ func (demoCmd) Run(ctx context.Context, e *Env, c *commands) error {
 		return fail.Wrap(fail.KindOf(err), err, "the demo could not be played")
 	}
 	fmt.Fprintf(e.Stdout, "\n  pages   %s\n  mail    SMTP at %s, for support@northmere.example\n  data    SQLite in a temporary folder, gone when this ends\n", cfg.URL, d.addrs["smtp"])
-	fmt.Fprintln(e.Stdout, "\nOne-time links to sign in (your browser warns of the self-signed certificate):")
-	for _, p := range s.people {
-		fmt.Fprintf(e.Stdout, "  %-8s %s\n           %s\n", p.role, p.Name, p.link)
+	fmt.Fprintln(e.Stdout, "\nYour browser warns of the self-signed certificate.")
+	if err := s.links(ctx, e.Stdout); err != nil {
+		return err
 	}
 	fmt.Fprintf(e.Stdout, "\nA customer's own place, %s/my: come in as lena@kestrelmail.example, have a code sent to her telephone,\nand read it in the agent's tray. Ada has signed a change of address: the agent may approve it under Authorisations.\n", cfg.URL)
 	fmt.Fprintln(e.Stdout, "\nWrite to it yourself:\n  swaks --server", d.addrs["smtp"], `--from you@home.example --to support@northmere.example --header "Subject: Hello" --body "Is anybody there?"`)
 	fmt.Fprintln(e.Stdout, "Outgoing mail stays in the tray; it leaves 15 seconds after it was sent. Ctrl-C ends the demo.")
-	<-ctx.Done()
+	s.wait(ctx, e)
 	return nil
 }
 
 type demoPerson struct {
 	staff.Person
-	role, link string
+	role string
 }
 
 // scene is the demo under way.
@@ -90,7 +90,7 @@ func (s *scene) play(ctx context.Context) error {
 	return nil
 }
 
-// hire adds the people who work here, with a link for each.
+// hire adds the people who work here.
 func (s *scene) hire(ctx context.Context) error {
 	for _, p := range []struct {
 		name  string
@@ -99,12 +99,7 @@ func (s *scene) hire(ctx context.Context) error {
 	}{{"Mara Stein", "agent", []staff.Role{staff.Agent}}, {"Ivo Keller", "triager", []staff.Role{staff.Triager}}, {"Noor Bakker", "admin", []staff.Role{staff.Admin}}} {
 		q := demoPerson{Person: staff.Person{Name: p.name, Email: p.role + "@northmere.example", Roles: p.roles}, role: p.role}
 		err := s.d.db.Update(ctx, func(tx *db.Tx) error {
-			if err := s.d.staff.Add(ctx, tx, &q.Person); err != nil {
-				return err
-			}
-			token, err := s.d.staff.MakeLink(ctx, tx, staff.SignInBy, q.ID, 24*time.Hour)
-			q.link = s.cfg.URL + "/desk/link/" + token
-			return err
+			return s.d.staff.Add(ctx, tx, &q.Person)
 		})
 		if err != nil {
 			return err
