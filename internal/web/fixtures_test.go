@@ -72,7 +72,7 @@ func rows() []desk.Row {
 		{ID: "2", Who: "Jonas Feld", Subject: "Please pay 4,200 to a new payee", At: at(-1), Trust: web.TrustOther(), Assignee: "Ivo Keller"},
 		{ID: "3", Who: "Ada Brandt", Subject: "✔ New address from 1 December", At: at(-1.5), Trust: web.TrustUsual(), Unread: true, Assignee: "Mara Stein", On: true},
 		{ID: "4", Who: "Tomasz Wilk", Subject: "Re: My yearly statement has a page missing", At: at(-3), Trust: checked, Unread: true},
-		{ID: "5", Who: "Emre Yıldız", Subject: "Statement to my accountant", At: at(-12), Trust: checked, Held: true, Assignee: "Mara Stein"},
+		{ID: "5", Who: "Emre Yıldız", Subject: "Statement to my accountant", At: at(-12), Trust: checked, Alarm: true, Held: true, Assignee: "Mara Stein"},
 		{ID: "6", Who: "Hanna Lindqvist", Subject: "The survey did not let me say what was wrong", At: at(-15), Trust: web.TrustSent(), Unread: true, Assignee: "Mara Stein"},
 		{ID: "7", Who: "Leïla Haddad", Subject: "Closing my late mother’s account", At: at(-20), Trust: web.TrustUnchecked(), Assignee: "Mara Stein"},
 		{ID: "8", Who: "Sam Whitlock", Subject: "Is the mail of Friday from you?", At: at(-30), Trust: web.TrustNone(), Unread: true},

@@ -184,7 +184,7 @@ func (d *Desk) markRead(ctx context.Context, id cases.ID) {
 func (d *Desk) fillCase(p *CasePage, f *file, x caseExtra) {
 	c := f.c
 	p.ID, p.Ref, p.Subject, p.State, p.Mailbox = string(c.ID), string(c.Ref), web.Plain(c.Subject), string(c.State), c.Mailbox
-	p.Last = p.When(c.Last)
+	p.Last, p.Alarm = p.When(c.Last), c.Alarm
 	if c.Sensitive {
 		p.Sensitive = c.SensitiveWhy
 	}

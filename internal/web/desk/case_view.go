@@ -9,6 +9,7 @@ type CasePage struct {
 	Subject   string
 	State     string // open, waiting, closed
 	Sensitive string // why; empty for a routine case
+	Alarm     string // why a person must look now; empty: nothing is wrong
 	With      []string
 	Mailbox   string
 	Last      web.When

@@ -23,6 +23,7 @@ type Row struct {
 	Trust    web.Trust
 	Unread   bool
 	Held     bool
+	Alarm    bool
 	Waiting  bool
 	Closed   bool
 	Assignee string // empty: nobody
