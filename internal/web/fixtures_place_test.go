@@ -39,6 +39,12 @@ func placeFixtures() []fixture {
 	code.Errors = web.Errors{{Field: "code", Text: "That did not prove it. Nothing was changed."}}
 	none := wishPage("proposed")
 	none.Missing = "It needs a passkey, or something stronger, and we hold none of yours. Add a passkey under “My devices and sessions”, or call us."
+	young := wishPage("proposed")
+	young.Call, young.Called, young.Mine = true, true, true
+	young.Young = "Your passkey is new. For something that could cost you much it counts from 27 November 2026 on."
+	young.Missing = "Nothing else of yours counts for this. It stays open until 29 November 2026; come back then, or call us."
+	frozen := wishPage("frozen")
+	frozen.Words = "You said that you did not ask for this. It is stopped, and our security people look at it."
 	done := wishPage("executed")
 	done.Words, done.Proof, done.Proved, done.Result = "It was done today at 8:20.", "a passkey", at(-.1), "booked as 20261122-4471"
 	wrong := public.EnterPage{Public: pub(), Address: "ada@brandt.example", Codes: true}
@@ -50,7 +56,7 @@ func placeFixtures() []fixture {
 	badKey := public.MyKeysPage{Public: pub(), Typed: "-----BEGIN PGP PUBLIC", Keys: []public.MyKey{{ID: "k1", Fingerprint: adaKey, State: "Checked with you by call-back", Use: true, Made: day(2024, 2, 1), Expires: day(2028, 2, 1), Revocable: true},
 		{ID: "k2", Fingerprint: adaKey2, State: "It came to us beside your checked key, and counts for nothing", Made: day(2026, 11, 20), Revocable: true}}}
 	badKey.Errors = web.Errors{{Field: "key", Text: "This is not an OpenPGP key: paste the whole block, from BEGIN PGP PUBLIC KEY BLOCK to END."}}
-	agreed := public.AccessPage{Public: pub(), May: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}, Codes: true, Agree: true, Agreed: true, Since: day(2026, 9, 9)}
+	agreed := public.AccessPage{Public: pub(), Add: true, May: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}, Codes: true, Agree: true, Agreed: true, Since: day(2026, 9, 9)}
 	agreed.Errors = web.Errors{{Field: "agreed", Text: "This code is among those that are tried first; take a line of words."}}
 	return []fixture{
 		{"my-enter", p, "enter", public.EnterPage{Public: pub(), Codes: true}},
@@ -68,17 +74,21 @@ func placeFixtures() []fixture {
 		{"my-instruction", p, "instruction", full},
 		{"my-instruction-code", p, "instruction", code},
 		{"my-instruction-none", p, "instruction", none},
+		{"my-instruction-young", p, "instruction", young},
+		{"my-instruction-frozen", p, "instruction", frozen},
 		{"my-instruction-done", p, "instruction", done},
 		{"my-wish", p, "wish", wish},
 		{"my-keys", p, "my-keys", badKey},
 		{"my-keys-none", p, "my-keys", public.MyKeysPage{Public: pub()}},
-		{"my-access", p, "my-access", public.AccessPage{Public: pub(), May: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3), Used: at(-2)}}, App: true, AppSince: day(2026, 6, 1),
+		{"my-access", p, "my-access", public.AccessPage{Public: pub(), Add: true, May: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3), Used: at(-2)}}, App: true, AppSince: day(2026, 6, 1),
 			Sessions: []public.MySession{{How: "With your passkey", Made: at(-.1), Here: true}, {How: "With a code of your app", Made: at(-1)}}}},
-		{"my-access-setup", p, "my-access", public.AccessPage{Public: pub(), May: true, Codes: true, Agree: true, Setup: &public.AppSetup{Secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", Address: "otpauth://totp/x"}, Sessions: []public.MySession{{How: "With a code by telephone", Made: at(-.1), Here: true}}}},
+		{"my-access-setup", p, "my-access", public.AccessPage{Public: pub(), Add: true, May: true, Codes: true, Agree: true, Setup: &public.AppSetup{Secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", Address: "otpauth://totp/x"}, Sessions: []public.MySession{{How: "With a code by telephone", Made: at(-.1), Here: true}}}},
 		{"my-access-agreed", p, "my-access", agreed},
 		{"my-access-agreed-only", p, "my-access", public.AccessPage{Public: pub(), Codes: true, Agreed: true, Since: day(2026, 9, 9), Sessions: []public.MySession{{How: "With the code that you chose", Made: at(-.1), Here: true}}}},
-		{"my-access-closed", p, "my-access", public.AccessPage{Public: pub(), Codes: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}}},
+		{"my-access-closed", p, "my-access", public.AccessPage{Public: pub(), Add: true, Why: "Come in with your passkey to change this. If you have lost it, ask us for a recovery: you hear of it on every address.", Codes: true, Passkeys: []public.MyPasskey{{ID: "p1", Name: "Portal", Made: day(2026, 5, 3)}}}},
 		{"address", p, "address", public.AddressPage{Public: pub(), Token: "t"}},
+		{"stop", p, "stop", public.StopPage{Public: pub(), Token: "t"}},
+		{"stop-done", p, "stop", public.StopPage{Public: pub(), Done: true}},
 		{"address-done", p, "address", public.AddressPage{Public: pub(), Done: true}},
 		{"my-data", p, "my-data", public.DataPage{Public: pub(), Name: "Ada Brandt", Addresses: []string{"ada@brandt.example", "ada@work.example"}, Phones: []string{"•• 42"}, Cases: []string{"NM-4711", "NM-4690"}, Since: day(2025, 5, 3)}},
 	}

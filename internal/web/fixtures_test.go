@@ -155,7 +155,7 @@ func composer() desk.Composer {
 }
 
 func casePage() desk.CasePage {
-	return desk.CasePage{Staff: staff("inbox", ""), ID: "3", Ref: "NS-4711-K", Subject: "New address from 1 December", State: "open", Sensitive: "personal data", With: []string{"Ada Brandt", "Emre Yıldız"}, Mailbox: "support@northmere.example", Last: at(-.5), Assignee: "Mara Stein",
+	return desk.CasePage{Staff: staff("inbox", ""), ID: "3", Ref: "NS-4711-K", Subject: "New address from 1 December", State: "open", Sensitive: "personal data", Alarm: "Its owner says: I did not ask for this instruction. Somebody may be in their account", With: []string{"Ada Brandt", "Emre Yıldız"}, Mailbox: "support@northmere.example", Last: at(-.5), Assignee: "Mara Stein",
 		Staffers: []desk.Option{{ID: "s1", Name: "Mara Stein", On: true}, {ID: "s2", Name: "Ivo Keller"}, {ID: "s3", Name: "Noor Bakker"}},
 		Links:    []desk.LinkedCase{{ID: "99", Ref: "NS-4790-P", Subject: "Re: New address", Why: "A stranger wrote with this reference. It became a case of its own."}},
 		Notices:  []web.Notice{{Class: "warn", Icon: "jar", Title: "A mail of Ada is in quarantine.", Text: "It could not be opened.", URL: "/desk/quarantine/q1", Link: "Look at it"}},
