@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -158,5 +159,21 @@ func TestSecondNumberIsProposed(t *testing.T) {
 	p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.contacts.Add(ctx, tx, n) })
 	if page := p.do("agent", "GET", "/desk/contacts/"+string(n.ID), nil).Body.String(); !strings.Contains(page, `name="phone"`) || strings.Contains(page, "/show") {
 		p.Errorf("without one: %s", page)
+	}
+}
+
+// TestWrongCallBackCodeSpeaksToStaff: the customer's sentence is for the customer.
+func TestWrongCallBackCodeSpeaksToStaff(t *testing.T) {
+	p := openPages(t, "")
+	_, c := p.waiting("canary-content")
+	id := p.wishOf(c.Contact)
+	phone := p.one(`SELECT id FROM contact_phones WHERE contact_id = $1`, c.Contact)
+	w := p.do("agent", "POST", "/desk/authorisations/"+id+"/heard", url.Values{"phone": {phone}, "code": {"0000 0000"}})
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "Ask them to read the code to you again") || strings.Contains(w.Body.String(), "call us") {
+		p.Errorf("%d: %s", w.Code, w.Body)
+	}
+	w = p.do("agent", "POST", "/desk/authorisations/"+id+"/code", url.Values{"phone": {phone}})
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "0171 5550142") {
+		p.Errorf("who reads the code out does not see the number: %d %s", w.Code, w.Body)
 	}
 }
