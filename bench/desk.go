@@ -326,7 +326,7 @@ func (d *deskUnder) verifiedCases() (out [][2]string, err error) {
 		if form == nil || len(ca) == 0 {
 			continue
 		}
-		if err := d.post(form[1], url.Values{"via": {"call-back"}, "same": {"1"}}); err != nil {
+		if err := d.post(form[1], url.Values{"via": {"in person"}, "same": {"1"}}); err != nil {
 			return nil, err
 		}
 		for _, c := range ca {
