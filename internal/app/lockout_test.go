@@ -129,3 +129,45 @@ func (p *pages) wishOf(c contacts.ID) string {
 func movesOut(c contacts.ID) *authorise.Proposal {
 	return &authorise.Proposal{Contact: c, Type: "postal-address", Values: map[string]string{"street": "Elm Street 4", "town": "4418 Westhaven"}, Proposer: "staff:ivo"}
 }
+
+// TestP8EveryMailLeadsToAPerson: the link under a mail opens a page; its button
+// opens the case, also a closed one, once, and shows nothing of it.
+func TestP8EveryMailLeadsToAPerson(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		_, c := p.waiting("canary-content")
+		link := "/person/" + p.d.cases.Tokens.Make(c.Ref)
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE cases SET state = 'closed', unread = FALSE, closed_at = $2 WHERE id = $1`, c.ID, db.Micros(tx.Now))
+			return err
+		})
+		for range 3 {
+			for _, method := range []string{"GET", "HEAD"} {
+				if w := p.at(nil, method, link, nil); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "Statement") || strings.Contains(w.Body.String(), "Emre") {
+					p.Errorf("%s: %d, or it shows something", method, w.Code)
+				}
+			}
+		}
+		if n := p.count(`SELECT COUNT(*) FROM cases WHERE id = $1 AND state = 'closed' AND alarm = ''`, c.ID); n != 1 {
+			p.Error("whoever fetched it changed something")
+		}
+		for range 2 {
+			if w := p.at(nil, "POST", link, nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), string(c.Ref)) {
+				p.Fatalf("%d", w.Code)
+			}
+		}
+		if n := p.count(`SELECT COUNT(*) FROM cases WHERE id = $1 AND state = 'open' AND unread AND alarm <> ''`, c.ID); n != 1 {
+			p.Error("nobody is woken")
+		}
+		if n := p.count(`SELECT COUNT(*) FROM audit WHERE act = 'person.asked'`); n != 1 {
+			p.Errorf("recorded %d times", n)
+		}
+		if page := p.do("agent", "GET", "/desk/cases/"+string(c.ID), nil).Body.String(); !strings.Contains(page, "They ask for a person") {
+			p.Error("the case does not say so")
+		}
+		for _, bad := range []string{"PN-1234-567.abcdefgh", string(c.Ref), string(c.Ref) + ".00000000"} {
+			if w := p.at(nil, "POST", "/person/"+bad, nil); w.Code != http.StatusNotFound {
+				p.Errorf("%s: %d", bad, w.Code)
+			}
+		}
+	})
+}

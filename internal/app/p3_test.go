@@ -51,6 +51,7 @@ var waysToMove = map[string]string{
 	"POST /my/protection/{scope}/back":        "more protection needs no more than their session",
 	"POST /address/{token}":                   "the link that went to the new address, after proof, approval and the wait",
 	"POST /my/authorised/{id}/call-me":        "proves nothing: asks staff for the call",
+	"POST /person/{token}":                    "the link under our mail: opens the case for a person, shows nothing",
 	"POST /stop/{token}":                      "the link in their mail: it stops or takes away what is new, and starts nothing",
 	"POST /back/{token}":                      "the link in their mail: more protection harms nobody",
 	"mail signed by the verified key":         "verdict V over the whole text and the approving line alone, of the instruction's own time",

@@ -61,6 +61,15 @@ func (c *Case) Received(automatic bool, verdict string, now time.Time) {
 	c.State, c.Unread, c.Last, c.Trust, c.ClosedAt = Open, true, now, verdict, time.Time{}
 }
 
+// WantsPerson opens the case, whatever state it is in, for somebody who asks for a
+// person, and marks it until one has dealt with it.
+func (c *Case) WantsPerson(now time.Time) {
+	c.State, c.Unread, c.Last, c.ClosedAt = Open, true, now, time.Time{}
+	if c.Alarm == "" {
+		c.Alarm = "They ask for a person: what we wrote did not answer them"
+	}
+}
+
 // Answered moves the case for a reply that was queued.
 func (c *Case) Answered(now time.Time) { c.State, c.Unread, c.Last = Waiting, false, now }
 

@@ -64,6 +64,9 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 			return err
 		}
 		c.Received(false, m.Evidence.Class(), tx.Now)
+		if r.Person {
+			c.WantsPerson(tx.Now)
+		}
 		c.Raise("they answered in the portal")
 		if err := in.cases.Save(ctx, tx, c); err != nil {
 			return err
@@ -84,4 +87,34 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(r.Session.Contact)), Act: "message.in", About: string(c.ID), Detail: detail})
 	})
 	return c.Ref, err
+}
+
+// PersonFor returns the case that a link under a mail of ours is about; a made-up
+// one is NotFound.
+func (in *Intake) PersonFor(ctx context.Context, token string) (c *cases.Case, err error) {
+	refs := in.cases.Tokens.Find(token)
+	if len(refs) != 1 {
+		return nil, fail.New(fail.NotFound, "this link is not one of ours, or it was cut short; reply to our mail instead")
+	}
+	return c, in.d.View(ctx, func(tx *db.Tx) error { c, err = in.cases.ByRef(ctx, tx, refs[0]); return err })
+}
+
+// AskPerson is the button behind that link: a person must look at the case. Twice
+// changes nothing.
+func (in *Intake) AskPerson(ctx context.Context, token string) (cases.Ref, error) {
+	c, err := in.PersonFor(ctx, token)
+	if err != nil {
+		return "", err
+	}
+	return c.Ref, in.d.Update(ctx, func(tx *db.Tx) error {
+		c, err := in.cases.Get(ctx, tx, c.ID)
+		if err != nil || c.Alarm != "" && c.State == cases.Open {
+			return err
+		}
+		c.WantsPerson(tx.Now)
+		if err := in.cases.Save(ctx, tx, c); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "person.asked", About: string(c.ID), Detail: "by the button that a mail of ours leads to"})
+	})
 }

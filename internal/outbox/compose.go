@@ -96,6 +96,7 @@ func (o *Outbox) footer(l *letter) string {
 	if o.words().Phone != "" {
 		s += " To speak to a person: " + o.words().Phone + "."
 	}
+	s += "\nThis did not answer you? Get a person, by one button: " + o.words().BaseURL + "/person/" + l.token
 	if l.back != "" {
 		s += "\nThis mail is less protected because you chose so. To be protected again, press the button here: " + o.backURL(l.back)
 	}

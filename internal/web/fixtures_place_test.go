@@ -89,6 +89,8 @@ func placeFixtures() []fixture {
 		{"address", p, "address", public.AddressPage{Public: pub(), Token: "t"}},
 		{"stop", p, "stop", public.StopPage{Public: pub(), Token: "t"}},
 		{"stop-done", p, "stop", public.StopPage{Public: pub(), Done: true}},
+		{"person", p, "person", public.PersonPage{Public: pub(), Token: "PN-1234-567.abcdefgh"}},
+		{"person-done", p, "person", public.PersonPage{Public: pub(), Ref: "PN-1234-567"}},
 		{"address-done", p, "address", public.AddressPage{Public: pub(), Done: true}},
 		{"my-data", p, "my-data", public.DataPage{Public: pub(), Name: "Ada Brandt", Addresses: []string{"ada@brandt.example", "ada@work.example"}, Phones: []string{"•• 42"}, Cases: []string{"NM-4711", "NM-4690"}, Since: day(2025, 5, 3)}},
 	}

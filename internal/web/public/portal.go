@@ -350,3 +350,22 @@ func upperFirst(s string) string {
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
+
+// person serves /person/{token}, to which every mail of ours leads: a page with a
+// button, which no program that follows links presses. It shows nothing of the case.
+func (s *Site) person(w http.ResponseWriter, r *http.Request) error {
+	ctx, token := r.Context(), r.PathValue("token")
+	p := PersonPage{Public: s.base(), Token: token}
+	if r.Method != http.MethodPost {
+		if _, err := s.Intake.PersonFor(ctx, token); err != nil {
+			return err
+		}
+		return web.Render(w, r, Templates, "person", p)
+	}
+	ref, err := s.Intake.AskPerson(ctx, token)
+	if err != nil {
+		return err
+	}
+	p.Ref = string(ref)
+	return web.Render(w, r, Templates, "person", p)
+}

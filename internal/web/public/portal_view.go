@@ -87,3 +87,10 @@ type GonePage struct {
 
 // SignedOutPage is "signed-out".
 type SignedOutPage struct{ web.Public }
+
+// PersonPage is "person": the way out of every answer.
+type PersonPage struct {
+	web.Public
+	Token string
+	Ref   string // once it was asked for
+}

@@ -86,6 +86,8 @@ func (s *Site) place() map[string]web.Handler {
 		"POST /address/{token}":                   s.address,
 		"POST /my/authorised/{id}/call-me":        s.callMe,
 		"GET /my/messages/{id}":                   s.myMessageAgain,
+		"GET /person/{token}":                     s.person,
+		"POST /person/{token}":                    s.person,
 		"GET /stop/{token}":                       s.stop,
 		"POST /stop/{token}":                      s.stop,
 		"GET /my":                                 s.my,
