@@ -80,7 +80,11 @@ func (w words) receipt() string {
 	case i.State == instructions.Executed:
 		fmt.Fprintf(&b, "Done at: %s\nWhat was done: %s\n", exact(i.Ended), i.Result)
 	case i.Approvals > 0 && i.State == instructions.Proved:
-		fmt.Fprintf(&b, "What happens next: %d of our staff look at it, then it is done.\n", i.Approvals)
+		people := "one of our staff looks at it"
+		if i.Approvals > 1 {
+			people = fmt.Sprintf("%d of our staff look at it", i.Approvals)
+		}
+		b.WriteString("What happens next: " + people + ", then it is done.\n")
 	}
 	if i.State != instructions.Executed && w.s.i.Doc.Cooling > 0 {
 		fmt.Fprintf(&b, "Not before: %s. Until then you can stop it at %s.\n", exact(i.Ready), strings.TrimPrefix(w.place(), "https://"))
