@@ -72,7 +72,9 @@ var waysToMove = map[string]string{
 	"POST /desk/contacts/{id}/keys":                    "counts for nothing until it is compared",
 	"POST /desk/contacts/{id}/keys/{key}/verify":       "an instruction, of who holds nothing that proves more, attested by who compared out of band; every address gets a link that takes it away; risky uses wait 72 hours",
 	"POST /desk/contacts/{id}/keys/{key}/reject":       "takes authority away; every address is told, and what is needed does not fall for 30 days",
-	"POST /desk/types/{id}":                            "an admin, recorded with what it demands; open instructions keep what they were shown with",
+	"POST /desk/types/{id}":                            "an admin; what demands less waits for another, or 72 hours; open instructions keep what they were shown with",
+	"POST /desk/types/{id}/agree":                      "an admin, never who wants it",
+	"POST /desk/types/{id}/keep":                       "an admin; the kind stays as it is",
 	"POST /desk/cases/{id}/send":                       "policy decides for each person; nothing sensitive leaves readable without their own choice",
 	// The organisation's systems.
 	"API POST /instructions":              "proposes; proved by the customer",

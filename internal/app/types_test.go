@@ -1,11 +1,15 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"postern/internal/db"
+	"postern/internal/staff"
 )
 
 func goodKind() url.Values {
@@ -70,4 +74,56 @@ func TestKindOfInstructionSaysWhichFieldIsWrong(t *testing.T) {
 	} else if w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("nobody approves a new telephone number: %d", w.Code)
 	}
+}
+
+// TestP3OneAdminAloneWeakensNoKind: what demands less waits in sight of every admin;
+// who wants it cannot also agree, and nobody who is no admin can.
+func TestP3OneAdminAloneWeakensNoKind(t *testing.T) {
+	eachPages(t, func(p *pages, _ func(time.Duration)) {
+		second := &staff.Person{Name: "second", Email: "second@northmere.example", Roles: []staff.Role{staff.Admin}}
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			if err := p.d.staff.Add(ctx, tx, second); err != nil {
+				return err
+			}
+			token, err := p.d.staff.SignIn(ctx, tx, second, "test")
+			p.tokens["second"] = token
+			return err
+		})
+		weak := goodKind()
+		weak.Set("people", "0")
+		for _, step := range []struct {
+			who, path string
+			form      url.Values
+			code      int
+		}{
+			{"admin", "new", goodKind(), http.StatusSeeOther},
+			{"admin", "lasting-payee", weak, http.StatusSeeOther},
+			{"admin", "lasting-payee/agree", nil, http.StatusForbidden},
+			{"agent", "lasting-payee/agree", nil, http.StatusForbidden},
+			{"triager", "lasting-payee/keep", nil, http.StatusForbidden},
+			{"second", "other-kind/agree", nil, http.StatusNotFound},
+		} {
+			if w := p.do(step.who, "POST", "/desk/types/"+step.path, step.form); w.Code != step.code {
+				p.Fatalf("%s %s: %d, want %d", step.who, step.path, w.Code, step.code)
+			}
+		}
+		people := func() string {
+			return p.one(`SELECT approvals || ',' || version FROM instruction_types WHERE id = 'lasting-payee'`)
+		}
+		if people() != "1,1" {
+			p.Fatalf("%s: weaker at once", people())
+		}
+		for who, may := range map[string]bool{"admin": false, "second": true} {
+			page := p.do(who, "GET", "/desk/types", nil).Body.String()
+			if strings.Contains(page, "lasting-payee/agree") != may || !strings.Contains(page, "lasting-payee/keep") || !strings.Contains(page, "People who approve") {
+				p.Errorf("%s sees it wrong", who)
+			}
+		}
+		if w := p.do("second", "POST", "/desk/types/lasting-payee/agree", nil); w.Code != http.StatusSeeOther || people() != "0,2" {
+			p.Errorf("agreed: %d, %s", w.Code, people())
+		}
+		if w := p.do("second", "POST", "/desk/types/lasting-payee/agree", nil); w.Code != http.StatusNotFound {
+			p.Errorf("agreed twice: %d", w.Code)
+		}
+	})
 }

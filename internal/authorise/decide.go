@@ -2,6 +2,7 @@ package authorise
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -222,7 +223,7 @@ const page = 100
 // Tick does what the clock asks for: ends what nobody proved in time, and has
 // done what has waited long enough.
 func (f *Flow) Tick(ctx context.Context) error {
-	if err := f.lapse(ctx); err != nil {
+	if err := errors.Join(f.lapse(ctx), f.DB.Update(ctx, func(tx *db.Tx) error { return instructions.ApplyTypes(ctx, tx) })); err != nil {
 		return err
 	}
 	after := &instructions.Instruction{}

@@ -76,7 +76,23 @@ type ProposeField struct {
 // TypesPage is "types": the kinds of instructions.
 type TypesPage struct {
 	web.Staff
-	Rows []TypeRow
+	Rows    []TypeRow
+	Waiting []WaitingKind
+}
+
+// WaitingKind is a change that would demand less: it waits for another admin, or
+// until From.
+type WaitingKind struct {
+	ID, Title, By string
+	From          web.When
+	Mine          bool // who looks wants it
+	Changes       []KindChange
+}
+
+// KindChange is one thing that it says otherwise, in lines.
+type KindChange struct {
+	What    string
+	Was, Is []string
 }
 
 // TypeRow is one kind.

@@ -185,6 +185,8 @@ func (d *Desk) authoriseRoutes() []route {
 		{"GET /desk/types", staff.SettingsManage, d.types},
 		{"GET /desk/types/{id}", staff.SettingsManage, d.typePage},
 		{"POST /desk/types/{id}", staff.SettingsManage, d.saveType},
+		{"POST /desk/types/{id}/agree", staff.SettingsManage, d.agreeType},
+		{"POST /desk/types/{id}/keep", staff.SettingsManage, d.keepOldType},
 		{"GET /desk/webhooks", staff.SettingsManage, d.webhooks},
 		{"POST /desk/webhooks", staff.SettingsManage, d.addWebhook},
 		{"POST /desk/webhooks/{id}/on", staff.SettingsManage, d.webhookOn},

@@ -39,12 +39,89 @@ func (d *Desk) types(w http.ResponseWriter, r *http.Request, me *visitor) error 
 			}
 			p.Rows = append(p.Rows, row)
 		}
+		if p.Waiting, err = d.waitingKinds(ctx, tx, me); err != nil {
+			return err
+		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
 	})
 	if err != nil {
 		return err
 	}
 	return web.Render(w, r, Templates, "types", p)
+}
+
+// waitingKinds are the changes that wait for another admin, or for their time.
+func (d *Desk) waitingKinds(ctx context.Context, tx *db.Tx, me *visitor) (out []WaitingKind, err error) {
+	list, err := instructions.Nexts(ctx, tx)
+	for _, n := range list {
+		mine := n.By == audit.Staff(me.ID())
+		out = append(out, WaitingKind{ID: n.Type.ID, Title: n.Type.Title, By: d.nameOf(strings.TrimPrefix(n.By, audit.Staff(""))), From: d.clock().When(n.At), Mine: mine, Changes: changed(typeForm(&n.Was), typeForm(&n.Type))})
+	}
+	return out, err
+}
+
+// changed is what two versions of a kind say otherwise, in the words of the form.
+func changed(was, is *TypePage) (out []KindChange) {
+	say := func(what, a, b string) {
+		if a != b {
+			out = append(out, KindChange{what, strings.Split(cmp.Or(a, "nothing"), "\n"), strings.Split(cmp.Or(b, "nothing"), "\n")})
+		}
+	}
+	say("Title", was.Title, is.Title)
+	say("Proof it needs at least", chosen(was.Level), chosen(is.Level))
+	say("Of who has a checked key or a passkey", chosen(was.Signer), chosen(is.Signer))
+	say("People who approve", was.People, is.People)
+	say("Who approves", chosen(was.Approver), chosen(is.Approver))
+	say("Open for, in hours", was.Expiry, is.Expiry)
+	say("Wait after the proof, in hours", was.Cooling, is.Cooling)
+	say("Who does it", doer(was.Hook), doer(is.Hook))
+	say("Fields", was.Fields, is.Fields)
+	say("Asks for more when", was.Raise, is.Raise)
+	say("It can cost them much", yesNo(was.Risky), yesNo(is.Risky))
+	say("Customers may begin it", yesNo(was.Customer), yesNo(is.Customer))
+	say("Closed", yesNo(was.Closed), yesNo(is.Closed))
+	return out
+}
+
+func chosen(list []Option) string {
+	for _, o := range list {
+		if o.On {
+			return o.Name
+		}
+	}
+	return ""
+}
+
+func doer(hook string) string {
+	if hook == "" {
+		return "a person"
+	}
+	return "the system " + hook
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// agreeType serves POST /desk/types/{id}/agree.
+func (d *Desk) agreeType(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.onWaiting(w, r, me, instructions.AgreeType)
+}
+
+// keepOldType serves POST /desk/types/{id}/keep.
+func (d *Desk) keepOldType(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.onWaiting(w, r, me, instructions.KeepType)
+}
+
+func (d *Desk) onWaiting(w http.ResponseWriter, r *http.Request, me *visitor, act func(context.Context, *db.Tx, string, string) error) error {
+	ctx := r.Context()
+	if err := d.db.Update(ctx, func(tx *db.Tx) error { return act(ctx, tx, r.PathValue("id"), audit.Staff(me.ID())) }); err != nil {
+		return err
+	}
+	return back(w, r, "/desk/types")
 }
 
 func hoursOf(t time.Duration) string { return strconv.Itoa(int(t / time.Hour)) }
@@ -180,7 +257,8 @@ func (d *Desk) keepType(ctx context.Context, tx *db.Tx, r *http.Request, t *inst
 			return "hook", fail.New(fail.Invalid, "there is no such webhook")
 		}
 	}
-	return "kind", instructions.SaveType(ctx, tx, t, audit.Staff(me.ID()))
+	_, err = instructions.ChangeType(ctx, tx, t, audit.Staff(me.ID()))
+	return "kind", err
 }
 
 // readType reads the form over what is there; what the desk does itself stays.

@@ -54,7 +54,7 @@ var acts = []struct{ act, words string }{
 	{"instruction.executed", "Instruction done"}, {"instruction.stuck", "Instruction approved, but not done"}, {"instruction.done-too-late", "Done by a system after the instruction had ended"},
 	{"instruction.refused", "Instruction refused"}, {"instruction.cancelled", "Instruction taken back"}, {"instruction.expired", "Instruction lapsed"}, {"instruction.frozen", "Instruction frozen: they did not ask for it"},
 	{"instruction.disputed", "They did not ask for this instruction"}, {"instruction.undone", "What an instruction did was taken away again"}, {"instruction.address-answered", "The new address answered"},
-	{"instruction-type.saved", "Kind of instruction changed"}, {"place.code-issued", "Code for their place given"}, {"place.entered", "They came into their place"}, {"app.added", "Code app added"}, {"app.removed", "Code app removed"},
+	{"instruction-type.saved", "Kind of instruction changed"}, {"instruction-type.lowering", "A change of a kind of instruction waits"}, {"instruction-type.kept", "A change of a kind of instruction dropped"}, {"place.code-issued", "Code for their place given"}, {"place.entered", "They came into their place"}, {"app.added", "Code app added"}, {"app.removed", "Code app removed"},
 	{"security.alarm", "Alarm"}, {"phone.shown", "Telephone number shown"},
 	{"webhook.added", "Webhook added"}, {"webhook.enabled", "Webhook switched on"}, {"webhook.disabled", "Webhook switched off"}, {"webhook.rotated", "Webhook got a new secret"}, {"webhook.removed", "Webhook removed"},
 	{"webhook.sent", "Webhook called"}, {"webhook.failed", "A webhook did not take its call"}, {"webhook.retried", "Call of a webhook tried again"},
