@@ -307,23 +307,20 @@ func sameRecipients(env *envelope, to []*Key, now time.Time) error {
 // sevenBit: ASCII only, CRLF line ends only, no line beyond 998 (RFC 5322, 2.1.1;
 // RFC 3156, 3).
 func sevenBit(raw []byte) error {
-	col := 0
-	for i, c := range raw {
-		switch {
-		case c == '\n':
-			if i == 0 || raw[i-1] != '\r' {
-				return errors.New("it has a bare line feed")
-			}
-			col = 0
-			continue
-		case c == '\r':
-			if i+1 >= len(raw) || raw[i+1] != '\n' {
-				return errors.New("it has a bare carriage return")
-			}
-		case c >= 0x80 || c == 0:
-			return errors.New("it is not 7-bit")
+	for line := range bytes.Lines(raw) {
+		text, whole := bytes.CutSuffix(line, []byte("\r\n"))
+		var bits byte
+		for _, c := range text {
+			bits |= c
 		}
-		if col++; col > 999 {
+		switch {
+		case !whole && bytes.HasSuffix(line, []byte("\n")):
+			return errors.New("it has a bare line feed")
+		case bytes.IndexByte(text, '\r') >= 0:
+			return errors.New("it has a bare carriage return")
+		case bits >= 0x80 || bytes.IndexByte(text, 0) >= 0:
+			return errors.New("it is not 7-bit")
+		case len(text) > 998:
 			return errors.New("it has a line that is too long")
 		}
 	}
