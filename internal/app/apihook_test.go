@@ -29,6 +29,7 @@ import (
 	"postern/internal/hooks"
 	"postern/internal/instructions"
 	"postern/internal/outbox"
+	"postern/internal/portal"
 )
 
 // system is one of the organisation's, at an address inside its house.
@@ -408,7 +409,7 @@ func TestStoppedInstructionIsNotAskedFor(t *testing.T) {
 			}
 		}
 		c.until("refused", in("deferred"))
-		if err := c.d.auth.NotMine(c.Context(), emre, instructions.ID(wish)); err != nil {
+		if err := c.d.auth.NotMine(c.Context(), &portal.Session{Contact: emre, Factor: portal.Passkey}, instructions.ID(wish)); err != nil {
 			c.Fatal(err)
 		}
 		later(10 * time.Minute)

@@ -218,10 +218,10 @@ func (s *scene) phone(ctx context.Context, address, number string) error {
 		return err
 	}
 	return s.d.db.Update(ctx, func(tx *db.Tx) error {
-		if err := s.d.contacts.AddPhone(ctx, tx, p.ID, number, "staff", s.colleague); err != nil {
+		if err := s.d.contacts.AddPhone(ctx, tx, p.ID, number, "records", ""); err != nil {
 			return err
 		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(s.colleague), Act: "phone.added", About: string(p.ID)})
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "phone.added", About: string(p.ID), Detail: "from the organisation's records, before the desk was there"})
 	})
 }
 

@@ -248,7 +248,7 @@ func (p *pages) waiting(text string) (item *portal.New, c *cases.Case) {
 		if err := p.d.contacts.Add(ctx, tx, n); err != nil {
 			return err
 		}
-		if err := p.d.contacts.AddPhone(ctx, tx, n.ID, "0171 5550142", "staff", "x"); err != nil {
+		if err := p.d.contacts.AddPhone(ctx, tx, n.ID, "0171 5550142", "records", ""); err != nil {
 			return err
 		}
 		if err := p.d.cases.Add(ctx, tx, c); err != nil {

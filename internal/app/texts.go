@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"postern/internal/authorise"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
@@ -110,12 +111,22 @@ func (d *Desk) textable(ctx context.Context, tx *db.Tx, x *texts.Text) (c contac
 	return who.ID, number, "", nil
 }
 
-// callable is the first number that has been on file long enough.
+// callable is the first number that has been on file long enough. One that a member
+// of staff put there a few days ago may be theirs: no text goes to it, and who reads
+// a code out to it is another person (the desk sees to that).
 func callable(c *contacts.Contact, now time.Time) string {
 	for n := range c.Phones {
-		if instructions.MayCall(&c.Phones[n], now) == nil {
+		if instructions.MayCall(&c.Phones[n], now) == nil && authorise.LetIn(staffOf(&c.Phones[n]), c.Phones[n].Made, now) == "" {
 			return c.Phones[n].Number
 		}
 	}
 	return ""
+}
+
+// staffOf is who put a number on file, if it was not its owner by an instruction.
+func staffOf(p *contacts.Phone) string {
+	if p.Source == contacts.ByInstruction {
+		return ""
+	}
+	return p.By
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"postern/internal/cases"
 	"postern/internal/contacts"
@@ -65,13 +66,14 @@ type Step struct {
 type What string
 
 const (
-	Asked   What = "asked"   // tell the customer how to prove it
-	Proved  What = "proved"  // the receipt of what they authorised
-	Done    What = "done"    // the receipt of its being done
-	Frozen  What = "frozen"  // tell all their addresses, and staff
-	Refused What = "refused" // tell them
-	Do      What = "do"      // do it
-	Reach   What = "reach"   // ask at a new address whether it is theirs
+	Asked    What = "asked"    // tell the customer how to prove it
+	Proved   What = "proved"   // the receipt of what they authorised
+	Done     What = "done"     // the receipt of its being done
+	Frozen   What = "frozen"   // tell all their addresses, and staff
+	Refused  What = "refused"  // tell them
+	Disputed What = "disputed" // what was done already: tell all their addresses
+	Do       What = "do"       // do it
+	Reach    What = "reach"    // ask at a new address whether it is theirs
 )
 
 // subject is one instruction with all that belongs to it, read and opened.
@@ -189,7 +191,9 @@ func (f *Flow) MayChange(ctx context.Context, tx *db.Tx, c *contacts.Contact, se
 	}
 	switch {
 	case !ses.Factor.Decides():
-		return errReads
+		return ErrReads
+	case tx.Now.Sub(ses.Made) >= Recent:
+		return errAgain
 	case ses.Factor == portal.Passkey:
 		return nil
 	case n > 0:
@@ -200,8 +204,14 @@ func (f *Flow) MayChange(ctx context.Context, tx *db.Tx, c *contacts.Contact, se
 	return nil
 }
 
+// Recent is how old a proof may be by which somebody changes what protects them: a
+// browser that was left open, or a cookie that was copied, is not enough.
+const Recent = 10 * time.Minute
+
 var (
-	errReads    = fail.New(fail.Denied, "the code that you chose lets you read, and no more. Come in with your passkey, your app, or a code that we read to you, to change this")
+	errAgain = fail.New(fail.Denied, "you came in more than ten minutes ago. To change what protects you, sign out and come in again")
+	// ErrReads is for a session by the code of their choice.
+	ErrReads    = fail.New(fail.Denied, "the code that you chose lets you read, and no more. Come in with your passkey, your app, or a code that we read to you, to change this")
 	errPasskey  = fail.New(fail.Denied, "come in with your passkey to change this. If you have lost it, ask us for a recovery: you hear of it on every address")
 	errStronger = fail.New(fail.Denied, "come in with your app to change this, or do it by a mail that you sign with your key. If you have lost them, ask us for a recovery: you hear of it on every address")
 )

@@ -1,11 +1,15 @@
 package authorise
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"postern/internal/audit"
+	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
@@ -41,7 +45,7 @@ func (f *Flow) AddApp(ctx context.Context, ses *portal.Session, m *staff.MadeApp
 
 func (f *Flow) enrol(ctx context.Context, ses *portal.Session, p *Proposal) (*instructions.Instruction, error) {
 	if !ses.Factor.Decides() {
-		return nil, errReads
+		return nil, ErrReads
 	}
 	p.Contact, p.Proposer = ses.Contact, "contact:"+string(ses.Contact)
 	return f.enact(ctx, p, func(i *instructions.Instruction) *instructions.Proof {
@@ -59,9 +63,10 @@ func (f *Flow) enrol(ctx context.Context, ses *portal.Session, p *Proposal) (*in
 
 // Compared binds a customer's first key, after a member of staff compared its
 // fingerprint with them by way. Another never comes in beside or instead of it
-// like that, nor does a key of somebody who holds something to prove it with.
+// like that, nor does a key of somebody who holds something to prove it with. Where
+// they had a key or a passkey until lately, it waits for another person's yes.
 func (f *Flow) Compared(ctx context.Context, by string, c contacts.ID, key, way string) (*instructions.Instruction, error) {
-	p := &Proposal{Contact: c, Type: "first-key", Values: map[string]string{"compared": way}, Proposer: "contact:" + string(c)}
+	p := &Proposal{Contact: c, Type: "first-key", Values: map[string]string{"compared": way}, Proposer: audit.Staff(by)}
 	err := f.DB.View(ctx, func(tx *db.Tx) error {
 		k, err := f.Contacts.GetKey(ctx, tx, c, key)
 		if err != nil {
@@ -74,8 +79,11 @@ func (f *Flow) Compared(ctx context.Context, by string, c contacts.ID, key, way 
 			return err
 		case who.VerifiedButNot(k.ID, tx.Now):
 			return fail.New(fail.Conflict, "they have a checked key already. Another takes its place only by an instruction of theirs, which the old key, a passkey or a call proves: propose it from a case")
-		case way == "call-back" && len(who.Phones) == 0:
-			return fail.New(fail.Invalid, "no telephone number is on file for this person, so there was no call-back. Choose how you compared the fingerprint")
+		case way == "call-back" && !called(who, by, tx.Now):
+			return fail.New(fail.Invalid, "there is no telephone number on file that counts for a call-back of yours: one that was changed counts after 30 days, and one that you put there yourself not with you. Choose how you compared the fingerprint")
+		}
+		if holds, err := f.Holds(ctx, tx, who); err != nil || holds > instructions.Call {
+			return cmp.Or(err, errTheirs)
 		}
 		return k.Verify(way, by, "", tx.Now) // the row is read again where it counts
 	})
@@ -86,10 +94,20 @@ func (f *Flow) Compared(ctx context.Context, by string, c contacts.ID, key, way 
 		return &instructions.Proof{Contact: c, Level: instructions.Call, Attested: by, Bind: i.Bind, Once: once("compared", i.ID),
 			Evidence: instructions.Evidence{Fingerprint: i.Doc.Values["key"], Way: way}}
 	})
-	if err == nil && i.State != instructions.Executed {
-		err = fail.New(fail.Conflict, "they hold something that proves more than a comparison. They add the key themselves, on our pages, under “My keys”; it waits there for them")
+	if err == nil && i.State == instructions.Proposed {
+		err = errTheirs
 	}
 	return i, err
+}
+
+var errTheirs = fail.New(fail.Conflict, "they hold something that proves more than a comparison. They add the key themselves, on our pages, under “My keys”")
+
+// called reports whether a number is on file that this member of staff can have
+// called back.
+func called(who *contacts.Contact, by string, now time.Time) bool {
+	return slices.ContainsFunc(who.Phones, func(p contacts.Phone) bool {
+		return instructions.MayCall(&p, now) == nil && LetIn(p.By, p.Made, now) != by
+	})
 }
 
 // enact proposes, and takes the proof at once if there is one and it is enough;
@@ -136,7 +154,7 @@ func (f *Flow) bindNew(ctx context.Context, tx *db.Tx, s *subject, i *instructio
 	case instructions.DoesPhone:
 		said, err = "the new number is on file; it counts for call-backs after 30 days", f.Contacts.ReplacePhone(ctx, tx, who.ID, i.Doc.Values["phone"], string(i.ID))
 	case instructions.DoesRecover:
-		said, err = "all passkeys, the app, the code of their choice and the key were taken away; come in with a code that we read to you", f.recover(ctx, tx, who)
+		said, err = "all passkeys, the app, the code of their choice and the key were taken away, what else was open was stopped, and every protection is back; come in with a code that we read to you", f.recover(ctx, tx, who, i)
 	case instructions.DoesKey:
 		said, err = "the new key is in use", f.bindKey(ctx, tx, who, i)
 	case instructions.DoesPasskey, instructions.DoesApp, instructions.DoesFirstKey:
@@ -236,7 +254,15 @@ func (f *Flow) bindKey(ctx context.Context, tx *db.Tx, who *contacts.Contact, i 
 // recover takes away what was lost, and whatever else opens their place, so that
 // they begin anew. What is needed does not fall for a while: a telephone alone
 // must not be the way around what they had.
-func (f *Flow) recover(ctx context.Context, tx *db.Tx, who *contacts.Contact) error {
+func (f *Flow) recover(ctx context.Context, tx *db.Tx, who *contacts.Contact, i *instructions.Instruction) error {
+	if err := f.stopOthers(ctx, tx, i, "its owner begins anew", func(*instructions.Instruction) bool { return true }); err != nil {
+		return err
+	}
+	for _, s := range consent.Scopes() {
+		if _, err := consent.Withdraw(ctx, tx, who.ID, s, consent.Recovered); err != nil {
+			return err
+		}
+	}
 	if err := contacts.GaveUp(ctx, tx, who.ID); err != nil {
 		return err
 	}
@@ -283,12 +309,7 @@ func (f *Flow) unbindKey(ctx context.Context, tx *db.Tx, who *contacts.Contact, 
 	if err != nil {
 		return err
 	}
-	k := who.KeyOf(cert.Fingerprint())
-	if k == nil || k.Trust != contacts.Verified {
-		return nil
-	}
-	k.Reject("", "its owner")
-	if err := f.Contacts.SaveKey(ctx, tx, k); err != nil {
+	if err := f.Contacts.UnbindKey(ctx, tx, who, cert.Fingerprint(), string(i.ID)); err != nil {
 		return err
 	}
 	return f.Recheck(ctx, tx, who.ID)

@@ -11,6 +11,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
+	"postern/internal/staff"
 )
 
 // change runs one step on an instruction in a transaction of its own.
@@ -29,12 +30,12 @@ func (f *Flow) change(ctx context.Context, contact contacts.ID, id instructions.
 }
 
 // Approve records a member of staff's yes.
-func (f *Flow) Approve(ctx context.Context, staff string, id instructions.ID) error {
+func (f *Flow) Approve(ctx context.Context, by string, id instructions.ID) error {
 	return f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
-		if err := f.MayApprove(ctx, tx, i, staff); err != nil {
+		if err := f.MayApprove(ctx, tx, i, by); err != nil {
 			return err
 		}
-		approved, err := f.Instructions.Approve(ctx, tx, i, staff)
+		approved, err := f.Instructions.Approve(ctx, tx, i, by)
 		if err != nil || !approved {
 			return err
 		}
@@ -63,13 +64,13 @@ func (f *Flow) ended(ctx context.Context, tx *db.Tx, s *subject, i *instructions
 }
 
 // Refuse is staff's no, with a reason that the customer reads.
-func (f *Flow) Refuse(ctx context.Context, staff string, id instructions.ID, reason string) error {
+func (f *Flow) Refuse(ctx context.Context, by string, id instructions.ID, reason string) error {
 	if reason = strings.TrimSpace(reason); len(reason) < 5 || len(reason) > 300 {
 		return fail.New(fail.Invalid, "say why in a few words; the customer reads it")
 	}
 	return f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
 		i.SetResult(s.key, reason)
-		if err := f.Instructions.End(ctx, tx, i, instructions.Refused, "by staff", audit.Staff(staff)); err != nil {
+		if err := f.Instructions.End(ctx, tx, i, instructions.Refused, "by staff", audit.Staff(by)); err != nil {
 			return err
 		}
 		return f.ended(ctx, tx, s, i, Refused, "instruction.refused")
@@ -93,18 +94,18 @@ func (f *Flow) Cancel(ctx context.Context, actor string, id instructions.ID) err
 }
 
 // ByHand marks it as done by a person, with a note on what was done.
-func (f *Flow) ByHand(ctx context.Context, staff string, id instructions.ID, note string) error {
+func (f *Flow) ByHand(ctx context.Context, by string, id instructions.ID, note string) error {
 	if note = strings.TrimSpace(note); len(note) < 5 || len(note) > 500 {
 		return fail.New(fail.Invalid, "write what was done, in a few words; it is kept with the instruction")
 	}
 	return f.change(ctx, "", id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
 		if i.Doc.Does == instructions.DoesRecover && i.Stuck {
-			return f.decide(ctx, tx, s, i, staff, note)
+			return f.decide(ctx, tx, s, i, by, note)
 		}
 		if i.Auto && (!i.Stuck || i.Doc.Does != "") {
 			return fail.New(fail.Conflict, "the desk, or a system of yours, does this one itself")
 		}
-		return f.done(ctx, tx, s, i, audit.Staff(staff), note)
+		return f.done(ctx, tx, s, i, audit.Staff(by), note)
 	})
 }
 
@@ -223,7 +224,19 @@ const page = 100
 // Tick does what the clock asks for: ends what nobody proved in time, and has
 // done what has waited long enough.
 func (f *Flow) Tick(ctx context.Context) error {
-	if err := errors.Join(f.lapse(ctx), f.DB.Update(ctx, func(tx *db.Tx) error { return instructions.ApplyTypes(ctx, tx) })); err != nil {
+	if err := errors.Join(f.lapse(ctx), f.DB.Update(ctx, func(tx *db.Tx) error {
+		return instructions.ApplyTypes(ctx, tx, func(actor string) (bool, error) {
+			id, ok := strings.CutPrefix(actor, audit.Staff(""))
+			if !ok {
+				return true, nil // the desk itself
+			}
+			has, err := f.HasRole(ctx, tx, id, string(staff.Admin))
+			if fail.Is(err, fail.NotFound) {
+				return false, nil
+			}
+			return has, err
+		})
+	})); err != nil {
 		return err
 	}
 	after := &instructions.Instruction{}

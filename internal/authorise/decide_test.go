@@ -90,10 +90,10 @@ func TestNotMineFreezesTellsAndStaysSo(t *testing.T) {
 			return x.Contacts.AddAddress(ctx, tx, ada, "ada@work.example", "mail")
 		})
 		i := x.proved(ada, "postal-address", moving)
-		if err := x.NotMine(t.Context(), bob, i.ID); !fail.Is(err, fail.NotFound) {
+		if err := x.NotMine(t.Context(), x.session(bob, portal.Passkey, ""), i.ID); !fail.Is(err, fail.NotFound) {
 			t.Errorf("another's: %v", err)
 		}
-		x.must2(x.NotMine(t.Context(), ada, i.ID))
+		x.must2(x.NotMine(t.Context(), x.session(ada, portal.Passkey, ""), i.ID))
 		x.settle()
 		if err := x.Approve(t.Context(), "noor", i.ID); !fail.Is(err, fail.Conflict) {
 			t.Errorf("approved after it was frozen: %v", err)
@@ -129,7 +129,7 @@ func TestWaitGoesByAndTheOwnerCanStopIt(t *testing.T) {
 		if got := x.get(i); got.State != instructions.Approved {
 			t.Errorf("done before its wait: %s", got.State)
 		}
-		x.must2(x.NotMine(t.Context(), ada, i.ID))
+		x.must2(x.NotMine(t.Context(), x.session(ada, portal.Passkey, ""), i.ID))
 		x.pass(25 * time.Hour)
 		x.must2(x.Tick(t.Context()))
 		if got := x.get(i); got.State != instructions.Frozen || x.mailTo(ada) != "ada@customer.example" {
@@ -408,9 +408,9 @@ func TestWhatASystemDoesNotDoComesBeforeAPerson(t *testing.T) {
 		if n := x.audited(i, "instruction.executed"); n != 1 {
 			t.Errorf("executed %d times", n)
 		}
-		x.must2(x.NotMine(t.Context(), ada, i.ID))
+		x.must2(x.NotMine(t.Context(), x.session(ada, portal.Passkey, ""), i.ID))
 		x.settle()
-		if sent, texts := x.letters(i); !strings.Contains(strings.Join(sent, "\n"), "frozen-notice") || !strings.Contains(texts[string(i.ID)+"-frozen-notice"], "carried out before") {
+		if sent, texts := x.letters(i); !strings.Contains(strings.Join(sent, "\n"), "disputed-notice") || !strings.Contains(texts[string(i.ID)+"-disputed-notice"], "carried out before") {
 			t.Errorf("%v", sent)
 		}
 	})

@@ -118,6 +118,9 @@ func (f *Flow) prepare(ctx context.Context, p *Proposal) (t *instructions.Type, 
 		if err := keyValue(p, f.DB.Now()); err != nil {
 			return t, who, nil, map[string]string{"key": fail.Text(err)}, nil
 		}
+		if k := who.KeyOf(pgp.Fingerprint(p.Values["key"])); k != nil && (k.Trust == contacts.Rejected || k.Trust == contacts.Revoked) {
+			return t, who, nil, map[string]string{"key": "this key was " + string(k.Trust) + " and cannot be used again; make another"}, nil
+		}
 	}
 	values, wrong = t.Fill(p.Values)
 	for _, x := range t.Fields { // the day is over nowhere on earth before it is at UTC-12
@@ -143,6 +146,15 @@ func (f *Flow) store(ctx context.Context, tx *db.Tx, d *Draft) (err error) {
 	}
 	if i.Need, _, i.Approvals, err = f.Need(ctx, tx, d.who, d.t, i.Doc.Values); err != nil {
 		return err
+	}
+	if i.Doc.Does == instructions.DoesFirstKey { // who lately had something that proved more is not one of whom nobody knows anything
+		who, err := f.Contacts.Get(ctx, tx, i.Contact)
+		if err != nil {
+			return err
+		}
+		if who.Able(tx.Now, tx.Now) {
+			i.Approvals = max(i.Approvals, 1)
+		}
 	}
 	if d.own != nil {
 		c := *d.own // this may run again

@@ -2,6 +2,7 @@ package authorise
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -78,7 +79,11 @@ func (f *Flow) bySignature(ctx context.Context, s *subject, m *Mail) error {
 	if word != "" {
 		return f.refuse(ctx, s, "signature", word)
 	}
-	return f.take(ctx, s, &instructions.Proof{Contact: s.i.Contact, Level: instructions.Signature, Bind: s.i.Bind, LetIn: vouched(s.who, sig.Fingerprint, m.Came),
+	by, err := f.vouched(ctx, s.who, sig.Fingerprint, m.Came)
+	if err != nil {
+		return err
+	}
+	return f.take(ctx, s, &instructions.Proof{Contact: s.i.Contact, Level: instructions.Signature, Bind: s.i.Bind, LetIn: by,
 		Once:     once("signature", sig.Fingerprint, sig.SignedAt.Unix(), m.Report.Text),
 		Evidence: instructions.Evidence{Fingerprint: string(sig.Fingerprint), SignedAt: sig.SignedAt, Message: m.Message}})
 }
@@ -99,13 +104,25 @@ func (f *Flow) signature(s *subject, fp pgp.Fingerprint, at, came time.Time) (wo
 	return ""
 }
 
-// vouched is the member of staff on whose word a key counts, while it is young.
-func vouched(who *contacts.Contact, fp pgp.Fingerprint, now time.Time) string {
+// vouched is the member of staff on whose word a key counts, or without whom the
+// instruction that bound it could not have been proved, while it is young.
+func (f *Flow) vouched(ctx context.Context, who *contacts.Contact, fp pgp.Fingerprint, now time.Time) (string, error) {
 	k := verified(who, fp)
-	if k == nil || k.Via == contacts.ByInstruction {
-		return ""
+	if k == nil || k.Via != contacts.ByInstruction {
+		if k == nil {
+			return "", nil
+		}
+		return LetIn(k.By, k.Verified, now), nil
 	}
-	return LetIn(k.By, k.Verified, now)
+	var by string
+	err := f.DB.View(ctx, func(tx *db.Tx) error {
+		proof, err := f.Instructions.ProofOf(ctx, tx, instructions.ID(k.By))
+		if err == nil {
+			by = cmp.Or(proof.Attested, proof.LetIn)
+		}
+		return err
+	})
+	return LetIn(by, k.Verified, now), err
 }
 
 func verified(who *contacts.Contact, fp pgp.Fingerprint) *contacts.Key {
@@ -144,7 +161,11 @@ func (f *Flow) Pasted(ctx context.Context, c contacts.ID, id instructions.ID, da
 	if word != "" {
 		return f.refuse(ctx, s, "signature", word)
 	}
-	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Signature, Bind: s.i.Bind, LetIn: vouched(s.who, fp, now), Once: once("signature", fp, sigs[0].Made().Unix(), text),
+	by, err := f.vouched(ctx, s.who, fp, now)
+	if err != nil {
+		return err
+	}
+	return f.take(ctx, s, &instructions.Proof{Contact: c, Level: instructions.Signature, Bind: s.i.Bind, LetIn: by, Once: once("signature", fp, sigs[0].Made().Unix(), text),
 		Evidence: instructions.Evidence{Fingerprint: string(fp), SignedAt: sigs[0].Made(), Signed: string(data)}})
 }
 

@@ -34,10 +34,7 @@ func (f *Flow) Follow(ctx context.Context, st Step) error {
 				return err
 			}
 		}
-		if st.What != Frozen {
-			return nil
-		}
-		return f.alarm(ctx, tx, s)
+		return nil
 	})
 	if fail.Is(err, fail.Conflict) { // written before
 		return nil
@@ -87,7 +84,7 @@ func (f *Flow) letters(ctx context.Context, s *subject, what What) ([]*letter, e
 		return f.seal(s, what, "", "", "An instruction was not carried out", w.refused())
 	case Reach:
 		return f.reach(s, w)
-	case Frozen:
+	case Frozen, Disputed:
 		return f.seal(s, what, "", "", "An instruction was stopped in your name", w.frozen())
 	}
 	return nil, fmt.Errorf("nothing is said of %q", what)

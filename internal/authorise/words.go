@@ -130,11 +130,15 @@ If it is not you, do nothing: nothing is changed then. To tell us, %s.`, w.o.Org
 }
 
 func (w words) isDone() string {
+	how := w.phone() + "."
+	if instructions.Undoable(w.s.i.Doc.Does) { // for 72 hours the button takes it away again
+		how = w.notYou()
+	}
 	return fmt.Sprintf(`What was authorised in your name at %s was done on %s. The receipt waits for you at
 
 %s
 
-If you did not authorise anything, %s, at once.`, w.o.Org, exact(w.s.i.Ended), w.place(), w.phone())
+If you did not authorise anything, at once %s`, w.o.Org, exact(w.s.i.Ended), w.place(), how)
 }
 
 func (w words) refused() string {

@@ -56,10 +56,11 @@ const (
 
 // How a consent ended.
 const (
-	ByPortal = "on the portal"
-	ByLink   = "by the link in a mail"
-	Anew     = "given anew"
-	Lapsed   = "not answered in a year"
+	ByPortal  = "on the portal"
+	ByLink    = "by the link in a mail"
+	Anew      = "given anew"
+	Recovered = "its owner began anew, after a recovery"
+	Lapsed    = "not answered in a year"
 )
 
 // Terms of a consent.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/pgp"
 )
 
@@ -27,6 +28,8 @@ func (b *Book) BindKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key
 	for i := range fresh.Keys {
 		k := &fresh.Keys[i]
 		switch {
+		case k.Cert.Fingerprint() == cert.Fingerprint() && (k.Trust == Rejected || k.Trust == Revoked):
+			return fail.New(fail.Conflict, "this key was %s and cannot be used again", k.Trust)
 		case k.Cert.Fingerprint() == cert.Fingerprint():
 			if err := cert.CanEncrypt(tx.Now); err != nil {
 				return err
@@ -36,7 +39,27 @@ func (b *Book) BindKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key
 			if err := GaveUp(ctx, tx, c.ID); err != nil { // the new one is too new for some things
 				return err
 			}
-			k.Trust = Expired
+			k.Trust, k.Replaced = Expired, instruction
+		default:
+			continue
+		}
+		if err := b.SaveKey(ctx, tx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UnbindKey takes a key away that an instruction bound, and gives back those whose
+// place it took. It stays on file, without authority: its owner may prove it again.
+func (b *Book) UnbindKey(ctx context.Context, tx *db.Tx, c *Contact, fp pgp.Fingerprint, instruction string) error {
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		switch {
+		case k.Cert.Fingerprint() == fp && k.Trust == Verified:
+			k.Trust, k.Via, k.By, k.ByName, k.Verified = Seen, "", "", "", time.Time{}
+		case k.Replaced == instruction && k.Trust == Expired:
+			k.Trust, k.Replaced = Verified, ""
 		default:
 			continue
 		}

@@ -97,6 +97,7 @@ type Key struct {
 	ByName   string
 	Verified time.Time
 	Made     time.Time
+	Replaced string // the instruction whose key took this one's place
 }
 
 // Ways a fingerprint can be compared out of band.

@@ -56,9 +56,9 @@ func (b *Book) keepKey(ctx context.Context, tx *db.Tx, id string, c ID, cert *pg
 
 // SaveKey stores what a person decided about a key.
 func (b *Book) SaveKey(ctx context.Context, tx *db.Tx, k *Key) error {
-	return db.Change(ctx, tx, `UPDATE contact_keys SET trust = $2, pending = $3, via = $4, by_staff = $5, by_name = $6, verified_at = $7
+	return db.Change(ctx, tx, `UPDATE contact_keys SET trust = $2, pending = $3, via = $4, by_staff = $5, by_name = $6, verified_at = $7, replaced_by = $9
 		WHERE id = $1 AND contact_id = $8`,
-		k.ID, k.Trust, k.Pending, k.Via, k.By, b.v.Desk().SealText(k.ByName, "key", k.ID, "by"), db.Micros(k.Verified), k.Contact)
+		k.ID, k.Trust, k.Pending, k.Via, k.By, b.v.Desk().SealText(k.ByName, "key", k.ID, "by"), db.Micros(k.Verified), k.Contact, k.Replaced)
 }
 
 // GetKey returns one key of the contact; another's is NotFound.

@@ -260,11 +260,11 @@ func (b *Book) scanPhone(p *Phone, row func(...any) error) error {
 	return err
 }
 
-const keyColumns = `id, contact_id, data, trust, source, pending, via, by_staff, by_name, verified_at, made_at`
+const keyColumns = `id, contact_id, data, trust, source, pending, via, by_staff, by_name, verified_at, made_at, replaced_by`
 
 func (b *Book) scanKey(k *Key, row func(...any) error) error {
 	var sealed, name []byte
-	if err := row(&k.ID, &k.Contact, &sealed, &k.Trust, &k.Source, &k.Pending, &k.Via, &k.By, &name, db.Time(&k.Verified), db.Time(&k.Made)); err != nil {
+	if err := row(&k.ID, &k.Contact, &sealed, &k.Trust, &k.Source, &k.Pending, &k.Via, &k.By, &name, db.Time(&k.Verified), db.Time(&k.Made), &k.Replaced); err != nil {
 		return err
 	}
 	var err error

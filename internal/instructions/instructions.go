@@ -194,7 +194,7 @@ func (i *Instruction) Accepts(p *Proof, used bool, now time.Time) (word string) 
 		return "not bound to one use"
 	case used:
 		return "used before"
-	case p.Attested != "" && "staff:"+p.Attested == i.Proposer:
+	case p.Attested != "" && "staff:"+p.Attested == i.Proposer && i.Doc.Does != DoesFirstKey: // who compared it begins it: there is nothing else to propose
 		return "attested by the proposer"
 	case p.LetIn != "" && "staff:"+p.LetIn == i.Proposer:
 		return "let in by the proposer"

@@ -83,7 +83,7 @@ func TestP3WeakerKindWaits(t *testing.T) {
 		is := func(want int64, waits int, what string) {
 			t.Helper()
 			b.must(func(tx *db.Tx) error {
-				if err := ApplyTypes(t.Context(), tx); err != nil {
+				if err := ApplyTypes(t.Context(), tx, everybody); err != nil {
 					return err
 				}
 				k, err := TypeOf(t.Context(), tx, "closing")
@@ -119,13 +119,133 @@ func TestP3WeakerKindWaits(t *testing.T) {
 
 		change(0, "staff:mia")
 		b.must(func(tx *db.Tx) error {
-			if err := AgreeType(t.Context(), tx, "closing", "staff:mia"); !fail.Is(err, fail.Denied) {
+			if err := AgreeType(t.Context(), tx, "closing", "staff:mia", seen(t, tx), time.Time{}); !fail.Is(err, fail.Denied) {
 				t.Errorf("her own: %v", err)
 			}
 			return nil
 		})
 		change(1, "staff:ben") // now it is his, and she may agree
-		b.must(func(tx *db.Tx) error { return AgreeType(t.Context(), tx, "closing", "staff:mia") })
+		b.must(func(tx *db.Tx) error {
+			return AgreeType(t.Context(), tx, "closing", "staff:mia", seen(t, tx), time.Time{})
+		})
 		is(1, 0, "agreed")
+	})
+}
+
+func everybody(string) (bool, error) { return true, nil }
+
+// seen is the sum of what waits for the kind "closing".
+func seen(t *testing.T, tx *db.Tx) string {
+	list, err := Nexts(t.Context(), tx)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d wait: %v", len(list), err)
+	}
+	return list[0].Sum
+}
+
+func TestP3LowersKnowsWhatRulesHangOn(t *testing.T) {
+	kind := func() *Type {
+		return &Type{ID: "card", Title: "A card", Level: Call, Signer: Call, Approvals: 0, Fields: []Field{{Name: "reason", Label: "Reason", Kind: Choice, Choices: []string{"Damaged", "Stolen"}}},
+			Raise: []Raise{{Field: "reason", Is: "Stolen", Level: Passkey, Approvals: 2}}}
+	}
+	old, next := kind(), kind()
+	next.Fields[0].Choices = []string{"Damaged", "Theft"} // the rule stays, and never applies
+	if l, n := next.Needs(map[string]string{"reason": "Theft"}); l < Passkey && n < 2 && !old.Lowers(next) {
+		t.Errorf("renaming a choice makes the rule dead, at once: needs %s, %d people", KindOf(l), n)
+	}
+	next = kind()
+	next.Fields[0].Choices = append(next.Fields[0].Choices, "Taken from me")
+	if !old.Lowers(next) {
+		t.Error("another word for the same choice escapes the rule, at once")
+	}
+	next = kind()
+	next.Customer = true
+	if !old.Lowers(next) {
+		t.Error("whoever has a session may begin it, at once; only staff could")
+	}
+	next = kind()
+	next.Expiry, next.Fields = time.Hour, append(next.Fields, Field{Name: "reason2", Label: "Reason", Kind: Text})
+	if next.Check() == nil {
+		t.Error("a second line with the same label: the text says two things")
+	}
+	next = kind()
+	next.Expiry, next.Raise[0].Is = time.Hour, "Theft"
+	if next.Check() == nil {
+		t.Error("a rule for a choice that there is not")
+	}
+}
+
+// TestP3AgreeingIsToWhatWasSeen: what takes its place meanwhile is not agreed to.
+func TestP3AgreeingIsToWhatWasSeen(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		change := func(people int64, level Level) {
+			b.must(func(tx *db.Tx) error {
+				k, err := TypeOf(t.Context(), tx, "closing")
+				if err != nil {
+					return err
+				}
+				k.Approvals, k.Level, k.Signer = people, level, level
+				_, err = ChangeType(t.Context(), tx, k, "staff:mia")
+				return err
+			})
+		}
+		change(1, Passkey) // ben looks at this: two people become one
+		sum := ""
+		b.must(func(tx *db.Tx) error { sum = seen(t, tx); return nil })
+		change(0, Call) // mia puts another in its place
+		var err error
+		b.must(func(tx *db.Tx) error {
+			err = AgreeType(t.Context(), tx, "closing", "staff:ben", sum, time.Time{})
+			return nil
+		})
+		b.must(func(tx *db.Tx) error {
+			k, e := TypeOf(t.Context(), tx, "closing")
+			if e == nil && err == nil && k.Level == Call {
+				t.Errorf("ben agreed to one person fewer; it needs %s and %d people now", KindOf(k.Level), k.Approvals)
+			}
+			return e
+		})
+		if !fail.Is(err, fail.Conflict) {
+			t.Errorf("agreed to what nobody saw: %v", err)
+		}
+		b.must(func(tx *db.Tx) error { sum = seen(t, tx); return nil })
+		b.must(func(tx *db.Tx) error {
+			err = AgreeType(t.Context(), tx, "closing", "staff:ben", sum, b.d.Now().Add(-time.Hour))
+			return nil
+		})
+		if !fail.Is(err, fail.Denied) {
+			t.Errorf("agreed by an account that was made an hour ago: %v", err)
+		}
+	})
+}
+
+// TestP3NewWeakKindWaits: a kind nobody has seen yet is no way around the wait.
+func TestP3NewWeakKindWaits(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.must(func(tx *db.Tx) error {
+			var n Type
+			for _, k := range Shipped() {
+				if k.ID == "payment" {
+					n = k
+				}
+			}
+			n.ID, n.Title, n.Level, n.Signer, n.Approvals, n.Raise, n.Risky, n.Hook = "payment-2", "Another payment", Call, Call, 0, nil, false, "the-bank"
+			at, err := ChangeType(t.Context(), tx, &n, "staff:mia")
+			if err == nil && at.IsZero() {
+				t.Errorf("%q by %s, nobody approves, done by a system: it begins at once", n.Title, KindOf(n.Level))
+			}
+			if err != nil {
+				return err
+			}
+			k, err := TypeOf(t.Context(), tx, n.ID)
+			if err == nil && !k.Closed {
+				t.Error("it can be used meanwhile")
+			}
+			n.ID, n.Title = "payment-3", "a payment"
+			if _, err := ChangeType(t.Context(), tx, &n, "staff:mia"); !fail.Is(err, fail.Conflict) {
+				t.Errorf("a second kind under one title: %v", err)
+			}
+			return err
+		})
 	})
 }

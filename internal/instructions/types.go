@@ -3,6 +3,7 @@ package instructions
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,24 +130,29 @@ func (t *Type) Check() error {
 }
 
 func (t *Type) checkFields() error {
-	seen := map[string]bool{}
+	seen, labels := map[string]bool{}, map[string]bool{}
 	for _, f := range t.Fields {
 		switch {
 		case !slug.MatchString(f.Name) || seen[f.Name]:
 			return fail.New(fail.Invalid, "field %q: each has a short name of its own, in small letters", f.Name)
 		case f.Label == "" || len(f.Label) > 60 || strings.Contains(f.Label, ":") || hidden(f.Label) != 0 || reserved[f.Label]:
 			return fail.New(fail.Invalid, "field %q: give it a label without a colon", f.Name)
+		case labels[strings.ToLower(f.Label)]:
+			return fail.New(fail.Invalid, "field %q: another field has this label; a text that says one thing twice says nothing", f.Name)
 		case !known(f.Kind):
 			return fail.New(fail.Invalid, "field %q: there is no kind %q", f.Name, f.Kind)
 		case f.Kind == Choice && (len(f.Choices) < 2 || !plainChoices(f.Choices)):
 			return fail.New(fail.Invalid, "field %q: give at least two choices, each in plain letters and short", f.Name)
 		}
-		seen[f.Name] = true
+		seen[f.Name], labels[strings.ToLower(f.Label)] = true, true
 	}
 	for _, r := range t.Raise {
 		f := t.Field(r.Field)
 		if f == nil || (r.Above == "") == (r.Is == "") || r.Above != "" && f.Kind != Amount {
 			return fail.New(fail.Invalid, "a rule for more names an amount field and a limit, or a field and what it says")
+		}
+		if r.Is != "" && f.Kind == Choice && !slices.Contains(f.Choices, r.Is) {
+			return fail.New(fail.Invalid, "a rule asks for more when %s is %q, which is none of its choices", f.Label, r.Is)
 		}
 		if _, _, ok := cents(r.Above); r.Above != "" && !ok {
 			return fail.New(fail.Invalid, "a limit is an amount such as 1000.00 EUR")

@@ -79,6 +79,7 @@ type Person struct {
 	Disabled bool
 	Made     time.Time
 	Seen     time.Time
+	Touched  time.Time // when somebody last made the account, changed its roles or made a sign-in link for it
 }
 
 // May reports whether the person may do something; nothing is granted by default.
@@ -144,12 +145,12 @@ func New(d *db.DB, v *vault.Vault, base, name string) (*Service, error) {
 // Passkeys are the ceremonies of passkeys.
 func (s *Service) Passkeys() *Ceremonies { return s.keys }
 
-const columns = `id, name, email, roles, disabled, made_at, seen_at`
+const columns = `id, name, email, roles, disabled, made_at, seen_at, touched_at`
 
 func (s *Service) scan(p *Person, row func(...any) error) error {
 	var name, email []byte
 	var roles string
-	if err := row(&p.ID, &name, &email, &roles, &p.Disabled, db.Time(&p.Made), db.Time(&p.Seen)); err != nil {
+	if err := row(&p.ID, &name, &email, &roles, &p.Disabled, db.Time(&p.Made), db.Time(&p.Seen), db.Time(&p.Touched)); err != nil {
 		return err
 	}
 	for _, r := range strings.Fields(roles) {
@@ -189,8 +190,8 @@ func (s *Service) Add(ctx context.Context, tx *db.Tx, p *Person) error {
 	if p.ID == "" {
 		p.ID = ID(db.NewID())
 	}
-	p.Made = tx.Now
-	_, err := tx.Exec(ctx, `INSERT INTO staff (id, name, email, email_lookup, roles, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+	p.Made, p.Touched = tx.Now, tx.Now
+	_, err := tx.Exec(ctx, `INSERT INTO staff (id, name, email, email_lookup, roles, made_at, touched_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
 		p.ID, s.v.Desk().SealText(p.Name, "staff", string(p.ID), "name"), s.v.Desk().SealText(p.Email, "staff", string(p.ID), "email"), s.lookup(p.Email),
 		joinRoles(p.Roles), db.Micros(p.Made))
 	if fail.Is(err, fail.Conflict) {
@@ -228,7 +229,7 @@ func (s *Service) Save(ctx context.Context, tx *db.Tx, p *Person) error {
 	if admins == 0 {
 		return fail.New(fail.Conflict, "this is the last admin; make somebody else an admin first")
 	}
-	if err := db.Change(ctx, tx, `UPDATE staff SET roles = $2, disabled = $3 WHERE id = $1`, p.ID, joinRoles(p.Roles), p.Disabled); err != nil {
+	if err := db.Change(ctx, tx, `UPDATE staff SET roles = $2, disabled = $3, touched_at = $4 WHERE id = $1`, p.ID, joinRoles(p.Roles), p.Disabled, db.Micros(tx.Now)); err != nil {
 		return err
 	}
 	if !p.Disabled {
@@ -267,6 +268,9 @@ func (s *Service) MakeLink(ctx context.Context, tx *db.Tx, what Purpose, p ID, l
 	token = db.NewSecret()
 	_, err = tx.Exec(ctx, `INSERT INTO staff_links (hash, purpose, staff_id, made_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
 		hash("link", token), what, p, db.Micros(tx.Now), db.Micros(tx.Now.Add(life)))
+	if err == nil && p != "" {
+		_, err = tx.Exec(ctx, `UPDATE staff SET touched_at = $2 WHERE id = $1`, p, db.Micros(tx.Now))
+	}
 	return token, err
 }
 

@@ -85,7 +85,8 @@ type TypesPage struct {
 type WaitingKind struct {
 	ID, Title, By string
 	From          web.When
-	Mine          bool // who looks wants it
+	Mine          bool   // who looks wants it
+	Sum           string // of what waits, so that who agrees agrees to this
 	Changes       []KindChange
 }
 

@@ -213,6 +213,10 @@ func originWords(source string) string {
 		return "put on file by one of our systems"
 	case "mail":
 		return "they wrote from it"
+	case "records":
+		return "from the organisation’s records"
+	case "form":
+		return "typed in the form, by whoever wrote there"
 	}
 	return source
 }

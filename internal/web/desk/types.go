@@ -13,6 +13,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
+	"postern/internal/staff"
 	"postern/internal/web"
 )
 
@@ -55,7 +56,7 @@ func (d *Desk) waitingKinds(ctx context.Context, tx *db.Tx, me *visitor) (out []
 	list, err := instructions.Nexts(ctx, tx)
 	for _, n := range list {
 		mine := n.By == audit.Staff(me.ID())
-		out = append(out, WaitingKind{ID: n.Type.ID, Title: n.Type.Title, By: d.nameOf(strings.TrimPrefix(n.By, audit.Staff(""))), From: d.clock().When(n.At), Mine: mine, Changes: changed(typeForm(&n.Was), typeForm(&n.Type))})
+		out = append(out, WaitingKind{ID: n.Type.ID, Title: n.Type.Title, By: d.nameOf(strings.TrimPrefix(n.By, audit.Staff(""))), From: d.clock().When(n.At), Mine: mine, Sum: n.Sum, Changes: changed(typeForm(&n.Was), typeForm(&n.Type))})
 	}
 	return out, err
 }
@@ -108,7 +109,13 @@ func yesNo(yes bool) string {
 
 // agreeType serves POST /desk/types/{id}/agree.
 func (d *Desk) agreeType(w http.ResponseWriter, r *http.Request, me *visitor) error {
-	return d.onWaiting(w, r, me, instructions.AgreeType)
+	return d.onWaiting(w, r, me, func(ctx context.Context, tx *db.Tx, id, actor string) error {
+		p, err := d.staff.Get(ctx, tx, staff.ID(me.ID()))
+		if err != nil {
+			return err
+		}
+		return instructions.AgreeType(ctx, tx, id, actor, r.FormValue("seen"), p.Touched)
+	})
 }
 
 // keepOldType serves POST /desk/types/{id}/keep.

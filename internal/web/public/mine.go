@@ -47,7 +47,7 @@ func (s *Site) authorised(w http.ResponseWriter, r *http.Request) error {
 		}
 		types, err := instructions.Types(ctx, tx)
 		for _, t := range types {
-			if t.Customer && !t.Closed && t.Does != instructions.DoesKey && !t.Enrols() {
+			if o.session.Factor.Decides() && t.Customer && !t.Closed && t.Does != instructions.DoesKey && !t.Enrols() {
 				p.Types = append(p.Types, TypeChoice{t.ID, t.Title})
 			}
 		}
@@ -277,7 +277,7 @@ func (s *Site) bySignature(w http.ResponseWriter, r *http.Request) error {
 // notMine serves POST /my/authorised/{id}/not-mine.
 func (s *Site) notMine(w http.ResponseWriter, r *http.Request) error {
 	return s.act(w, r, "stop", func(ctx context.Context, o *owner, id instructions.ID) error {
-		return s.Auth.NotMine(ctx, o.contact.ID, id)
+		return s.Auth.NotMine(ctx, o.session, id)
 	})
 }
 
@@ -382,6 +382,9 @@ func (s *Site) wish(w http.ResponseWriter, r *http.Request) error {
 	}
 	status, wrong := http.StatusOK, map[string]string{}
 	if r.Method == http.MethodPost {
+		if !o.session.Factor.Decides() {
+			return authorise.ErrReads
+		}
 		i, bad, err := s.Auth.Propose(ctx, &authorise.Proposal{Contact: o.contact.ID, Type: t.ID, Values: values, Key: []byte(values["key"]), Proposer: "contact:" + string(o.contact.ID)})
 		if err != nil {
 			return err

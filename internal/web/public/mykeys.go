@@ -64,6 +64,9 @@ func (s *Site) bindKey(w http.ResponseWriter, r *http.Request) error {
 	if bad == nil && text == "" {
 		bad = fail.New(fail.Invalid, "paste your key, or choose its file")
 	}
+	if !o.session.Factor.Decides() {
+		return authorise.ErrReads
+	}
 	if bad == nil {
 		i, wrong, err := s.Auth.Propose(r.Context(), &authorise.Proposal{Contact: o.contact.ID, Type: "key", Key: []byte(text), Proposer: "contact:" + string(o.contact.ID)})
 		switch {

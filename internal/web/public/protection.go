@@ -120,6 +120,11 @@ func (s *Site) giveUpPage(w http.ResponseWriter, r *http.Request, status int, o 
 	p := GiveUpPage{Public: s.base(), Scope: v, Still: wording.Still, Version: wording.Version, Waits: o.session.By != ""}
 	p.Today, p.Ends = p.When(p.Now), p.When(p.Now.Add(consent.Life))
 	p.Errors = errs
+	if err := s.DB.View(r.Context(), func(tx *db.Tx) error { return s.mayChange(r.Context(), tx, o) }); fail.Is(err, fail.Denied) {
+		p.Why = upperFirst(fail.Text(err)) + "."
+	} else if err != nil {
+		return err
+	}
 	if key, _ := o.contact.VerifiedKey(s.DB.Now()); key != nil {
 		p.Phrase, p.Mail = wording.Phrase(), p.Org.Mail
 	}

@@ -36,6 +36,7 @@ type GiveUpPage struct {
 	Today   web.When
 	Ends    web.When
 	Waits   bool   // it would count a day later: one of us read out the code they came in with
+	Why     string // it cannot be given up in this session; empty: it can
 	Phrase  string // the line that does the same in a signed mail
 	Mail    string // the address for that
 }
