@@ -79,8 +79,8 @@ func (f *Flow) Compared(ctx context.Context, by string, c contacts.ID, key, way 
 			return err
 		case who.VerifiedButNot(k.ID, tx.Now):
 			return fail.New(fail.Conflict, "they have a checked key already. Another takes its place only by an instruction of theirs, which the old key, a passkey or a call proves: propose it from a case")
-		case way == "call-back" && !called(who, by, tx.Now):
-			return fail.New(fail.Invalid, "there is no telephone number on file that counts for a call-back of yours: one that was changed counts after 30 days, and one that you put there yourself not with you. Choose how you compared the fingerprint")
+		case way == "call-back" && !called(who, tx.Now):
+			return fail.New(fail.Invalid, "there is no telephone number on file that counts for a call-back; one that was changed counts after 30 days. Choose how you compared the fingerprint")
 		}
 		if holds, err := f.Holds(ctx, tx, who); err != nil || holds > instructions.Call {
 			return cmp.Or(err, errTheirs)
@@ -102,12 +102,9 @@ func (f *Flow) Compared(ctx context.Context, by string, c contacts.ID, key, way 
 
 var errTheirs = fail.New(fail.Conflict, "they hold something that proves more than a comparison. They add the key themselves, on our pages, under “My keys”")
 
-// called reports whether a number is on file that this member of staff can have
-// called back.
-func called(who *contacts.Contact, by string, now time.Time) bool {
-	return slices.ContainsFunc(who.Phones, func(p contacts.Phone) bool {
-		return instructions.MayCall(&p, now) == nil && LetIn(p.By, p.Made, now) != by
-	})
+// called reports whether a number is on file that can have been called back.
+func called(who *contacts.Contact, now time.Time) bool {
+	return slices.ContainsFunc(who.Phones, func(p contacts.Phone) bool { return instructions.MayCall(&p, now) == nil })
 }
 
 // enact proposes, and takes the proof at once if there is one and it is enough;

@@ -276,8 +276,8 @@ func TestP3RecoveryStopsWhatIsOpen(t *testing.T) {
 	})
 }
 
-// TestP3NoCallBackOnAChangedNumber: a number that was changed lately, or
-// that the caller put there, was not called back.
+// TestP3NoCallBackOnAChangedNumber: nobody was called back on a number
+// that was changed a moment ago.
 func TestP3NoCallBackOnAChangedNumber(t *testing.T) {
 	each(t, func(x *lab) {
 		ada := x.customer("ada", false)
