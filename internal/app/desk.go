@@ -20,6 +20,7 @@ import (
 	"postern/internal/audit"
 	"postern/internal/authorise"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/config"
 	"postern/internal/contacts"
 	"postern/internal/db"
@@ -56,6 +57,7 @@ type Desk struct {
 	boxes    *mailboxes.Store
 	portal   *portal.Store
 	staff    *staff.Service
+	centre   *centre.Store
 	jobs     *jobs.Runner
 	outbox   *outbox.Outbox
 	intake   *intake.Intake
@@ -138,6 +140,12 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 	if d.staff, err = staff.New(d.db, d.vault, d.cfg.URL, d.cfg.OrgName); err != nil {
 		return err
 	}
+	if d.centre, err = centre.Open(ctx, d.db, d.vault, d.boxes, d.staff); err != nil {
+		if !fail.Is(err, fail.Invalid) {
+			return err
+		}
+		d.log.Error("the stored topics cannot be read; the shipped ones stand in", "err", err)
+	}
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
 }
@@ -214,7 +222,12 @@ func (d *Desk) openFlows(ctx context.Context) error {
 			app, err := d.staff.Passkeys().AppOf(ctx, tx, string(c)) // it opens their place, where what waits for them is read
 			return app != nil, err
 		},
-		Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
+		Receipt: func(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID) (bool, error) {
+			r, err := d.centre.ReceiptOf(ctx, tx, c)
+			return r.Case != "" && r.Contact == person, err
+		},
+		Protected: func(topic string) bool { return d.centre.Tree().Protected(topic) },
+		Relay:     relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
 	if err := d.openHooks(); err != nil {
 		return err
 	}
@@ -228,7 +241,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	if d.cfg.CheckDomain {
 		resolver = net.DefaultResolver
 	}
-	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox,
+	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox, Centre: d.centre,
 		Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
@@ -242,7 +255,7 @@ func (d *Desk) words() outbox.Words {
 
 func (d *Desk) publicOrg() web.Org {
 	u, _ := url.Parse(d.cfg.URL) // checked when the settings were read
-	o := web.Org{Name: d.org.get(), Host: u.Host, Phone: d.cfg.OrgPhone}
+	o := web.Org{Name: d.org.get(), Host: u.Host, Phone: d.cfg.OrgPhone, Promise: d.cfg.Promise}
 	if boxes := d.boxes.All(); len(boxes) > 0 {
 		o.Mail, o.Key = boxes[0].Address, web.Fingerprint(boxes[0].Secret.Public().Fingerprint())
 		for _, b := range boxes {
@@ -313,6 +326,7 @@ func (d *Desk) tick(ctx context.Context) {
 		return replaceFile(anchorFile(d.cfg), fmt.Appendf(nil, "%d %s\n", head.Seq, head.Hash))
 	})
 	d.every(ctx, time.Minute, func() error { return d.boxes.Reload(ctx) })
+	d.every(ctx, time.Minute, func() error { return d.centre.Reload(ctx) })
 	d.every(ctx, time.Minute, func() error { return d.signer.Reload(ctx) }) // another node may have made a new key
 	d.every(ctx, time.Minute, func() error { return d.hooks.Reload(ctx) })  // or changed what the systems want to know
 }

@@ -47,6 +47,9 @@ func (d *Desk) protection(ctx context.Context) error {
 }
 
 func (d *Desk) expire(ctx context.Context) error {
+	if err := d.centre.Purge(ctx); err != nil {
+		return err
+	}
 	for {
 		n := 0
 		err := d.db.Update(ctx, func(tx *db.Tx) (err error) { n, err = portal.ExpireDue(ctx, tx, 100); return err })

@@ -38,13 +38,13 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 	clock := func() web.Clock { return web.Clock{Now: d.db.Now(), Zone: d.zone} }
 	trusted := d.cfg.TLSCert != "" // a self-signed certificate must not be pinned in browsers
 	site := public.New(public.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Intake: d.intake, Outbox: d.outbox,
-		Passkeys: d.staff.Passkeys(), Agreed: d.staff.AgreedCodes(), Texts: d.texts.On(), AskText: d.askText, Auth: d.auth, JWKS: d.signer.JWKS, Org: d.publicOrg, Clock: clock, NameOf: names})
+		Passkeys: d.staff.Passkeys(), Agreed: d.staff.AgreedCodes(), Texts: d.texts.On(), AskText: d.askText, Auth: d.auth, JWKS: d.signer.JWKS, Centre: d.centre, Org: d.publicOrg, Clock: clock, NameOf: names, RoleOf: d.roleOf})
 	relay := ""
 	if d.relay != nil {
 		relay = d.cfg.RelayAddr
 	}
 	pages := desk.New(desk.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Outbox: d.outbox,
-		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
+		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Centre: d.centre, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
 		Anchor:  func() audit.Anchor { return readAnchor(d.cfg) },
 		Recheck: d.recheck,
 		SetUp:   d.setUp})
@@ -52,6 +52,22 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 	front.Handle("/api/", d.stats.http(d.api(trusted)))
 	front.Handle("/", d.wrap(site, web.Options{Org: d.publicOrg(), HSTS: trusted}))
 	return front, d.wrap(pages, web.Options{Org: d.publicOrg(), Staff: true, HSTS: trusted})
+}
+
+// roleOf is what somebody is to a customer: the first of their roles.
+func (d *Desk) roleOf(id string) string {
+	role := "agent"
+	d.db.View(context.Background(), func(tx *db.Tx) error {
+		p, err := d.staff.Get(context.Background(), tx, staff.ID(id))
+		if err == nil && len(p.Roles) > 0 && !p.Has(staff.Agent) {
+			role = string(staff.Admin)
+			if p.Has(staff.Triager) {
+				role = string(staff.Triager)
+			}
+		}
+		return err
+	})
+	return role
 }
 
 // api builds the door for the organisation's own systems. It stands outside what

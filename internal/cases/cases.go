@@ -39,7 +39,9 @@ type Case struct {
 	Who          string // the contact's name or address when the case began; untrusted
 	Contact      contacts.ID
 	KeyID        string // data key that seals its messages
+	Door         string // it began by: "mail", "form", "desk", "api"
 	Mailbox      string // our address it came to
+	Topic        string // of the support centre; empty: nobody named one
 	State        State
 	Assignee     string // staff id
 	Sensitive    bool
@@ -124,7 +126,7 @@ type Message struct {
 	ID       MessageID
 	Case     ID
 	Kind     Kind
-	Door     string // "mail", "portal", "desk", "auto", "api"
+	Door     string // "mail", "form", "page", "portal", "desk", "auto", "api"
 	Contact  contacts.ID
 	Author   string // staff id; by door "api" the key, as the audit log names it
 	At       time.Time
@@ -191,7 +193,9 @@ type Evidence struct {
 	DKIM  string `json:"dkim,omitempty"`
 	DMARC string `json:"dmarc,omitempty"`
 
-	Portal   string    `json:"portal,omitempty"` // factor that opened the portal: "access code", "passkey"
+	Form     bool      `json:"form,omitempty"`    // written in the form, by anybody
+	Receipt  bool      `json:"receipt,omitempty"` // written on the case page, by who holds its code
+	Portal   string    `json:"portal,omitempty"`  // factor that opened the portal: "access code", "passkey"
 	PortalAt time.Time `json:"portal_at,omitzero"`
 
 	Disposition string    `json:"disposition"`
@@ -203,6 +207,10 @@ type Evidence struct {
 // unchecked, other, part, usual, mismatch, none or sent.
 func (e *Evidence) Class() string {
 	switch {
+	case e.Receipt:
+		return "receipt"
+	case e.Form:
+		return "form"
 	case e.Portal != "" && e.Portal != "link only": // that one proves nothing
 		return "sent"
 	case e.Verdict == "V":

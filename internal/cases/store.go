@@ -21,12 +21,12 @@ type Store struct {
 // NewStore returns the store.
 func NewStore(v *vault.Vault) *Store { return &Store{v, NewTokens(v)} }
 
-const columns = `id, ref, subject, who, contact_id, key_id, mailbox, state, assignee, sensitive, sensitive_why, unread, held, alarm, trust, made_at, last_at, closed_at, version`
+const columns = `id, ref, subject, who, contact_id, key_id, mailbox, state, assignee, sensitive, sensitive_why, unread, held, alarm, trust, made_at, last_at, closed_at, version, topic, door`
 
 func (s *Store) scan(c *Case, row func(...any) error) error {
 	var subject, who []byte
 	err := row(&c.ID, &c.Ref, &subject, &who, &c.Contact, &c.KeyID, &c.Mailbox, &c.State, &c.Assignee, &c.Sensitive, &c.SensitiveWhy,
-		&c.Unread, &c.Held, &c.Alarm, &c.Trust, db.Time(&c.Made), db.Time(&c.Last), db.Time(&c.ClosedAt), &c.Version)
+		&c.Unread, &c.Held, &c.Alarm, &c.Trust, db.Time(&c.Made), db.Time(&c.Last), db.Time(&c.ClosedAt), &c.Version, &c.Topic, &c.Door)
 	if err != nil {
 		return err
 	}
@@ -67,10 +67,13 @@ func (s *Store) one(ctx context.Context, tx *db.Tx, query string, args ...any) (
 
 // Add stores a new case.
 func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
-	err := tx.Put(ctx, `INSERT INTO cases (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1)`,
+	if c.Door == "" {
+		c.Door = "mail"
+	}
+	err := tx.Put(ctx, `INSERT INTO cases (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1, $19, $20)`,
 		c.ID, c.Ref, s.v.Desk().SealText(c.Subject, "case", string(c.ID), "subject"), s.v.Desk().SealText(c.Who, "case", string(c.ID), "who"),
 		c.Contact, c.KeyID, c.Mailbox, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Alarm, c.Trust,
-		db.Micros(c.Made), db.Micros(c.Last), db.Micros(c.ClosedAt))
+		db.Micros(c.Made), db.Micros(c.Last), db.Micros(c.ClosedAt), c.Topic, c.Door)
 	if err != nil {
 		return err
 	}
@@ -86,8 +89,8 @@ func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
 // Save stores a changed case. A change by somebody else in between is a Conflict.
 func (s *Store) Save(ctx context.Context, tx *db.Tx, c *Case) error {
 	err := tx.Must(ctx, fail.New(fail.Conflict, "somebody else changed this case in the meantime; look at it again"), `UPDATE cases SET state = $2, assignee = $3, sensitive = $4, sensitive_why = $5, unread = $6, held = $7,
-		trust = $8, last_at = $9, closed_at = $10, version = version + 1, alarm = $12 WHERE id = $1 AND version = $11`,
-		c.ID, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Trust, db.Micros(c.Last), db.Micros(c.ClosedAt), c.Version, c.Alarm)
+		trust = $8, last_at = $9, closed_at = $10, version = version + 1, alarm = $12, topic = $13 WHERE id = $1 AND version = $11`,
+		c.ID, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Trust, db.Micros(c.Last), db.Micros(c.ClosedAt), c.Version, c.Alarm, c.Topic)
 	if err == nil {
 		c.Version++
 	}

@@ -26,6 +26,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
@@ -54,6 +55,7 @@ type Options struct {
 	Contacts  *contacts.Book
 	Mailboxes *mailboxes.Store
 	Outbox    *outbox.Outbox
+	Centre    *centre.Store     // nil: no forms
 	Resolver  mailauth.Resolver // nil: sending domains are not checked
 	Speaks    Speaks            // nil: instructions are not proved by mail
 	Filed     Filed             // nil: nobody listens
@@ -74,6 +76,7 @@ type Intake struct {
 	book     *contacts.Book
 	boxes    *mailboxes.Store
 	out      *outbox.Outbox
+	centre   *centre.Store
 	resolver mailauth.Resolver
 	speaks   Speaks
 	filed    Filed
@@ -93,7 +96,7 @@ const slots = 48
 
 // New returns an intake whose worker does not run yet.
 func New(o Options) *Intake {
-	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
 		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if in.observe == nil {
 		in.observe = func(string) {}

@@ -22,6 +22,7 @@ import (
 	"postern/internal/outbox"
 	"postern/internal/pgp"
 	"postern/internal/policy"
+	"postern/internal/portal"
 	"postern/internal/smtpc"
 )
 
@@ -375,7 +376,7 @@ func TestCrashWhileSendingRepeatsTheSameBytes(t *testing.T) {
 func TestPortalAnswerIsBounded(t *testing.T) {
 	x := open(t, dbtest.SQLite(t))
 	for name, text := range map[string]string{"empty": " \n", "endless": strings.Repeat("x", intake.MaxText+1)} {
-		if _, err := x.in.FromPortal(t.Context(), &intake.PortalReply{Text: text}); !fail.Is(err, fail.Invalid) {
+		if _, err := x.in.FromPortal(t.Context(), &intake.PortalReply{Text: text, Session: &portal.Session{}, Item: &portal.Item{}}); !fail.Is(err, fail.Invalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

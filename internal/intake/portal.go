@@ -6,7 +6,10 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/centre"
+	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/dlp"
 	"postern/internal/fail"
 	"postern/internal/portal"
 	"postern/internal/vault"
@@ -27,20 +30,48 @@ const MaxText = 100_000
 // FromPortal files an answer from the portal in its case. Its evidence is the
 // session and the factor that opened it.
 func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, error) {
-	r.Text = strings.TrimSpace(strings.ReplaceAll(r.Text, "\r\n", "\n"))
-	if r.Text == "" && r.Person {
-		r.Text = "This did not answer me: get me a person."
+	now := in.d.Now()
+	return in.answer(ctx, &written{c: r.Item.Case, door: "portal", by: r.Session.Contact, text: r.Text, person: r.Person, files: r.Files,
+		evidence: cases.Evidence{Portal: string(r.Session.Factor), PortalAt: r.Session.Made, Checked: now},
+		why:      "they answered in the portal", how: "by portal, " + string(r.Session.Factor)})
+}
+
+// FromPage files what somebody wrote on the page of their case. Its evidence is that
+// they hold the code of its receipt.
+func (in *Intake) FromPage(ctx context.Context, r centre.Receipt, text string, files []cases.File, person bool) (cases.Ref, error) {
+	return in.answer(ctx, &written{c: r.Case, door: "page", by: r.Contact, text: text, person: person, files: files,
+		evidence: cases.Evidence{Receipt: true, Checked: in.d.Now()}, how: "on the case page, by receipt"})
+}
+
+// written is an answer that came over a page of ours into a case that is there.
+type written struct {
+	c        cases.ID
+	door     string
+	by       contacts.ID
+	text     string
+	person   bool
+	files    []cases.File
+	evidence cases.Evidence
+	why      string // it makes the case sensitive; empty: it does not
+	how      string // for the record
+}
+
+// answer files it.
+func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
+	text, err := fit(r.text)
+	if err != nil {
+		return "", err
 	}
-	if r.Text == "" && len(r.Files) == 0 {
+	if text == "" && r.person {
+		text = "This did not answer me: get me a person."
+	}
+	if text == "" && len(r.files) == 0 {
 		return "", fail.New(fail.Invalid, "write your answer before you send it")
-	}
-	if len(r.Text) > MaxText {
-		return "", fail.New(fail.Invalid, "the text is longer than 100,000 characters; shorten it, or add it as a file")
 	}
 	var c *cases.Case
 	var key *vault.Key
-	err := in.d.View(ctx, func(tx *db.Tx) (err error) {
-		if c, err = in.cases.Get(ctx, tx, r.Item.Case); err != nil {
+	err = in.d.View(ctx, func(tx *db.Tx) (err error) {
+		if c, err = in.cases.Get(ctx, tx, r.c); err != nil {
 			return err
 		}
 		key, err = in.v.Get(ctx, tx, c.KeyID)
@@ -49,25 +80,29 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 	if err != nil {
 		return "", err
 	}
-	now := in.d.Now()
-	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.In, Door: "portal", Contact: r.Session.Contact, At: now,
-		Doc:      cases.Doc{Text: r.Text},
-		Evidence: &cases.Evidence{Verdict: "N", Encryption: "none", Portal: string(r.Session.Factor), PortalAt: r.Session.Made, TLS: true, Disposition: "accept", Checked: now}}
-	blobs := m.Doc.Attach(r.Files, key)
+	r.evidence.Verdict, r.evidence.Encryption, r.evidence.TLS, r.evidence.Disposition = "N", "none", true, "accept"
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.In, Door: r.door, Contact: r.by, At: in.d.Now(), Doc: cases.Doc{Text: text}, Evidence: &r.evidence}
+	blobs := m.Doc.Attach(r.files, key)
 	parts, err := cases.Seal(m, key)
 	if err != nil {
 		return "", err
 	}
+	found := dlp.Find(text)
 	err = in.d.Update(ctx, func(tx *db.Tx) error {
 		c, err := in.cases.Get(ctx, tx, c.ID)
 		if err != nil {
 			return err
 		}
 		c.Received(false, m.Evidence.Class(), tx.Now)
-		if r.Person {
+		if r.person {
 			c.WantsPerson(tx.Now)
 		}
-		c.Raise("they answered in the portal")
+		switch {
+		case r.why != "":
+			c.Raise(r.why)
+		case len(found) > 0:
+			c.Raise("it holds " + string(found[0].Kind))
+		}
 		if err := in.cases.Save(ctx, tx, c); err != nil {
 			return err
 		}
@@ -80,13 +115,22 @@ func (in *Intake) FromPortal(ctx context.Context, r *PortalReply) (cases.Ref, er
 		if err := in.filed(ctx, tx, m); err != nil {
 			return err
 		}
-		detail := "by portal, " + string(r.Session.Factor)
-		if r.Person {
+		detail := r.how
+		if r.person {
 			detail += "; asks for a person"
 		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(r.Session.Contact)), Act: "message.in", About: string(c.ID), Detail: detail})
+		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(r.by)), Act: "message.in", About: string(c.ID), Detail: detail})
 	})
 	return c.Ref, err
+}
+
+// fit makes a text written in a form fit to be filed.
+func fit(text string) (string, error) {
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
+	if len(text) > MaxText {
+		return "", fail.New(fail.Invalid, "the text is longer than 100,000 characters; shorten it, or add it as a file")
+	}
+	return text, nil
 }
 
 // PersonFor returns the case that a link under a mail of ours is about; a made-up

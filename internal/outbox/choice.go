@@ -51,9 +51,11 @@ func (h *choice) lay(f *policy.Facts, person contacts.ID, c *cases.Case, listed 
 	return own
 }
 
-// listed reports whether what comes to a mailbox stays protected whatever
-// somebody chose. A mailbox that nobody knows does.
-func (o *Outbox) listed(address string) bool {
+// listed reports whether what is in a case stays protected whatever somebody chose:
+// its topic or its mailbox is on the organisation's list. What nobody knows is.
+func (o *Outbox) listed(c *cases.Case) bool { return o.topic(c.Topic) || o.box(c.Mailbox) }
+
+func (o *Outbox) box(address string) bool {
 	box, err := o.boxes.Get(address)
 	return err != nil || box.Sensitive
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/internal/cases"
+	"postern/internal/db"
 	"postern/internal/mailboxes"
 	"postern/internal/message"
 	"postern/internal/pgp"
@@ -84,6 +85,9 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 // subject of a mail that carries its content: the agent's, else the case's.
 func subject(l *letter) string {
 	s := l.m.Doc.Subject
+	if s == "" && l.c.Door == "form" {
+		s = "Your message to " + l.box.Name // whoever typed this address into the form does not write our subjects
+	}
 	if s == "" {
 		s = "Re: " + strings.TrimSpace(strings.TrimPrefix(l.c.Subject, "Re:"))
 	}
@@ -137,6 +141,26 @@ func (o *Outbox) AckText(ref cases.Ref) string {
 		s += " If it cannot wait, call us: " + o.words().Phone + "."
 	}
 	return s + "\n\nThis is an automatic receipt. If you did not write to us, ignore it, or reply and tell us."
+}
+
+// FormReceipt is a mail, signed by us, that says what came by the form and when. It
+// holds neither the text nor the code.
+func (o *Outbox) FormReceipt(mailbox string, ref cases.Ref, at time.Time, sum string) ([]byte, error) {
+	box, err := o.boxes.Get(mailbox)
+	if err != nil {
+		return nil, err
+	}
+	domain := box.Address[strings.LastIndexByte(box.Address, '@')+1:]
+	text := fmt.Sprintf("RECEIPT from %s\n\nA message reached us by the form.\nReference: %s\nReceived: %s\nSHA-256 of its text: %s\n\nA person answers %s. How it stands: %s/case, with the reference and the code that was shown with it.\n\n%s",
+		o.words().Org, ref, at.UTC().Format("2 January 2006, 15:04:05 UTC"), sum, o.words().Promise, o.words().BaseURL,
+		o.footer(&letter{c: &cases.Case{Ref: ref}, box: box, token: o.cases.Tokens.Make(ref)}))
+	out := pgp.Outgoing{Signer: box.Secret, Now: o.d.Now(), Draft: message.Draft{From: message.Address{Name: box.Name, Addr: box.Address}, To: []message.Address{{Addr: box.Address}},
+		Subject: "Receipt " + string(ref), Date: o.d.Now(), MessageID: db.NewSecret() + "@" + domain, Text: text}}
+	sealed, err := pgp.Seal(out)
+	if err != nil {
+		return nil, fmt.Errorf("seal a receipt: %w", err)
+	}
+	return sealed.Raw, sealed.Check(out.Signer.Public(), nil)
 }
 
 func group(fingerprint string) string {

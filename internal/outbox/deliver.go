@@ -51,9 +51,9 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 	return o.send(ctx, l)
 }
 
-// Facts gathers what policy needs to know of one contact. The composer and the
-// worker both ask here.
-func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, sensitive bool) (policy.Facts, *contacts.Key, error) {
+// Facts gathers what policy needs to know of one contact in one case. The composer
+// and the worker both ask here.
+func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, in cases.ID, sensitive bool) (policy.Facts, *contacts.Key, error) {
 	f := policy.Facts{Sensitive: sensitive, Address: c.MailTo() != "", Key: policy.NoKey, Factor: policy.NoFactor}
 	key, _ := c.VerifiedKey(tx.Now)
 	switch {
@@ -63,6 +63,12 @@ func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, sens
 		f.Key = policy.Unusable
 	case len(c.Keys) > 0:
 		f.Key = policy.Unverified
+	}
+	if !f.Address {
+		has, err := o.receipt(ctx, tx, in, c.ID)
+		if f.Receipt = has; err != nil {
+			return f, nil, err
+		}
 	}
 	if len(c.Phones) > 0 {
 		f.Factor = policy.Call
@@ -110,8 +116,8 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 		if contact, err = who.Contact(); err != nil {
 			return err
 		}
-		facts, cert, err = o.Facts(ctx, tx, contact, true)
-		l.own = own.lay(&facts, contact.ID, l.c, o.listed(l.c.Mailbox) || o.listed(l.d.Mailbox), nil, tx.Now)
+		facts, cert, err = o.Facts(ctx, tx, contact, l.c.ID, true)
+		l.own = own.lay(&facts, contact.ID, l.c, o.listed(l.c) || o.box(l.d.Mailbox), nil, tx.Now)
 		return err
 	})
 	if err != nil {
@@ -159,7 +165,7 @@ func (o *Outbox) fill(l *letter, contact *contacts.Contact, facts policy.Facts, 
 	l.replyTo = o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
 	facts.Sensitive = false
 	if !l.d.Kind.Ours() {
-		facts.Sensitive = l.c.Sensitive || l.box.Sensitive || l.m.Doc.Sensitive || telling(l.m.Doc.Text, l.m.Doc.Subject, l.c.Subject)
+		facts.Sensitive = l.c.Sensitive || o.topic(l.c.Topic) || l.box.Sensitive || l.m.Doc.Sensitive || telling(l.m.Doc.Text, l.m.Doc.Subject, l.c.Subject)
 	}
 	if l.d.Kind == Receipt { // a thief who lowered their protection shall not read it
 		facts.Protected = "what they authorise stays protected"
@@ -213,6 +219,9 @@ func (o *Outbox) markHeld(ctx context.Context, tx *db.Tx, d *Delivery, why strin
 // send seals (or takes the mail sealed before), records the attempt, speaks to
 // the relay and records what it said.
 func (o *Outbox) send(ctx context.Context, l *letter) error {
+	if l.decision.Protection == policy.Page {
+		return o.place(ctx, l)
+	}
 	raw, err := o.finished(ctx, l)
 	if err != nil {
 		return err
@@ -243,6 +252,16 @@ func (o *Outbox) send(ctx context.Context, l *letter) error {
 		return o.finish(ctx, l, Failed, "given up after five days; last: "+said(res), 0)
 	}
 	return o.finish(ctx, l, Deferred, reason, wait)
+}
+
+// place leaves an answer on the case page. It stands in the case already; from now
+// on the page shows it.
+func (o *Outbox) place(ctx context.Context, l *letter) error {
+	err := o.d.Update(ctx, func(tx *db.Tx) error { return o.recordAttempt(ctx, tx, l, "", "") })
+	if err != nil {
+		return err
+	}
+	return o.finish(ctx, l, Sent, "", 0)
 }
 
 // said is what the relay answered, in codes: its text may repeat addresses and

@@ -84,6 +84,7 @@ type Delivery struct {
 	SealedTo   string // fingerprint of the key the mail was built for, or withoutSignature
 	RawBlob    string // the finished mail, with its signature
 	Made, Done time.Time
+	Read       time.Time // on the case page, for the first time
 }
 
 // sending is the reason of a delivery whose attempt has no outcome yet; inDoubt
@@ -118,7 +119,7 @@ func backoff(attempts int64) (wait time.Duration, ok bool) {
 // Queue puts a message on its way to one person, in the transaction that also
 // stores the message.
 func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
-	if d.Address == "" {
+	if d.Address == "" && d.Shown != policy.Page {
 		return fail.New(fail.Invalid, "this person has no mail address on file")
 	}
 	domain := d.Mailbox[strings.LastIndexByte(d.Mailbox, '@')+1:]
@@ -141,12 +142,12 @@ func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
 	return nil
 }
 
-const columns = `id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, protection, state, reason, attempts, due_at, sealed_to, raw_blob, made_at, done_at`
+const columns = `id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, protection, state, reason, attempts, due_at, sealed_to, raw_blob, made_at, done_at, read_at`
 
 func (o *Outbox) scan(d *Delivery, row func(...any) error) error {
 	var address []byte
 	err := row(&d.ID, &d.Case, &d.Message, &d.Contact, &d.Kind, &d.Mailbox, &address, &d.MailID, &d.Shown, &d.Protection, &d.State, &d.Reason,
-		&d.Attempts, db.Time(&d.Due), &d.SealedTo, &d.RawBlob, db.Time(&d.Made), db.Time(&d.Done))
+		&d.Attempts, db.Time(&d.Due), &d.SealedTo, &d.RawBlob, db.Time(&d.Made), db.Time(&d.Done), db.Time(&d.Read))
 	if err != nil {
 		return err
 	}
@@ -157,6 +158,13 @@ func (o *Outbox) scan(d *Delivery, row func(...any) error) error {
 // Get returns a delivery; none is NotFound.
 func (o *Outbox) Get(ctx context.Context, tx *db.Tx, id ID) (*Delivery, error) {
 	return db.One(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE id = $1`, id)
+}
+
+// Read notes that an answer on the case page was seen; first tells whether it is the
+// first time.
+func (o *Outbox) Read(ctx context.Context, tx *db.Tx, id ID) (first bool, err error) {
+	n, err := tx.Exec(ctx, `UPDATE deliveries SET read_at = $2 WHERE id = $1 AND read_at = 0`, id, db.Micros(tx.Now))
+	return n == 1, err
 }
 
 // OfMail returns the delivery that a mail of ours was; none is NotFound.
@@ -267,22 +275,24 @@ func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, 
 	return d, o.ended(ctx, tx, d)
 }
 
-// AskAutoAnswered is the query for automatic mails that went to the address
-// today: one is all it may get.
+// autoEvery is how often one address gets an automatic mail, whoever names it.
+const autoEvery = 24 * time.Hour
+
+// AskAutoAnswered is the query for an automatic mail that went to the address in
+// the last 24 hours: one is all it may get.
 func (o *Outbox) AskAutoAnswered(out *[]string, address string, now time.Time) db.Query {
 	return db.Into(out, func(s *string, row func(...any) error) error { return row(s) },
-		`SELECT lookup FROM auto_mail WHERE lookup = $1 AND day = $2`, o.autoLookup(address), day(now))
+		`SELECT lookup FROM auto_answers WHERE lookup = $1 AND at > $2`, o.autoLookup(address), db.Micros(now.Add(-autoEvery)))
 }
 
-// AutoAnswered notes an automatic mail to an address. If another was noted on
-// this day, it is a Conflict.
+// AutoAnswered notes an automatic mail to an address. If another was noted in the
+// last 24 hours, it is a Conflict.
 func (o *Outbox) AutoAnswered(ctx context.Context, tx *db.Tx, address string) error {
 	return tx.Must(ctx, fail.New(fail.Conflict, "another automatic mail went to this address today"),
-		`INSERT INTO auto_mail (lookup, day) VALUES ($1, $2) ON CONFLICT DO NOTHING`, o.autoLookup(address), day(tx.Now))
+		`INSERT INTO auto_answers (lookup, at) VALUES ($1, $2) ON CONFLICT (lookup) DO UPDATE SET at = excluded.at WHERE auto_answers.at <= $3`,
+		o.autoLookup(address), db.Micros(tx.Now), db.Micros(tx.Now.Add(-autoEvery)))
 }
 
 func (o *Outbox) autoLookup(address string) string {
 	return o.v.Index("address", contacts.Normal(address))
 }
-
-func day(t time.Time) int64 { return t.Unix() / 86400 }

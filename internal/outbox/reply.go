@@ -52,14 +52,14 @@ type Way struct {
 // Preview decides how an answer would go to each person now. It is the same
 // decision that the worker takes when it sends.
 func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answer) (ways []Way, found []dlp.Finding, err error) {
-	boxSensitive := false
+	listed := o.topic(c.Topic)
 	if box, err := o.boxes.Get(c.Mailbox); err == nil {
-		boxSensitive = box.Sensitive
+		listed = listed || box.Sensitive
 	}
 	own := make([]choice, len(a.To))
 	found = slices.Concat(a.look(), dlp.Find(c.Subject)) // the subject goes back in the answer
 	// What is in a file is not looked into yet: it counts as sensitive.
-	sensitive := c.Sensitive || boxSensitive || a.Sensitive || len(found) > 0 || len(a.Files)+len(a.Attached) > 0
+	sensitive := c.Sensitive || listed || a.Sensitive || len(found) > 0 || len(a.Files)+len(a.Attached) > 0
 	var people []*contacts.Asked
 	var queries []db.Query
 	for i, id := range a.To {
@@ -74,11 +74,11 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 		if err != nil {
 			return nil, nil, err
 		}
-		facts, key, err := o.Facts(ctx, tx, person, sensitive)
+		facts, key, err := o.Facts(ctx, tx, person, c.ID, sensitive)
 		if err != nil {
 			return nil, nil, err
 		}
-		l := letter{d: &Delivery{Kind: Reply, Contact: person.ID}, own: own[i].lay(&facts, person.ID, c, o.listed(c.Mailbox), a.To, tx.Now)}
+		l := letter{d: &Delivery{Kind: Reply, Contact: person.ID}, own: own[i].lay(&facts, person.ID, c, o.listed(c), a.To, tx.Now)}
 		l.decision = policy.Decide(facts)
 		if l.unsigned() != nil {
 			l.decision.Why += "; it leaves without its signature, as they chose"

@@ -29,7 +29,9 @@ type Options struct {
 	Mailboxes  *mailboxes.Store
 	Portal     *portal.Store
 	HasPasskey func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error)
-	Relay      Relay // nil: captured
+	Receipt    func(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID) (bool, error) // whether they hold the receipt of the case; nil: nobody does
+	Protected  func(topic string) bool                                                            // whether what is written about it stays protected; nil: none does
+	Relay      Relay                                                                              // nil: captured
 	Words      func() Words
 	Node       string
 	Log        *slog.Logger
@@ -50,6 +52,8 @@ type Outbox struct {
 	boxes   *mailboxes.Store
 	portal  *portal.Store
 	passkey func(context.Context, *db.Tx, contacts.ID) (bool, error)
+	receipt func(context.Context, *db.Tx, cases.ID, contacts.ID) (bool, error)
+	topic   func(string) bool
 	relay   Relay
 	words   func() Words
 	log     *slog.Logger
@@ -64,10 +68,16 @@ const senders = 48
 
 // New returns an outbox that does not send yet.
 func New(o Options) *Outbox {
-	x := &Outbox{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, passkey: o.HasPasskey,
+	x := &Outbox{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, passkey: o.HasPasskey, receipt: o.Receipt, topic: o.Protected,
 		relay: o.Relay, words: o.Words, log: o.Log, ended: o.Ended, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if x.observe == nil {
 		x.observe = func(string) {}
+	}
+	if x.receipt == nil {
+		x.receipt = func(context.Context, *db.Tx, cases.ID, contacts.ID) (bool, error) { return false, nil }
+	}
+	if x.topic == nil {
+		x.topic = func(string) bool { return false }
 	}
 	if x.ended == nil {
 		x.ended = func(context.Context, *db.Tx, *Delivery) error { return nil }

@@ -14,13 +14,14 @@ type Protection string
 const (
 	Encrypted Protection = "encrypted" // signed and encrypted mail
 	Portal    Protection = "portal"    // signed notice; the content waits behind a second factor
+	Page      Protection = "page"      // it waits on the case page, behind the code of their receipt; no mail goes
 	Signed    Protection = "signed"    // signed mail, readable on the way; routine content only
 	OptedOut  Protection = "opted-out" // signed mail, readable on the way; sensitive, and their own choice
 	Blocked   Protection = "blocked"   // it does not go, and Why says what would help
 )
 
 // Guarded reports whether the content is kept from everybody on the way.
-func (p Protection) Guarded() bool { return p == Encrypted || p == Portal }
+func (p Protection) Guarded() bool { return p == Encrypted || p == Portal || p == Page }
 
 // KeyState is the best that the contact's keys offer.
 type KeyState string
@@ -46,6 +47,7 @@ const (
 type Facts struct {
 	Sensitive bool
 	Address   bool // the contact has a mail address
+	Receipt   bool // they hold the receipt of this case
 	Key       KeyState
 	Factor    Factor
 	OptedOut  bool   // their own consent to unencrypted mail stands
@@ -62,6 +64,8 @@ type Verdict struct {
 func Decide(f Facts) Verdict {
 	chose := f.OptedOut && f.Protected == ""
 	switch {
+	case !f.Address && f.Receipt:
+		return Verdict{Page, "they gave no mail address; it waits on the case page, behind the code of their receipt"}
 	case !f.Address:
 		return Verdict{Blocked, "no mail address is on file"}
 	case f.Sensitive && chose:
@@ -104,7 +108,7 @@ func keyRemark(k KeyState) string {
 
 // Weakest is the protection that names the Send button: the weakest of all.
 func Weakest(all []Verdict) Protection {
-	order := map[Protection]int{Blocked: 0, OptedOut: 1, Signed: 2, Portal: 3, Encrypted: 4}
+	order := map[Protection]int{Blocked: 0, OptedOut: 1, Signed: 2, Portal: 3, Page: 4, Encrypted: 5}
 	weakest := Encrypted
 	for _, v := range all {
 		if order[v.Protection] < order[weakest] {
@@ -122,7 +126,7 @@ func Weakest(all []Verdict) Protection {
 // not go as sensitive and readable: somebody marked it in between.
 func StillHolds(shown, now Protection) bool {
 	switch now {
-	case Encrypted, Portal:
+	case Encrypted, Portal, Page:
 		return true
 	case Signed:
 		return shown == Signed || shown == OptedOut
@@ -134,7 +138,11 @@ func StillHolds(shown, now Protection) bool {
 
 // String is one line of the decision table.
 func (f Facts) String() string {
-	s := fmt.Sprintf("sensitive=%-5v address=%-5v key=%-10s factor=%-7s", f.Sensitive, f.Address, f.Key, f.Factor)
+	address := fmt.Sprint(f.Address)
+	if f.Receipt {
+		address = "receipt"
+	}
+	s := fmt.Sprintf("sensitive=%-5v address=%-7v key=%-10s factor=%-7s", f.Sensitive, address, f.Key, f.Factor)
 	switch {
 	case f.OptedOut && f.Protected != "":
 		s += " opted-out, protected"

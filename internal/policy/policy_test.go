@@ -13,10 +13,10 @@ var update = flag.Bool("update", false, "rewrite the golden file")
 func table(f func(Facts)) {
 	for _, choice := range []Facts{{}, {OptedOut: true}, {OptedOut: true, Protected: "somebody else's data is in it"}} {
 		for _, sensitive := range []bool{true, false} {
-			for _, address := range []bool{true, false} {
+			for _, reach := range []Facts{{Address: true}, {}, {Receipt: true}} {
 				for _, key := range []KeyState{Verified, Unverified, Unusable, NoKey} {
 					for _, factor := range []Factor{Passkey, Call, Link, NoFactor} {
-						f(Facts{sensitive, address, key, factor, choice.OptedOut, choice.Protected})
+						f(Facts{sensitive, reach.Address, reach.Receipt, key, factor, choice.OptedOut, choice.Protected})
 					}
 				}
 			}
@@ -75,13 +75,26 @@ func TestP4WithoutAFactorNothingIsPromised(t *testing.T) {
 	}
 }
 
+// TestP2APageIsForWhoHasNoOtherWay: with an address on file an answer never waits
+// behind a receipt, which whoever typed that address may hold.
+func TestP2APageIsForWhoHasNoOtherWay(t *testing.T) {
+	table(func(f Facts) {
+		if f.Receipt {
+			f.Address = true
+			if v := Decide(f); v.Protection == Page {
+				t.Errorf("%s waits on the case page although mail reaches them", f)
+			}
+		}
+	})
+}
+
 func TestProtectionNeverFallsAfterItWasShown(t *testing.T) {
 	for _, c := range []struct {
 		shown, now Protection
 		want       bool
 	}{
 		{Encrypted, Encrypted, true}, {Encrypted, Portal, true}, {Encrypted, Signed, false}, {Encrypted, Blocked, false},
-		{Portal, Encrypted, true}, {Portal, Signed, false}, {Signed, Signed, true}, {Signed, Encrypted, true}, {Signed, Blocked, false}, {Blocked, Signed, false},
+		{Portal, Encrypted, true}, {Portal, Signed, false}, {Page, Page, true}, {Page, Portal, true}, {Page, Signed, false}, {Page, OptedOut, false}, {Signed, Page, true}, {Signed, Signed, true}, {Signed, Encrypted, true}, {Signed, Blocked, false}, {Blocked, Signed, false},
 		{OptedOut, OptedOut, true}, {OptedOut, Encrypted, true}, {OptedOut, Portal, true}, {OptedOut, Signed, true}, {OptedOut, Blocked, false},
 		{Encrypted, OptedOut, false}, {Portal, OptedOut, false}, {Signed, OptedOut, false}, {Blocked, OptedOut, false}, {"", OptedOut, false},
 	} {
@@ -100,7 +113,7 @@ func TestWeakestNamesTheButton(t *testing.T) {
 	}
 	for want, in := range map[Protection][]Verdict{
 		Encrypted: v(Encrypted, Encrypted), Portal: v(Encrypted, Portal), Signed: v(Portal, Signed, Encrypted), Blocked: v(Encrypted, Blocked, OptedOut, Signed),
-		OptedOut: v(Encrypted, OptedOut, Signed, Portal),
+		OptedOut: v(Encrypted, OptedOut, Signed, Portal), Page: v(Encrypted, Page),
 	} {
 		if got := Weakest(in); got != want {
 			t.Errorf("%v: %s, want %s", in, got, want)
@@ -123,7 +136,7 @@ func TestP5AChoiceChangesNothingElse(t *testing.T) {
 			t.Errorf("%s: %s, and %s without the choice", f, now.Protection, was.Protection)
 		case f.OptedOut && f.Protected == "" && f.Sensitive && f.Address && now.Protection != OptedOut:
 			t.Errorf("%s: the choice does not count: %s", f, now.Protection)
-		case !f.Address && now.Protection != Blocked:
+		case !f.Address && !f.Receipt && now.Protection != Blocked, !f.Address && f.Receipt && now.Protection != Page:
 			t.Errorf("%s goes nowhere as %s", f, now.Protection)
 		}
 		if f.Protected != "" {

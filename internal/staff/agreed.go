@@ -24,8 +24,40 @@ func (a *AgreedCodes) Hash(ctx context.Context, code string, own ...string) (phc
 	if err := fit("code", code, namesOf(own...)...); err != nil {
 		return "", err
 	}
-	err = a.s.hashing(ctx, func() { phc = hashPassword(code) })
+	return a.s.HashSecret(ctx, code, "")
+}
+
+// HashSecret hashes what somebody will have to show again, outside any transaction,
+// behind the one line for such work; where is the network that asks, "" for one of
+// ours that was let in already.
+func (s *Service) HashSecret(ctx context.Context, secret, where string) (phc string, err error) {
+	if where != "" {
+		leave, err := s.line.enter(where)
+		if err != nil {
+			return "", err
+		}
+		defer leave()
+	}
+	err = s.hashing(ctx, func() { phc = hashPassword(secret) })
 	return phc, err
+}
+
+// FitsSecret compares what was typed with a hash, outside any transaction, behind
+// the one line for such work. Where there is no hash it compares all the same, so
+// that it takes as long.
+func (s *Service) FitsSecret(ctx context.Context, phc, typed, where string) (bool, error) {
+	leave, err := s.line.enter(where)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	against := phc
+	if against == "" {
+		against = dummy
+	}
+	right := false
+	err = s.hashing(ctx, func() { right = checkPassword(typed, against) })
+	return right && phc != "", err
 }
 
 // Save makes a hashed code the customer's, in place of an earlier one. by is the
@@ -69,26 +101,15 @@ func (a *AgreedCodes) Of(ctx context.Context, tx *db.Tx, contact string) (Agreed
 	return *c, nil
 }
 
-// Fits compares what was typed, outside any transaction. Where there is no code it
-// compares all the same, so that it takes as long. What is too short to be one
-// costs nothing: that says something of what was typed, and of nobody's code.
+// Fits compares what was typed, outside any transaction; no code takes as long as a
+// wrong one. What is too short to be one costs nothing: that says something of what
+// was typed, and of nobody's code.
 func (a *AgreedCodes) Fits(ctx context.Context, c Agreed, typed, where string) (bool, error) {
 	typed = strings.TrimSpace(typed)
 	if n := utf8.RuneCountInString(typed); n < minPassword || n > maxPassword {
 		return false, nil
 	}
-	leave, err := a.s.line.enter(where)
-	if err != nil {
-		return false, err
-	}
-	defer leave()
-	phc := c.phc
-	if phc == "" {
-		phc = dummy
-	}
-	right := false
-	err = a.s.hashing(ctx, func() { right = checkPassword(typed, phc) })
-	return right && c.phc != "", err
+	return a.s.FitsSecret(ctx, c.phc, typed, where)
 }
 
 // Use records that the code let its owner in, if it is still the one that fitted.

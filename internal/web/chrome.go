@@ -1,5 +1,7 @@
 package web
 
+import "postern/internal/lang"
+
 // Org is the house behind the desk, as its letterhead shows it.
 type Org struct {
 	Name         string
@@ -9,6 +11,7 @@ type Org struct {
 	Phone        string
 	Hours        string // "weekdays 8:00 to 18:00"
 	Address      string
+	Promise      string // when a person answers: "within one working day"
 	Key          Fingerprint
 }
 
@@ -17,6 +20,18 @@ type Public struct {
 	Org Org
 	Clock
 	Errors Errors
+	Langs  []lang.Lang // languages this page comes in too
+}
+
+// Say returns the page's words under a key of the catalogue.
+func (p Public) Say(key string, in ...any) (string, error) { return p.Lang.Say(key, in...) }
+
+// Promised is when a person answers, in words of the page's language.
+func (p Public) Promised() string {
+	if p.Org.Promise == "" || p.Org.Promise == "within one working day" { // what the settings begin with
+		return p.Lang.Must("promise")
+	}
+	return p.Org.Promise
 }
 
 // Staff is the base of every page of the desk.
@@ -24,7 +39,7 @@ type Staff struct {
 	Org Org
 	Clock
 	Me     Me
-	At     string // current entry of the rail: inbox, contacts, tray, quarantine, people, mailboxes, keys, audit, health, account
+	At     string // current entry of the rail: inbox, contacts, tray, quarantine, people, mailboxes, topics, keys, audit, health, account
 	Counts Counts
 	Views  []View // shown on the inbox and the case
 	Done   *Notice
@@ -39,7 +54,7 @@ type Me struct {
 	Name  string
 	Roles string // in words: "Agent", "Agent and admin"
 	Cases bool   // sees inbox, contacts, tray and quarantine
-	Admin bool   // sees people, mailboxes, keys, audit log and health
+	Admin bool   // sees people, mailboxes, topics, keys, audit log and health
 }
 
 // Counts stand beside the entries of the rail; zero shows nothing.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"postern/internal/lang"
 	"postern/internal/web"
 	"postern/internal/web/desk"
 	"postern/internal/web/public"
@@ -163,7 +164,7 @@ func casePage() desk.CasePage {
 }
 
 func fixtures() []fixture {
-	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures(), authoriseFixtures())
+	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures(), authoriseFixtures(), centreFixtures())
 }
 
 func deskFixtures() []fixture {
@@ -291,7 +292,7 @@ func firstAccountPage() desk.AccountPage {
 
 func publicFixtures() []fixture {
 	d := public.Templates
-	home := public.HomePage{Public: pub(), Mailboxes: []public.Mailbox{{Address: "support@northmere.example", Name: "Everything; answered within one working day"}, {Address: "estates@northmere.example", Name: "After a death in the family"}}}
+	home := public.HomePage{Public: pub(), Topics: topics(lang.English), Mailboxes: []public.Mailbox{{Address: "support@northmere.example", Name: "Everything; answered within one working day"}, {Address: "estates@northmere.example", Name: "After a death in the family"}}}
 	prove := public.ProvePage{Public: pub(), Link: "/m/x", Ref: "NS-4690-D", Passkey: true, Phone: "•• 42", Issued: true, Tries: 4}
 	wrong := prove
 	wrong.Passkey, wrong.Errors = false, web.Errors{{Field: "code", Text: "This code is not right, or its ten minutes are over"}}
@@ -315,8 +316,8 @@ func publicFixtures() []fixture {
 		{"p-sent", d, "sent", public.SentPage{Public: pub(), Link: "/m/x", Ref: "NS-4690-D", At: at(0)}},
 		{"p-recalled", d, "gone", gone("recalled")}, {"p-expired", d, "gone", gone("expired")}, {"p-gone", d, "gone", gone("unknown")},
 		{"p-signed-out", d, "signed-out", public.SignedOutPage{Public: pub()}},
-		{"p-error", d, "error", web.ErrorPage{Org: org, Status: 500, Kind: "internal", Incident: "K7Q2MTX4"}},
-		{"p-error-404", d, "error", web.ErrorPage{Org: org, Status: 404, Kind: "notfound", Text: "There is no such page."}},
-		{"error-staff", desk.Templates, "error", web.ErrorPage{Org: org, Staff: true, Status: 409, Kind: "conflict", Text: "Somebody else changed this case in the meantime; look at it again."}},
+		{"p-error", d, "error", web.ErrorPage{Public: pub(), Status: 500, Kind: "internal", Incident: "K7Q2MTX4"}},
+		{"p-error-404", d, "error", web.ErrorPage{Public: pub(), Status: 404, Kind: "notfound", Text: "There is no such page."}},
+		{"error-staff", desk.Templates, "error", web.ErrorPage{Public: pub(), Staff: true, Status: 409, Kind: "conflict", Text: "Somebody else changed this case in the meantime; look at it again."}},
 	}
 }

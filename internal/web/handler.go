@@ -46,7 +46,7 @@ var NotFound = Handler(func(http.ResponseWriter, *http.Request) error {
 
 // ErrorPage says what happened, why, and what to do now.
 type ErrorPage struct {
-	Org      Org
+	Public
 	Staff    bool
 	Status   int
 	Kind     string // names the words in errors.html
@@ -63,6 +63,9 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Status, p.Kind = statusOf(err)
 	s := siteOf(r)
 	p.Org, p.Staff = s.Org, s.Staff
+	if !p.Staff {
+		p.Lang = LangOf(r)
+	}
 	if p.Status == http.StatusInternalServerError {
 		p.Incident = rand.Text()[:8]
 		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "route", r.Pattern, "incident", p.Incident, "err", err)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+
+	"postern/internal/lang"
 )
 
 // shared has the parts, and the pages that are nobody's own.
@@ -78,6 +80,7 @@ func Size(n int) string {
 type Field struct {
 	Name, Label, Value, Error string
 	Type, Auto, Hint          string
+	Lang                      lang.Lang
 }
 
 func field(e Errors, name, label, value string) Field {
@@ -86,6 +89,12 @@ func field(e Errors, name, label, value string) Field {
 
 // As sets the type of the input and its autocomplete word.
 func (f Field) As(kind, auto string) Field { f.Type, f.Auto = kind, auto; return f }
+
+// In has it speak a language.
+func (f Field) In(l lang.Lang) Field { f.Lang = l; return f }
+
+// ErrorWord stands before what is wrong.
+func (f Field) ErrorWord() string { return f.Lang.Must("error") }
 
 // Hinted adds a line of help.
 func (f Field) Hinted(hint string) Field { f.Hint = hint; return f }

@@ -71,6 +71,16 @@ func TrustSent() Trust {
 	return Trust{"sent", "gate", "Sent in the portal", "Sent in the portal"}
 }
 
+// TrustReceipt is for what was written on a case page by who holds its code.
+func TrustReceipt() Trust {
+	return Trust{"none", "gate", "Sent on the case page, with its code", "Sent with the case’s code"}
+}
+
+// TrustForm is for what anybody could write.
+func TrustForm() Trust {
+	return Trust{"none", "none", "Written in the form; nobody proved who", "Form, nobody proved who"}
+}
+
 // The line below the trust line, never mixed with it: how a message came, and
 // what its domain vouches for.
 const (
@@ -102,6 +112,11 @@ func GoesEncrypted(key Fingerprint, checked When) Protection {
 // GoesByPortal leaves the content with us; why is a clause.
 func GoesByPortal(why string) Protection {
 	return Protection{"portal", "gate", "Secure portal", because(why)}
+}
+
+// GoesByPage waits on the case page, for whoever holds its receipt; why is a clause.
+func GoesByPage(why string) Protection {
+	return Protection{"portal", "gate", "On the case page", because(why)}
 }
 
 // GoesSigned is mail that is signed and readable on the way; why is a clause.
@@ -145,6 +160,8 @@ func SendFor(weakest string, blocked bool) Send {
 		return Send{"Send encrypted", "go", "sealed", blocked}
 	case "portal":
 		return Send{"Send by portal", "go", "gate", blocked}
+	case "page":
+		return Send{"Leave it on the case page", "go", "gate", blocked}
 	case "signed", "opted-out":
 		return Send{"Send unprotected", "open", "card", blocked}
 	}

@@ -2,17 +2,24 @@ package web
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"postern/internal/lang"
 )
 
 // A Clock fixes "now" and the zone for one page, so that all its times agree.
 type Clock struct {
 	Now  time.Time
 	Zone *time.Location // of the organisation; nil is UTC
+	Lang lang.Lang
 }
 
 // When is a moment as one page shows it. The template "when" draws it.
-type When struct{ at, now time.Time }
+type When struct {
+	at, now time.Time
+	lang    lang.Lang
+}
 
 // When places a moment on the page's clock; the zero time stays empty.
 func (c Clock) When(t time.Time) When {
@@ -23,7 +30,7 @@ func (c Clock) When(t time.Time) When {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return When{t.In(zone), c.Now.In(zone)}
+	return When{t.In(zone), c.Now.In(zone), c.Lang}
 }
 
 // IsZero reports whether there is nothing to show.
@@ -39,16 +46,21 @@ func (w When) Day() string {
 	}
 	switch w.days() {
 	case 0:
-		return "Today"
+		return w.lang.Must("day.today")
 	case -1:
-		return "Yesterday"
+		return w.lang.Must("day.yesterday")
 	case 1:
-		return "Tomorrow"
+		return w.lang.Must("day.tomorrow")
 	}
 	if w.at.Year() == w.now.Year() {
-		return w.at.Format("2 January")
+		return w.lang.Must("day.near", w.at.Day(), w.month())
 	}
-	return w.at.Format("2 January 2006")
+	return w.Date()
+}
+
+func (w When) month() string {
+	names := strings.Fields(w.lang.Must("months"))
+	return names[int(w.at.Month()-1)%len(names)]
 }
 
 // days counts midnights between now and then.
@@ -76,7 +88,7 @@ func (w When) Short() string {
 // Brief is the hour of today and the day of any other, for rows.
 func (w When) Brief() string {
 	if !w.IsZero() && w.days() == 0 {
-		return "Today " + w.Time()
+		return w.Day() + " " + w.Time()
 	}
 	return w.Day()
 }
@@ -86,7 +98,7 @@ func (w When) Date() string {
 	if w.IsZero() {
 		return ""
 	}
-	return w.at.Format("2 January 2006")
+	return w.lang.Must("day.far", w.at.Day(), w.month(), w.at.Year())
 }
 
 // Full is date, hour and zone.
@@ -113,11 +125,11 @@ func zone(t time.Time) string {
 func (w When) Inside() string {
 	switch w.days() {
 	case 0:
-		return "today"
+		return w.lang.Must("day.inside.today")
 	case -1:
-		return "yesterday"
+		return w.lang.Must("day.inside.yesterday")
 	case 1:
-		return "tomorrow"
+		return w.lang.Must("day.inside.tomorrow")
 	}
 	return w.Day()
 }

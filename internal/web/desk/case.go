@@ -188,6 +188,8 @@ func (d *Desk) fillCase(p *CasePage, f *file, x caseExtra) {
 	if c.Sensitive {
 		p.Sensitive = c.SensitiveWhy
 	}
+	p.Topic, p.Topics = d.topicOptions(c)
+	p.Listed = d.o.Centre.Tree().Protected(c.Topic)
 	p.Assignee, p.Staffers = d.nameOf(c.Assignee), d.staffers(c.Assignee)
 	for _, id := range f.members {
 		if k := f.people[id]; k != nil {

@@ -12,6 +12,9 @@ type CasePage struct {
 	Alarm     string // why a person must look now; empty: nothing is wrong
 	With      []string
 	Mailbox   string
+	Topic     string   // as the support centre names it; empty: none
+	Topics    []Option // what it can be
+	Listed    bool     // its topic always stays protected: leaving it takes a reason
 	Last      web.When
 	Assignee  string
 	Staffers  []Option

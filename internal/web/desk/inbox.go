@@ -100,6 +100,10 @@ func trustOfClass(class string) web.Trust {
 		return web.TrustMismatch()
 	case "sent":
 		return web.TrustSent()
+	case "receipt":
+		return web.TrustReceipt()
+	case "form":
+		return web.TrustForm()
 	}
 	return web.TrustNone()
 }

@@ -40,8 +40,13 @@ func (d *Desk) inbound(clock web.Clock, f *file, m *cases.Message, out *Message)
 		out.Who = web.Plain(m.Doc.From.Address)
 	}
 	out.Did = "wrote to " + f.c.Mailbox
-	if m.Door == "portal" {
+	switch m.Door {
+	case "portal":
 		out.Did = "answered in the portal"
+	case "form":
+		out.Did = "wrote by the form"
+	case "page":
+		out.Did = "wrote on the case page"
 	}
 	switch m.Doc.Automatic {
 	case "":
@@ -94,6 +99,10 @@ func trust(clock web.Clock, who string, e *cases.Evidence) web.Trust {
 func how(e *cases.Evidence) []string {
 	var out []string
 	switch {
+	case e.Receipt:
+		return []string{"Whoever holds the code of this case’s receipt"}
+	case e.Form:
+		return []string{"By our form, over TLS; the address is one that somebody typed"}
 	case e.Portal != "":
 		return []string{web.HowPortal + ", opened with " + e.Portal}
 	case e.Whole && e.Decrypted:
@@ -116,6 +125,14 @@ func how(e *cases.Evidence) []string {
 func facts(clock web.Clock, m *cases.Message, e *cases.Evidence) []Fact {
 	var out []Fact
 	add := func(name, text string) { out = append(out, Fact{Name: name, Text: text}) }
+	if e.Form {
+		add("Person", "anybody: the form asks for no proof")
+		return out
+	}
+	if e.Receipt {
+		add("Person", "holds the sixteen digits that were shown when this case was sent in; nothing else is known")
+		return out
+	}
 	if e.Portal != "" {
 		add("Person", "opened the portal with "+e.Portal+" "+clock.When(e.PortalAt).Inside()+" "+clock.When(e.PortalAt).Time())
 		return out
@@ -214,6 +231,12 @@ func (d *Desk) way(clock web.Clock, f *file, s *outbox.Delivery) Way {
 		how = s.Shown
 	}
 	w.Protection = protection(clock, policy.Verdict{Protection: how}, k)
+	if how == policy.Page && s.State == outbox.Sent {
+		w.State = "on-page"
+		if !s.Read.IsZero() {
+			w.State, w.At = "read", clock.When(s.Read)
+		}
+	}
 	if how == policy.OptedOut && s.Contact == f.c.Contact { // it goes to nobody else
 		at := s.Done
 		if at.IsZero() {
@@ -267,6 +290,8 @@ func protection(clock web.Clock, v policy.Verdict, k *contacts.Contact) web.Prot
 		return web.Protection{Class: "encrypted", Icon: "sealed", Lead: "Encrypted"}
 	case policy.Portal:
 		return web.GoesByPortal(v.Why)
+	case policy.Page:
+		return web.GoesByPage(v.Why)
 	case policy.Signed:
 		return web.GoesSigned(v.Why)
 	case policy.OptedOut:

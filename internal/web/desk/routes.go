@@ -13,6 +13,7 @@ import (
 	"postern/internal/audit"
 	"postern/internal/authorise"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/hooks"
@@ -40,6 +41,7 @@ type Options struct {
 	Auth      *authorise.Flow
 	Hooks     *hooks.Hooks
 	Texts     *texts.Texts
+	Centre    *centre.Store
 	Org       func() web.Org
 	Zone      *time.Location
 	BaseURL   string
@@ -107,6 +109,7 @@ func (d *Desk) routes() []route {
 		{"POST /desk/cases/{id}/assign", staff.CasesAnswer, d.assign},
 		{"POST /desk/cases/{id}/state", staff.CasesAnswer, d.setState},
 		{"POST /desk/cases/{id}/sensitive", staff.CasesAnswer, d.setSensitive},
+		{"POST /desk/cases/{id}/topic", staff.CasesAnswer, d.setTopic},
 		{"POST /desk/cases/{id}/note", staff.CasesAnswer, d.note},
 		{"POST /desk/cases/{id}/draft", staff.CasesAnswer, d.saveDraft},
 		{"GET /desk/cases/{id}/draft/files/{n}", staff.CasesAnswer, d.draftFile},
@@ -149,6 +152,8 @@ func (d *Desk) routes() []route {
 		{"GET /desk/mailboxes", staff.MailboxesManage, d.mailboxes},
 		{"POST /desk/mailboxes", staff.MailboxesManage, d.mailboxes},
 		{"POST /desk/mailboxes/{id}", staff.MailboxesManage, d.saveMailbox},
+		{"GET /desk/topics", staff.SettingsManage, d.topics},
+		{"POST /desk/topics", staff.SettingsManage, d.topics},
 		{"GET /desk/keys", staff.MailboxesManage, d.keys},
 		{"GET /desk/keys/{id}/export", staff.MailboxesManage, d.exportKey},
 		{"GET /desk/audit", staff.AuditRead, d.auditLog},

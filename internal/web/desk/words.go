@@ -43,6 +43,7 @@ var acts = []struct{ act, words string }{
 	{"item.placed", "Placed on the portal"}, {"item.fetched", "Portal link fetched, nothing shown"}, {"item.code-issued", "Access code given"}, {"item.refused", "Portal refused a code"},
 	{"person.asked", "They asked for a person"}, {"item.released", "Viewed on the portal"}, {"item.recalled", "Recalled, never viewed"}, {"item.expired", "Expired on the portal"}, {"passkey.added", "Passkey added"}, {"passkey.removed", "Passkey removed"},
 	{"mail.repeated", "The same mail came again, merged"}, {"mail.quarantined", "Mail put into quarantine"}, {"mail.rerun", "Quarantined mail run again"}, {"mail.dropped", "Mail of ours came back, dropped"},
+	{"case.page-opened", "Case page opened with its code"}, {"case.page-read", "Answer seen on the case page"}, {"case.topic", "Topic chosen"}, {"topics.changed", "Topics changed"},
 	{"text.sent", "Code sent by text message"}, {"text.failed", "A code by text message could not be sent"}, {"agreed.set", "Code of their own choice set"}, {"agreed.removed", "Code of their own choice removed"},
 	{"consent.given", "Gave up a protection"}, {"consent.ended", "A protection is back"}, {"consent.asked", "Asked whether they still want less protection"}, {"consent.refused", "A mail that would give up a protection did not count"},
 	{"contact.added", "Contact added"}, {"contact.renamed", "Contact renamed"}, {"address.added", "Address added"}, {"phone.added", "Telephone number added"},

@@ -1,11 +1,15 @@
 package public
 
-import "postern/internal/web"
+import (
+	"postern/internal/centre"
+	"postern/internal/web"
+)
 
 // HomePage is "home"; the same data serves "something-else", "report" and "check".
 type HomePage struct {
 	web.Public
 	Mailboxes []Mailbox
+	Topics    []centre.Choice
 }
 
 // Mailbox is an address anybody may write to.

@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/authorise"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/intake"
@@ -29,6 +30,7 @@ type Options struct {
 	Intake    *intake.Intake
 	Outbox    *outbox.Outbox
 	Auth      *authorise.Flow
+	Centre    *centre.Store
 	JWKS      func() []byte // keys of the tokens for the organisation's systems
 	Passkeys  *staff.Ceremonies
 	Agreed    *staff.AgreedCodes
@@ -37,6 +39,7 @@ type Options struct {
 	Org       func() web.Org
 	Clock     func() web.Clock
 	NameOf    func(staff string) string // of the member of staff who wrote
+	RoleOf    func(staff string) string // what they are: "agent", "triager", "admin"
 }
 
 // Site serves the public pages.
@@ -51,6 +54,9 @@ func New(o Options) http.Handler {
 		page("GET /"+name, s.plain(name))
 	}
 	page("GET /{$}", s.plain("home"))
+	for pattern, h := range s.formRoutes() {
+		page(pattern, h)
+	}
 	page("GET /keys", s.keys)
 	page("GET /keys/{file}", s.keyFile)
 	page("GET /.well-known/openpgpkey/{path...}", s.wkd)
@@ -76,7 +82,11 @@ func New(o Options) http.Handler {
 	page("GET /back/{token}", s.back)
 	page("POST /back/{token}", s.bring)
 	page("/", web.NotFound)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !web.Choose(w, r) {
+			mux.ServeHTTP(w, r)
+		}
+	})
 }
 
 // place is the customer's own part of the site.
@@ -140,12 +150,17 @@ func (s *Site) jwks(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// base is that of a page that comes in English alone.
 func (s *Site) base() web.Public { return web.Public{Org: s.Org(), Clock: s.Clock()} }
+
+// page is the base of one that comes in every language.
+func (s *Site) page(r *http.Request) web.Public { return s.base().In(r) }
 
 // plain serves a page that is the same for everybody.
 func (s *Site) plain(name string) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		p := HomePage{Public: s.base()}
+		p := HomePage{Public: s.page(r)}
+		p.Topics = s.Centre.Tree().List(p.Lang)
 		for _, b := range s.Mailboxes.All() {
 			if !b.Closed {
 				p.Mailboxes = append(p.Mailboxes, Mailbox{b.Address, b.Name})

@@ -1,0 +1,229 @@
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	netmail "net/mail"
+	"strings"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/centre"
+	"postern/internal/contacts"
+	"postern/internal/db"
+	"postern/internal/dlp"
+	"postern/internal/fail"
+	"postern/internal/lang"
+	"postern/internal/outbox"
+	"postern/internal/policy"
+)
+
+// FormAddress checks an address that somebody typed; "" is none, and is fine.
+func (in *Intake) FormAddress(typed string) (string, error) {
+	typed = strings.TrimSpace(typed)
+	if typed == "" {
+		return "", nil
+	}
+	a, err := netmail.ParseAddress(typed)
+	if err != nil || a.Address != typed || len(typed) > 254 {
+		return "", fail.New(fail.Invalid, "this is no mail address; write it as name@example.org, or leave it empty")
+	}
+	if in.boxes.Is(contacts.Normal(typed)) {
+		return "", fail.New(fail.Invalid, "this is an address of ours; write your own, or leave it empty")
+	}
+	return typed, nil
+}
+
+// form is one that is about to be filed.
+type form struct {
+	d       *centre.Draft
+	files   []cases.File
+	receipt *centre.NewReceipt
+	mayAck  bool
+	p       *plan
+}
+
+// FromForm files what anybody wrote in the form: a case, its receipt, and the
+// acknowledgement if an address was given. Nothing in it proves anybody: an address
+// is one that somebody typed, and what is answered there goes to that address and
+// never to who holds the receipt. Sent twice, the second is a Conflict.
+func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string) error {
+	d.Normal()
+	var err error
+	if d.Text, err = fit(d.Text); err != nil {
+		return err
+	}
+	if d.Text == "" && len(d.Files) == 0 {
+		return fail.New(fail.Invalid, "write something, or add a file, before you send it")
+	}
+	if d.Address, err = in.FormAddress(d.Address); err != nil {
+		return err
+	}
+	if err := in.centre.CountSend(ctx, network); err != nil {
+		return err
+	}
+	f := &form{d: d}
+	if f.files, err = in.centre.Load(ctx, d); err != nil {
+		return err
+	}
+	if f.receipt, err = in.centre.PrepareReceipt(ctx, network); err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		if err := in.planForm(ctx, f); err != nil {
+			return err
+		}
+		err := in.fileForm(ctx, f)
+		if !fail.Is(err, fail.Conflict) || try == 3 {
+			return err
+		}
+		if now, e := in.centre.Again(ctx, d); e != nil || now { // another click sent it
+			return err
+		}
+	}
+}
+
+// planForm finds or prepares the contact, and prepares the case.
+func (in *Intake) planForm(ctx context.Context, f *form) error {
+	p := &plan{newCase: true}
+	f.p = p
+	now := in.d.Now()
+	if f.d.Address != "" {
+		who := in.book.Ask(contacts.Normal(f.d.Address))
+		key := who.AskKey(in.v)
+		var answered []string
+		if err := in.d.Read(ctx, append(who.Queries, in.out.AskAutoAnswered(&answered, contacts.Normal(f.d.Address), now))...); err != nil {
+			return err
+		}
+		f.mayAck = len(answered) == 0
+		var err error
+		if p.contact, err = who.Contact(); err == nil {
+			if p.key, err = key.Key(); err != nil {
+				return err
+			}
+		} else if !fail.Is(err, fail.NotFound) {
+			return err
+		}
+	}
+	who := ""
+	if p.contact == nil {
+		name := clip(f.d.Name, 120)
+		if strings.ContainsAny(name, "@＠﹫") {
+			name = "" // it could pass for an address
+		}
+		p.fresh = in.book.New(name, f.d.Address, "form", now)
+		p.key, who = p.fresh.Key(), p.fresh.Title()
+	} else {
+		who = p.contact.Title()
+	}
+	if f.d.Address == "" && p.fresh.Name == "" {
+		who = "Somebody without a name"
+	}
+	p.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: in.formSubject(f.d), Who: who, Contact: p.contactID(), KeyID: p.key.ID, Door: "form",
+		Topic: f.d.Topic, Mailbox: in.centre.MailboxFor(f.d.Topic), State: cases.Open, Unread: true, Made: now, Last: now, Trust: "form"}
+	in.formMarks(f)
+	return nil
+}
+
+// formSubject is the first line, for those who read the list; no mail of ours
+// carries it.
+func (in *Intake) formSubject(d *centre.Draft) string {
+	line, _, _ := strings.Cut(d.Text, "\n")
+	if line = clip(strings.Join(strings.Fields(line), " "), 80); line != "" {
+		return line
+	}
+	for _, c := range in.centre.Tree().List(lang.English) {
+		if c.ID == d.Topic {
+			return c.Name
+		}
+	}
+	return "(no subject)"
+}
+
+// formMarks notes what makes the case sensitive, and who must look at it.
+func (in *Intake) formMarks(f *form) {
+	c := f.p.c
+	box, err := in.boxes.Get(c.Mailbox)
+	found := dlp.Find(f.d.Text)
+	switch {
+	case f.d.Topic == centre.Security:
+		c.Alarm = "Somebody reports a security problem"
+		c.Raise("it came by the door for security problems")
+	case in.centre.Tree().Protected(c.Topic):
+		c.Raise("its topic is sensitive")
+	case err == nil && box.Sensitive:
+		c.Raise("the mailbox is for sensitive matters")
+	case len(found) > 0:
+		c.Raise("it holds " + string(found[0].Kind))
+	}
+}
+
+func (in *Intake) fileForm(ctx context.Context, f *form) error {
+	p, now := f.p, in.d.Now()
+	sum := sha256.Sum256([]byte(f.d.Text))
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.In, Door: "form", Contact: p.contactID(), At: now, Doc: cases.Doc{Text: f.d.Text},
+		Evidence: &cases.Evidence{Verdict: "N", Form: true, Encryption: "none", TLS: true, Disposition: "accept", Checked: now}}
+	if name := clip(f.d.Name, 120); name != "" || f.d.Address != "" {
+		m.Doc.From = &cases.Person{Name: name, Address: f.d.Address}
+	}
+	blobs := m.Doc.Attach(f.files, p.key)
+	parts, err := cases.Seal(m, p.key)
+	if err != nil {
+		return err
+	}
+	ack, ackParts, err := in.formAck(f)
+	if err != nil {
+		return err
+	}
+	return in.d.Update(ctx, func(tx *db.Tx) error {
+		if p.fresh != nil {
+			if err := in.book.Add(ctx, tx, p.fresh); err != nil {
+				return err
+			}
+		}
+		c := *p.c // this may run again
+		if err := in.cases.Add(ctx, tx, &c); err != nil {
+			return err
+		}
+		if err := cases.PutFiles(ctx, tx, blobs, p.key); err != nil {
+			return err
+		}
+		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
+			return err
+		}
+		if err := in.centre.AddReceipt(ctx, tx, c.ID, p.contactID(), f.receipt); err != nil {
+			return err
+		}
+		if err := in.filed(ctx, tx, m); err != nil {
+			return err
+		}
+		if ack != nil {
+			if err := in.out.AutoAnswered(ctx, tx, contacts.Normal(f.d.Address)); err != nil {
+				return err
+			}
+			if err := cases.AddMessage(ctx, tx, ack, ackParts); err != nil {
+				return err
+			}
+			if err := in.out.Queue(ctx, tx, &outbox.Delivery{Case: c.ID, Message: ack.ID, Contact: p.contactID(), Kind: outbox.Ack, Mailbox: c.Mailbox, Address: f.d.Address, Shown: policy.Signed}); err != nil {
+				return err
+			}
+		}
+		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "case.opened", About: string(c.ID), Detail: "by form, topic " + c.Topic}); err != nil {
+			return err
+		}
+		return in.centre.Sent(ctx, tx, f.d, &c, f.receipt.Code, hex.EncodeToString(sum[:]))
+	})
+}
+
+// formAck prepares the acknowledgement: to an address that somebody typed, so it
+// holds not a word of theirs, and goes once a day at most.
+func (in *Intake) formAck(f *form) (*cases.Message, *cases.Parts, error) {
+	if f.d.Address == "" || !f.mayAck {
+		return nil, nil, nil
+	}
+	msg := &cases.Message{ID: cases.MessageID(db.NewID()), Case: f.p.c.ID, Kind: cases.Out, Door: "auto", Contact: f.p.contactID(), At: in.d.Now(),
+		Doc: cases.Doc{Subject: "We have received your message", Text: in.out.AckText(f.p.c.Ref)}}
+	parts, err := cases.Seal(msg, f.p.key)
+	return msg, parts, err
+}
