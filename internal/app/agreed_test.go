@@ -116,7 +116,7 @@ func TestAgreedCodeReadsAndDecidesNothing(t *testing.T) {
 		// Widened by the button on a message's page, it stays what it is.
 		if w := p.at(cookie, "POST", "/my/enter", nil); w.Code != http.StatusSeeOther {
 			p.Fatalf("%d", w.Code)
-		} else if w := p.at(w.Result().Cookies()[0], "POST", "/my/access/app", nil); w.Code != http.StatusForbidden {
+		} else if w := p.at(cookie, "POST", "/my/access/app", nil); w.Code != http.StatusForbidden {
 			p.Errorf("after entering again: %d", w.Code)
 		}
 	})

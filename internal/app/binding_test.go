@@ -125,6 +125,7 @@ func TestP3AnAppIsSetUpInOneSession(t *testing.T) {
 		if w := p.at(agent, "POST", "/my/access/app/confirm", url.Values{"code": {p.now(planted)}}); w.Code != http.StatusConflict {
 			p.Errorf("after eleven minutes: %d", w.Code)
 		}
+		agent = p.sessionBy(c.Contact, portal.AccessCode, "ivo") // who was so long away comes in again
 		p.at(agent, "POST", "/my/access/app", nil)
 		secret := p.pendingSecret(agent)
 		if w := p.at(agent, "POST", "/my/access/app/confirm", url.Values{"code": {p.now(secret)}}); w.Code != http.StatusSeeOther {

@@ -189,6 +189,9 @@ func (f *Flow) MayChange(ctx context.Context, tx *db.Tx, c *contacts.Contact, se
 	if err != nil {
 		return err
 	}
+	if err := portal.Alive(ctx, tx, ses); err != nil {
+		return err
+	}
 	switch {
 	case !ses.Factor.Decides():
 		return ErrReads

@@ -47,6 +47,10 @@ func (f *Flow) enrol(ctx context.Context, ses *portal.Session, p *Proposal) (*in
 	if !ses.Factor.Decides() {
 		return nil, ErrReads
 	}
+	if f.DB.Now().Sub(ses.Made) >= Recent {
+		return nil, errAgain
+	}
+	p.session = ses
 	p.Contact, p.Proposer = ses.Contact, "contact:"+string(ses.Contact)
 	return f.enact(ctx, p, func(i *instructions.Instruction) *instructions.Proof {
 		if ses.Factor != portal.AccessCode && ses.Factor != portal.TextCode {
@@ -121,7 +125,12 @@ func (f *Flow) enact(ctx context.Context, p *Proposal, proof func(*instructions.
 	s := &subject{i: d.Instruction, key: d.key, who: d.who}
 	made := *d.Instruction
 	return s.i, f.DB.Update(ctx, func(tx *db.Tx) error {
-		*s.i = made // this may run again
+		*s.i = made           // this may run again
+		if p.session != nil { // all sessions may have been ended since the request began
+			if err := portal.Alive(ctx, tx, p.session); err != nil {
+				return err
+			}
+		}
 		if err := f.store(ctx, tx, d); err != nil {
 			return err
 		}
@@ -151,7 +160,7 @@ func (f *Flow) bindNew(ctx context.Context, tx *db.Tx, s *subject, i *instructio
 	case instructions.DoesPhone:
 		said, err = "the new number is on file; it counts for call-backs after 30 days", f.Contacts.ReplacePhone(ctx, tx, who.ID, i.Doc.Values["phone"], string(i.ID))
 	case instructions.DoesRecover:
-		said, err = "all passkeys, the app, the code of their choice and the key were taken away, what else was open was stopped, and every protection is back; come in with a code that we read to you", f.recover(ctx, tx, who, i)
+		said, err = "all passkeys, the app, the code of their choice and the key were taken away, what else was open was stopped, and every protection is back; come in with a code that we read to you", f.recover(ctx, tx, s, who, i)
 	case instructions.DoesKey:
 		said, err = "the new key is in use", f.bindKey(ctx, tx, who, i)
 	case instructions.DoesPasskey, instructions.DoesApp, instructions.DoesFirstKey:
@@ -209,6 +218,9 @@ func (f *Flow) bindFirstKey(ctx context.Context, tx *db.Tx, who *contacts.Contac
 	if err != nil {
 		return err
 	}
+	if holds, err := f.Holds(ctx, tx, who); err != nil || holds > instructions.Call { // since it was proposed
+		return cmp.Or(err, errTheirs)
+	}
 	k := who.KeyOf(cert.Fingerprint())
 	if k == nil || who.VerifiedButNot(k.ID, tx.Now) {
 		return fail.New(fail.Conflict, "the key is gone, or another was checked meanwhile")
@@ -251,12 +263,12 @@ func (f *Flow) bindKey(ctx context.Context, tx *db.Tx, who *contacts.Contact, i 
 // recover takes away what was lost, and whatever else opens their place, so that
 // they begin anew. What is needed does not fall for a while: a telephone alone
 // must not be the way around what they had.
-func (f *Flow) recover(ctx context.Context, tx *db.Tx, who *contacts.Contact, i *instructions.Instruction) error {
-	if err := f.stopOthers(ctx, tx, i, "its owner begins anew", func(*instructions.Instruction) bool { return true }); err != nil {
+func (f *Flow) recover(ctx context.Context, tx *db.Tx, s *subject, who *contacts.Contact, i *instructions.Instruction) error {
+	if err := f.stopOthers(ctx, tx, s, i, "its owner begins anew", func(*instructions.Instruction) bool { return true }); err != nil {
 		return err
 	}
-	for _, s := range consent.Scopes() {
-		if _, err := consent.Withdraw(ctx, tx, who.ID, s, consent.Recovered); err != nil {
+	for _, scope := range consent.Scopes() {
+		if _, err := consent.Withdraw(ctx, tx, who.ID, scope, consent.Recovered); err != nil {
 			return err
 		}
 	}

@@ -33,8 +33,8 @@ func (f *Flow) ReadOut(ctx context.Context, staff string, id instructions.ID, ph
 // AskCall puts it before staff that the customer wants to approve by telephone.
 // Twice changes nothing.
 func (f *Flow) AskCall(ctx context.Context, ses *portal.Session, id instructions.ID) error {
-	if !ses.Factor.Decides() {
-		return errReadsOnly
+	if err := mayCross(ses); err != nil {
+		return err
 	}
 	const why = "They ask to be called, to approve an instruction by telephone"
 	return f.change(ctx, ses.Contact, id, func(tx *db.Tx, s *subject, i *instructions.Instruction) error {
@@ -51,6 +51,21 @@ func (f *Flow) AskCall(ctx context.Context, ses *portal.Session, id instructions
 		return f.attention(ctx, tx, i, why)
 	})
 }
+
+// mayCross says why a call-back proves nothing in this session, or nil: its code
+// crosses from the telephone to what proved the session, and a text message is that
+// telephone again.
+func mayCross(ses *portal.Session) error {
+	switch {
+	case !ses.Factor.Decides():
+		return errReadsOnly
+	case ses.By == portal.ByText:
+		return errOneTelephone
+	}
+	return nil
+}
+
+var errOneTelephone = fail.New(fail.Denied, "you came in by a code that was sent to a telephone, or by what that helped to bind a few days ago; a call to a telephone proves nothing beside it. Use another way, or call us: we read a code to you to come in by")
 
 // callable: the number is the person's, has been for 30 days if it was changed,
 // and was not put on file by the very one who calls.
@@ -78,8 +93,8 @@ func (f *Flow) ByCall(ctx context.Context, ses *portal.Session, id instructions.
 	if err != nil {
 		return err
 	}
-	if !ses.Factor.Decides() {
-		return errReadsOnly
+	if err := mayCross(ses); err != nil {
+		return err
 	}
 	return f.call(ctx, s, instructions.ToPortal, code, audit.Contact(string(ses.Contact)), func(c *instructions.Code) (attested string) {
 		c.LetIn = ses.By
@@ -97,8 +112,8 @@ func (f *Flow) ShowCode(ctx context.Context, ses *portal.Session, id instruction
 	if err != nil {
 		return "", err
 	}
-	if !ses.Factor.Decides() {
-		return "", errReadsOnly
+	if err := mayCross(ses); err != nil {
+		return "", err
 	}
 	code = portal.NewCode()
 	return code, f.DB.Update(ctx, func(tx *db.Tx) error {

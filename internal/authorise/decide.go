@@ -224,7 +224,29 @@ const page = 100
 // Tick does what the clock asks for: ends what nobody proved in time, and has
 // done what has waited long enough.
 func (f *Flow) Tick(ctx context.Context) error {
-	if err := errors.Join(f.lapse(ctx), f.DB.Update(ctx, func(tx *db.Tx) error {
+	// Each for itself: what goes wrong with one does not stop the others.
+	first := errors.Join(f.lapse(ctx), f.applyTypes(ctx))
+	after := &instructions.Instruction{}
+	for {
+		var due []instructions.Instruction
+		if err := f.DB.View(ctx, func(tx *db.Tx) (err error) { due, err = f.Instructions.DueNow(ctx, tx, after, page); return err }); err != nil {
+			return errors.Join(first, err)
+		}
+		for _, x := range due {
+			if err := f.do(ctx, x.ID); err != nil {
+				f.Log.Error("an approved instruction could not be done", "instruction", x.ID, "err", err)
+			}
+		}
+		if len(due) < page {
+			return first
+		}
+		after = &due[page-1]
+	}
+}
+
+// applyTypes has weaker kinds begin that waited long enough, of admins who still are.
+func (f *Flow) applyTypes(ctx context.Context) error {
+	return f.DB.Update(ctx, func(tx *db.Tx) error {
 		return instructions.ApplyTypes(ctx, tx, func(actor string) (bool, error) {
 			id, ok := strings.CutPrefix(actor, audit.Staff(""))
 			if !ok {
@@ -236,25 +258,7 @@ func (f *Flow) Tick(ctx context.Context) error {
 			}
 			return has, err
 		})
-	})); err != nil {
-		return err
-	}
-	after := &instructions.Instruction{}
-	for {
-		var due []instructions.Instruction
-		if err := f.DB.View(ctx, func(tx *db.Tx) (err error) { due, err = f.Instructions.DueNow(ctx, tx, after, page); return err }); err != nil {
-			return err
-		}
-		for _, x := range due {
-			if err := f.do(ctx, x.ID); err != nil {
-				f.Log.Error("an approved instruction could not be done", "instruction", x.ID, "err", err)
-			}
-		}
-		if len(due) < page {
-			return nil
-		}
-		after = &due[page-1]
-	}
+	})
 }
 
 func (f *Flow) lapse(ctx context.Context) error {

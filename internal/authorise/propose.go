@@ -12,6 +12,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/instructions"
 	"postern/internal/pgp"
+	"postern/internal/portal"
 	"postern/internal/vault"
 )
 
@@ -26,7 +27,8 @@ type Proposal struct {
 	Quote    string            // and its words
 	Proposer string            // "staff:ID", "contact:ID", "api:ID"
 
-	enrols bool // by an act of theirs, see bind.go
+	enrols  bool            // by an act of theirs, see bind.go
+	session *portal.Session // in which they did it
 }
 
 // More than this of one proposer to one person is a mistake, or somebody who wants

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/internal/audit"
@@ -13,7 +14,9 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
+	"postern/internal/pgp"
 	"postern/internal/portal"
+	"postern/internal/staff"
 )
 
 // Fresh is how long a new passkey, app or key does not count for a risky
@@ -58,6 +61,9 @@ func (f *Flow) prove(ctx context.Context, tx *db.Tx, s *subject, i *instructions
 	if err != nil {
 		return nil, err
 	}
+	if gone, err := f.gone(ctx, tx, who, p); err != nil || gone {
+		return instructions.ErrRefused(), err
+	}
 	p.At = tx.Now
 	if p.Level < need && p.Level >= i.Need {
 		return instructions.ErrRefused(), f.Instructions.Note(ctx, tx, i, audit.Contact(string(p.Contact)), "proof-refused", instructions.KindOf(p.Level)+", too weak by now")
@@ -66,6 +72,18 @@ func (f *Flow) prove(ctx context.Context, tx *db.Tx, s *subject, i *instructions
 		return refused, err
 	}
 	return nil, f.proved(ctx, tx, s, i)
+}
+
+// gone reports whether what made a proof was taken away since it was checked.
+func (f *Flow) gone(ctx context.Context, tx *db.Tx, who *contacts.Contact, p *instructions.Proof) (bool, error) {
+	switch {
+	case p.Level == instructions.Passkey && p.Evidence.Credential != "":
+		list, err := f.Passkeys.List(ctx, tx, "contact", string(who.ID))
+		return !slices.ContainsFunc(list, func(k staff.Passkey) bool { return k.ID == p.Evidence.Credential }), err
+	case p.Level == instructions.Signature && p.Evidence.Fingerprint != "":
+		return verified(who, pgp.Fingerprint(p.Evidence.Fingerprint)) == nil, nil
+	}
+	return false, nil
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2 January, 15:04 UTC") }

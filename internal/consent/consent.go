@@ -59,6 +59,7 @@ const (
 	ByPortal  = "on the portal"
 	ByLink    = "by the link in a mail"
 	Anew      = "given anew"
+	Disowned  = "its owner did not ask for what it was chosen by"
 	Recovered = "its owner began anew, after a recovery"
 	Lapsed    = "not answered in a year"
 )

@@ -35,6 +35,7 @@ func (b *Book) BindKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key
 				return err
 			}
 			k.Trust, k.Via, k.By, k.ByName, k.Verified, k.Pending = Verified, ByInstruction, instruction, "their own instruction", tx.Now, false
+			k.Replaced = ""
 		case k.Trust == Verified:
 			if err := GaveUp(ctx, tx, c.ID); err != nil { // the new one is too new for some things
 				return err
@@ -73,8 +74,10 @@ func (b *Book) UnbindKey(ctx context.Context, tx *db.Tx, c *Contact, fp pgp.Fing
 // DropKeys takes authority from all of the contact's verified keys: they lost them.
 func (b *Book) DropKeys(ctx context.Context, tx *db.Tx, c *Contact) error {
 	for i := range c.Keys {
-		if k := &c.Keys[i]; k.Trust == Verified {
-			k.Trust = Expired
+		if k := &c.Keys[i]; k.Trust == Verified || k.Replaced != "" { // nothing of it comes back
+			if k.Replaced = ""; k.Trust == Verified {
+				k.Trust = Expired
+			}
 			if err := b.SaveKey(ctx, tx, k); err != nil {
 				return err
 			}

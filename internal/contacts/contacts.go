@@ -114,7 +114,7 @@ func (k *Key) Verify(way, staff, name string, now time.Time) error {
 	if k.Trust == Rejected || k.Trust == Revoked {
 		return fail.New(fail.Conflict, "this key was %s and cannot be verified; ask for a new one", k.Trust)
 	}
-	k.Trust, k.Via, k.By, k.ByName, k.Verified, k.Pending = Verified, way, staff, name, now, false
+	k.Trust, k.Via, k.By, k.ByName, k.Verified, k.Pending, k.Replaced = Verified, way, staff, name, now, false, ""
 	return nil
 }
 

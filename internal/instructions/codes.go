@@ -191,6 +191,13 @@ func (s *Store) Dispute(ctx context.Context, tx *db.Tx, i *Instruction) (first b
 	return n == 1, err
 }
 
+// Undone notes that what it bound was taken away; first tells whether it is the first
+// time.
+func (s *Store) Undone(ctx context.Context, tx *db.Tx, i *Instruction) (first bool, err error) {
+	n, err := tx.Exec(ctx, `UPDATE instructions SET undone = TRUE WHERE id = $1 AND NOT undone`, i.ID)
+	return n == 1, err
+}
+
 // MarkStuck puts an instruction before a person: what should have done it did not,
 // or must not any more.
 func (s *Store) MarkStuck(ctx context.Context, tx *db.Tx, i *Instruction, why string) error {

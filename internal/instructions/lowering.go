@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"postern/internal/audit"
 	"postern/internal/db"
@@ -72,6 +75,9 @@ func ChangeType(ctx context.Context, tx *db.Tx, t *Type, actor string) (from tim
 	if err := t.Check(); err != nil {
 		return time.Time{}, err
 	}
+	if err := titleFree(ctx, tx, t); err != nil {
+		return time.Time{}, err
+	}
 	have, err := TypeOf(ctx, tx, t.ID)
 	if fail.Is(err, fail.NotFound) {
 		have, err = begun(ctx, tx, t, actor)
@@ -99,11 +105,11 @@ func ChangeType(ctx context.Context, tx *db.Tx, t *Type, actor string) (from tim
 // begun is what a new kind is compared with: where it demands little it is stored
 // closed, so that the open one waits like any other weakening.
 func begun(ctx context.Context, tx *db.Tx, t *Type, actor string) (*Type, error) {
-	if err := titleFree(ctx, tx, t); err != nil {
-		return nil, err
-	}
 	s := strict(t)
-	if t.Closed || !s.Lowers(t) {
+	if t.Closed { // nobody can begin one; opening it is a weakening
+		return t, nil
+	}
+	if !s.Lowers(t) {
 		return s, nil
 	}
 	shut := *t
@@ -115,11 +121,22 @@ func begun(ctx context.Context, tx *db.Tx, t *Type, actor string) (*Type, error)
 func titleFree(ctx context.Context, tx *db.Tx, t *Type) error {
 	list, err := Types(ctx, tx)
 	for _, x := range list {
-		if x.ID != t.ID && strings.EqualFold(strings.TrimSpace(x.Title), strings.TrimSpace(t.Title)) {
+		if x.ID != t.ID && alike(x.Title) == alike(t.Title) {
 			return fail.New(fail.Conflict, "the kind %s has this title already", x.ID)
 		}
 	}
 	return err
+}
+
+// alike is what of a title counts when two are compared: its letters and digits,
+// without their case and marks.
+func alike(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, norm.NFKD.String(s))
 }
 
 func scanNext(n *Next, row func(...any) error) error {
@@ -183,6 +200,10 @@ func ApplyTypes(ctx context.Context, tx *db.Tx, stands func(actor string) (bool,
 		ok, err := stands(list[n].By)
 		if err != nil {
 			return err
+		}
+		// It may be that a stricter rule came since it was written.
+		if ok && (list[n].Type.Check() != nil || titleFree(ctx, tx, &list[n].Type) != nil) {
+			ok = false
 		}
 		if !ok {
 			err = KeepType(ctx, tx, list[n].Type.ID, audit.System)

@@ -95,6 +95,17 @@ func (s *Store) OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit i
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE contact_id = $1 ORDER BY made_at DESC, id DESC LIMIT $2`, c, limit)
 }
 
+// OpenOf lists all that can still be proved, approved or done for a contact.
+func (s *Store) OpenOf(ctx context.Context, tx *db.Tx, c contacts.ID) ([]Instruction, error) {
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE contact_id = $1 AND ended_at = 0 ORDER BY made_at, id`, c)
+}
+
+// ExecutedSince lists what was done for a contact at some moment or after it, the
+// newest first.
+func (s *Store) ExecutedSince(ctx context.Context, tx *db.Tx, c contacts.ID, since time.Time) ([]Instruction, error) {
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE contact_id = $1 AND state = 'executed' AND ended_at >= $2 ORDER BY ended_at DESC, id DESC`, c, db.Micros(since))
+}
+
 // CountOf counts what one proposer began for a contact: what is open, and what was
 // begun within a day.
 func CountOf(ctx context.Context, tx *db.Tx, c contacts.ID, proposer string) (open, day int64, err error) {

@@ -107,6 +107,8 @@ func (t *Type) Check() error {
 		return bad("the short name is small letters, digits and dashes, such as new-payee")
 	case strings.TrimSpace(t.Title) == "" || len(t.Title) > 80 || hidden(t.Title) != 0:
 		return bad("give it a title of at most 80 characters")
+	case oneScript(strings.Join(strings.Fields(t.Title), "")) != nil:
+		return bad("the title mixes alphabets: one of its letters only looks like another. Delete it and type it anew")
 	case kinds[t.Level] == "" || kinds[t.Signer] == "" || t.Signer < t.Level:
 		return bad("choose the proof it needs; of those who can sign it cannot be less")
 	case t.Approver != "" && t.Approver != "triager" && t.Approver != "agent":

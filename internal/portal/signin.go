@@ -10,6 +10,7 @@ import (
 	"postern/internal/audit"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/fail"
 )
 
 // CodeApp is the factor of a customer's authenticator app.
@@ -106,6 +107,29 @@ func Enter(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor, staff string
 		return "", err
 	}
 	return token, audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(c)), Act: "place.entered", About: string(c), Detail: "by " + string(f)})
+}
+
+// Widen goes on in the customer's place with a session that one message was opened
+// by. It is as old as that one, and ends with it: no proof was given anew.
+func Widen(ctx context.Context, tx *db.Tx, s *Session) (token string, err error) {
+	if err := End(ctx, tx, s); err != nil {
+		return "", err
+	}
+	token = db.NewSecret()
+	if _, err := tx.Exec(ctx, `INSERT INTO portal_sessions (hash, contact_id, item_id, factor, by_staff, made_at, seen_at) VALUES ($1, $2, '', $3, $4, $5, $6)`,
+		sessionHash(token), s.Contact, s.Factor, s.By, db.Micros(s.Made), db.Micros(tx.Now)); err != nil {
+		return "", err
+	}
+	return token, audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(s.Contact)), Act: "place.entered", About: string(s.Contact), Detail: "by " + string(s.Factor) + ", from a message"})
+}
+
+// Alive is Denied for a session that was ended: what began in it goes no further.
+func Alive(ctx context.Context, tx *db.Tx, s *Session) error {
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM portal_sessions WHERE hash = $1 AND ended_at = 0`, s.Hash)
+	if err == nil && n == 0 {
+		err = fail.New(fail.Denied, "your session was ended meanwhile; come in again")
+	}
+	return err
 }
 
 // Sessions lists the contact's live sessions, newest first.

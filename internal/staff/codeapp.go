@@ -167,6 +167,13 @@ func (c *Ceremonies) Forget(ctx context.Context, tx *db.Tx, contact string) erro
 	return nil
 }
 
+// ForgetAgreed takes away a code of their own choice that was set at some moment or
+// after it.
+func (c *Ceremonies) ForgetAgreed(ctx context.Context, tx *db.Tx, contact string, since time.Time) error {
+	_, err := tx.Exec(ctx, `DELETE FROM agreed_codes WHERE contact_id = $1 AND made_at >= $2`, contact, db.Micros(since))
+	return err
+}
+
 // RemoveApp takes the app away.
 func (c *Ceremonies) RemoveApp(ctx context.Context, tx *db.Tx, contact string) error {
 	return db.Change(ctx, tx, `DELETE FROM contact_totp WHERE contact_id = $1`, contact)

@@ -1,6 +1,7 @@
 package staff
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -355,6 +357,12 @@ func (c *Ceremonies) finish(ctx context.Context, purpose string, o Owner, answer
 			return u, nil
 		}, k.Session, parsed)
 	} else {
+		// The browser was asked for any of theirs, and one answers; the library wants
+		// to see them all, or that one alone.
+		if !slices.ContainsFunc(k.Session.AllowedCredentialIDs, func(id []byte) bool { return bytes.Equal(id, parsed.RawID) }) {
+			return "", nil, refuse(errors.New("a passkey that was not asked for"))
+		}
+		k.Session.AllowedCredentialIDs = [][]byte{parsed.RawID}
 		cred, err = c.wa.ValidateLogin(u, k.Session, parsed)
 	}
 	if err != nil {

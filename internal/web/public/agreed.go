@@ -21,7 +21,7 @@ func (s *Site) mayAgree(ctx context.Context, tx *db.Tx, o *owner) error {
 	switch {
 	case s.Auth.Strict:
 		return fail.New(fail.Denied, "only a passkey opens this place; codes are switched off here")
-	case o.session.Factor == portal.TextCode:
+	case o.session.Factor == portal.TextCode, o.session.By == portal.ByText:
 		return fail.New(fail.Denied, "after a code by text message no code can be chosen. Come in with your passkey, your app, or a code that we read to you")
 	}
 	return s.mayChange(ctx, tx, o)

@@ -81,14 +81,14 @@ func (s *Site) instructionPage(w http.ResponseWriter, r *http.Request, status in
 	if i.State == instructions.Proposed && !s.DB.Now().Before(i.Expires) {
 		p.State, p.Words, p.CanStop, p.Mine = "expired", "Nobody approved it in time, so it lapsed. Nothing was changed.", false, false
 	}
-	if err := s.ways(ctx, &p, i, who, o.session.Factor); err != nil {
+	if err := s.ways(ctx, &p, i, who, o.session); err != nil {
 		return err
 	}
 	return web.RenderStatus(w, r, status, Templates, "instruction", p)
 }
 
 // ways lists the proofs that count for it and that this person has.
-func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact, came portal.Factor) error {
+func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact, ses *portal.Session) error {
 	return s.DB.View(ctx, func(tx *db.Tx) error {
 		if proof, err := s.Auth.Instructions.ProofOf(ctx, tx, i.ID); err == nil {
 			p.Proof, p.Proved = instructions.Words(proof.Level), p.When(proof.At)
@@ -103,7 +103,7 @@ func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Ins
 			return err
 		}
 		p.Called = c.Alarm != ""
-		p.Call = len(who.Phones) > 0 && came.Decides() && i.Need <= instructions.Call
+		p.Call = len(who.Phones) > 0 && ses.Factor.Decides() && ses.By != portal.ByText && i.Need <= instructions.Call
 		if len(who.Phones) > 0 {
 			p.Phone = who.Phones[0].Last()
 		}

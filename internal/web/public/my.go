@@ -255,7 +255,7 @@ func (s *Site) widen(w http.ResponseWriter, r *http.Request) error {
 	if err == nil && s.Auth.Strict && ses.Factor != portal.Passkey {
 		err = fail.New(fail.NotFound, "codes are switched off here")
 	}
-	if fail.Is(err, fail.NotFound) {
+	if fail.Is(err, fail.NotFound) || err == nil && ses.Item == "" {
 		http.Redirect(w, r, "/my", http.StatusSeeOther)
 		return nil
 	}
@@ -264,13 +264,7 @@ func (s *Site) widen(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx := r.Context()
 	var token string
-	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) {
-		if err := portal.End(ctx, tx, ses); err != nil {
-			return err
-		}
-		token, err = portal.Enter(ctx, tx, ses.Contact, ses.Factor, ses.By)
-		return err
-	})
+	err = s.DB.Update(ctx, func(tx *db.Tx) (err error) { token, err = portal.Widen(ctx, tx, ses); return err })
 	if err != nil {
 		return err
 	}
