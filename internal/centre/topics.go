@@ -222,23 +222,12 @@ func words(s string) (Words, error) {
 	}
 	for _, l := range lang.All {
 		for _, key := range doorKeys {
-			if alike(w.Name) == alike(l.Must(key)) {
+			if lang.Alike(w.Name) == lang.Alike(l.Must(key)) {
 				return w, fail.New(fail.Invalid, "%q stands at the end of the list by itself and cannot be moved, renamed or marked; leave it out", w.Name)
 			}
 		}
 	}
 	return w, nil
-}
-
-// alike is what of a name counts when two are compared: its letters and digits,
-// without their case and marks.
-func alike(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, norm.NFKD.String(s))
 }
 
 // slug names a topic for ever: letters and digits of its English name.

@@ -8,15 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"postern/internal/audit"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/lang"
 )
 
 // LoweringWait is how long a kind that would demand less waits, unless another
@@ -121,22 +118,11 @@ func begun(ctx context.Context, tx *db.Tx, t *Type, actor string) (*Type, error)
 func titleFree(ctx context.Context, tx *db.Tx, t *Type) error {
 	list, err := Types(ctx, tx)
 	for _, x := range list {
-		if x.ID != t.ID && alike(x.Title) == alike(t.Title) {
+		if x.ID != t.ID && lang.Alike(x.Title) == lang.Alike(t.Title) {
 			return fail.New(fail.Conflict, "the kind %s has this title already", x.ID)
 		}
 	}
 	return err
-}
-
-// alike is what of a title counts when two are compared: its letters and digits,
-// without their case and marks.
-func alike(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, norm.NFKD.String(s))
 }
 
 func scanNext(n *Next, row func(...any) error) error {

@@ -87,7 +87,9 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 	if err != nil {
 		return "", err
 	}
-	found := dlp.Find(text)
+	if found := dlp.Find(text); r.why == "" && len(found) > 0 {
+		r.why = "it holds " + string(found[0].Kind)
+	}
 	err = in.d.Update(ctx, func(tx *db.Tx) error {
 		c, err := in.cases.Get(ctx, tx, c.ID)
 		if err != nil {
@@ -97,11 +99,8 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 		if r.person {
 			c.WantsPerson(tx.Now)
 		}
-		switch {
-		case r.why != "":
+		if r.why != "" {
 			c.Raise(r.why)
-		case len(found) > 0:
-			c.Raise("it holds " + string(found[0].Kind))
 		}
 		if err := in.cases.Save(ctx, tx, c); err != nil {
 			return err

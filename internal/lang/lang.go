@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unicode"
 
 	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Lang is a language, by its BCP 47 tag.
@@ -136,6 +138,17 @@ func (l Lang) Must(key string, in ...any) string {
 		panic(err)
 	}
 	return s
+}
+
+// Alike is what of a name counts when two are compared: its letters and digits,
+// without their case and marks.
+func Alike(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, norm.NFKD.String(s))
 }
 
 var marks = strings.NewReplacer("a", "á", "e", "é", "i", "í", "o", "ö", "u", "ü", "c", "ç", "n", "ñ", "s", "š", "A", "Å", "E", "É", "I", "Î", "O", "Ø", "U", "Û", "S", "Š")
