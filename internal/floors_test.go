@@ -12,10 +12,10 @@ import (
 var floors = strings.Fields(`
 	fail db db/dbtest jobs vault safehttp jws
 	message pgp mailauth evidence smtpc dlp links
-	lang
+	lang hours recognise
 	gpgtest browsertest passkeytest
 	audit staff contacts mailboxes apikeys hooks texts
-	policy consent cases centre portal instructions
+	policy consent cases centre portal instructions ladder
 	outbox authorise intake
 	smtpd web web/public web/desk web/api
 	config app

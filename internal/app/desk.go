@@ -29,6 +29,7 @@ import (
 	"postern/internal/intake"
 	"postern/internal/jobs"
 	"postern/internal/jws"
+	"postern/internal/ladder"
 	"postern/internal/mailauth"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
@@ -58,6 +59,7 @@ type Desk struct {
 	portal   *portal.Store
 	staff    *staff.Service
 	centre   *centre.Store
+	ladder   *ladder.Ladder
 	jobs     *jobs.Runner
 	outbox   *outbox.Outbox
 	intake   *intake.Intake
@@ -144,7 +146,7 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 		if !fail.Is(err, fail.Invalid) {
 			return err
 		}
-		d.log.Error("the stored topics cannot be read; the shipped ones stand in", "err", err)
+		d.log.Error("what is stored of the support centre cannot be read whole; what is shipped stands in for topics", "err", err)
 	}
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
@@ -204,6 +206,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	if err := d.jobs.Migrate(ctx); err != nil {
 		return err
 	}
+	if err := d.openLadder(); err != nil {
+		return err
+	}
 	var relay outbox.Relay
 	if d.cfg.RelayAddr != "" {
 		r, err := relayOf(d.cfg)
@@ -226,8 +231,8 @@ func (d *Desk) openFlows(ctx context.Context) error {
 			r, err := d.centre.ReceiptOf(ctx, tx, c)
 			return r.Case != "" && r.Contact == person, err
 		},
-		Protected: func(topic string) bool { return d.centre.Tree().Protected(topic) },
-		Relay:     relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
+		Protected: func(topic string) bool { return d.centre.Tree().Protected(topic) }, Ladder: d.ladder, Centre: d.centre,
+		Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
 	if err := d.openHooks(); err != nil {
 		return err
 	}
@@ -241,11 +246,12 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	if d.cfg.CheckDomain {
 		resolver = net.DefaultResolver
 	}
-	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox, Centre: d.centre,
+	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox, Centre: d.centre, Ladder: d.ladder,
 		Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
 	d.addTextJobs()
+	d.addLadderJobs()
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"postern/internal/audit"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/staff"
 	"postern/internal/web"
 	"postern/internal/web/api"
@@ -44,7 +45,7 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 		relay = d.cfg.RelayAddr
 	}
 	pages := desk.New(desk.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Outbox: d.outbox,
-		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Centre: d.centre, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
+		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Centre: d.centre, Ladder: d.ladder, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
 		Anchor:  func() audit.Anchor { return readAnchor(d.cfg) },
 		Recheck: d.recheck,
 		SetUp:   d.setUp})
@@ -54,20 +55,23 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 	return front, d.wrap(pages, web.Options{Org: d.publicOrg(), Staff: true, HSTS: trusted})
 }
 
-// roleOf is what somebody is to a customer: the first of their roles.
+// roleOf is what somebody is to a customer: the highest they stand.
 func (d *Desk) roleOf(id string) string {
-	role := "agent"
+	role := staff.Agent
 	d.db.View(context.Background(), func(tx *db.Tx) error {
 		p, err := d.staff.Get(context.Background(), tx, staff.ID(id))
-		if err == nil && len(p.Roles) > 0 && !p.Has(staff.Agent) {
-			role = string(staff.Admin)
-			if p.Has(staff.Triager) {
-				role = string(staff.Triager)
-			}
+		if err != nil {
+			return err
 		}
-		return err
+		switch rung := ladder.RungOf(p); {
+		case rung > ladder.Agents && !p.Has(staff.Agent):
+			role = ladder.Roles[rung]
+		case rung < 0:
+			role = staff.Admin
+		}
+		return nil
 	})
-	return role
+	return string(role)
 }
 
 // api builds the door for the organisation's own systems. It stands outside what

@@ -12,6 +12,7 @@ import (
 
 	"postern/internal/contacts"
 	"postern/internal/fail"
+	"postern/internal/lang"
 )
 
 type (
@@ -38,10 +39,11 @@ type Case struct {
 	Subject      string // untrusted
 	Who          string // the contact's name or address when the case began; untrusted
 	Contact      contacts.ID
-	KeyID        string // data key that seals its messages
-	Door         string // it began by: "mail", "form", "desk", "api"
-	Mailbox      string // our address it came to
-	Topic        string // of the support centre; empty: nobody named one
+	KeyID        string    // data key that seals its messages
+	Door         string    // it began by: "mail", "form", "desk", "api"
+	Mailbox      string    // our address it came to
+	Lang         lang.Lang // they write; what the desk itself says goes out in it
+	Topic        string    // of the support centre; empty: nobody named one
 	State        State
 	Assignee     string // staff id
 	Sensitive    bool
@@ -53,12 +55,25 @@ type Case struct {
 	Made, Last   time.Time
 	ClosedAt     time.Time
 	Version      int64
+
+	// What package ladder keeps.
+	Rung     int64     // how high it went: 0 agents, 1 triagers, 2 leads, 3 the executive
+	Lifted   bool      // that rung was called and has not answered yet: no canned reply goes out
+	Scripted bool      // the last answer of ours was canned
+	Contacts int64     // times they wrote since a person last answered in own words
+	Returns  int64     // times they came back after it was closed
+	Due      time.Time // when a person's word was promised for; zero: none is owed
+	Heard    time.Time // when they last wrote
+	Spoke    time.Time // when a person last answered in own words
 }
 
 // Received moves the case for an inbound message. Automatic mail moves nothing.
 func (c *Case) Received(automatic bool, verdict string, now time.Time) {
 	if automatic {
 		return
+	}
+	if c.State == Closed && !c.Heard.IsZero() { // what was never theirs, a notice of ours, does not come back
+		c.Returns++
 	}
 	c.State, c.Unread, c.Last, c.Trust, c.ClosedAt = Open, true, now, verdict, time.Time{}
 }
@@ -83,7 +98,10 @@ func (c *Case) Close(now time.Time) error {
 	if c.Held {
 		return fail.New(fail.Conflict, "a message in this case is held; release or discard it first")
 	}
-	c.State, c.ClosedAt, c.Unread, c.Alarm = Closed, now, false, ""
+	if c.Lifted {
+		return fail.New(fail.Conflict, "somebody further up was called and has not answered yet; they take it and answer first")
+	}
+	c.State, c.ClosedAt, c.Unread, c.Alarm, c.Due = Closed, now, false, "", time.Time{}
 	return nil
 }
 
@@ -126,13 +144,14 @@ type Message struct {
 	ID       MessageID
 	Case     ID
 	Kind     Kind
-	Door     string // "mail", "form", "page", "portal", "desk", "auto", "api"
+	Door     string // "mail", "form", "page", "portal", "phone", "survey", "desk", "auto", "api"
 	Contact  contacts.ID
 	Author   string // staff id; by door "api" the key, as the audit log names it
 	At       time.Time
 	Doc      Doc
 	Evidence *Evidence // inbound only
 	RawBlob  string    // the mail as it came
+	Canned   bool      // outbound: nine tenths of it stood in a canned reply, or in an earlier answer
 }
 
 // Person is a name and address as a mail gave them; untrusted.
@@ -193,6 +212,8 @@ type Evidence struct {
 	DKIM  string `json:"dkim,omitempty"`
 	DMARC string `json:"dmarc,omitempty"`
 
+	Phone    string    `json:"phone,omitempty"`   // said by telephone: staff id of who wrote it down
+	Survey   bool      `json:"survey,omitempty"`  // written in a survey, by who had its link
 	Form     bool      `json:"form,omitempty"`    // written in the form, by anybody
 	Receipt  bool      `json:"receipt,omitempty"` // written on the case page, by who holds its code
 	Portal   string    `json:"portal,omitempty"`  // factor that opened the portal: "access code", "passkey"
@@ -211,6 +232,10 @@ func (e *Evidence) Class() string {
 		return "receipt"
 	case e.Form:
 		return "form"
+	case e.Phone != "":
+		return "phone"
+	case e.Survey:
+		return "survey"
 	case e.Portal != "" && e.Portal != "link only": // that one proves nothing
 		return "sent"
 	case e.Verdict == "V":

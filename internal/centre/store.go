@@ -21,6 +21,8 @@ type Store struct {
 	boxes *mailboxes.Store
 	staff *staff.Service
 	tree  atomic.Pointer[Tree]
+
+	library atomic.Pointer[Library]
 }
 
 // Open loads the topics.
@@ -32,10 +34,11 @@ func Open(ctx context.Context, d *db.DB, v *vault.Vault, boxes *mailboxes.Store,
 // Tree is the list of topics as it stands. Do not change it.
 func (s *Store) Tree() *Tree { return s.tree.Load() }
 
-// Reload reads the topics again; another node may have changed them. A row that
-// cannot be read as a tree, because somebody wrote past the desk, takes nothing
+// Reload reads topics and canned replies again; another node may have changed them.
+// A row that cannot be read as a tree, because somebody wrote past the desk, takes nothing
 // away: the topics that stood go on to stand, and the doors always do.
 func (s *Store) Reload(ctx context.Context) error {
+	replies := s.loadReplies(ctx)
 	t := parsed()
 	err := s.d.View(ctx, func(tx *db.Tx) error {
 		found, err := s.newest(ctx, tx)
@@ -51,7 +54,7 @@ func (s *Store) Reload(ctx context.Context) error {
 		return err
 	}
 	s.tree.Store(t)
-	return nil
+	return replies
 }
 
 func (s *Store) newest(ctx context.Context, tx *db.Tx) (*Tree, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"postern/internal/fail"
+	"postern/internal/hours"
 )
 
 // DefaultOrgName stands until somebody gives the organisation a name.
@@ -34,6 +35,10 @@ type Config struct {
 	OrgName  string `key:"org.name=Our organisation" help:"the organisation's name, as customers read it"`
 	OrgPhone string `key:"org.phone" help:"telephone number and hours, for people who want a person"`
 	Promise  string `key:"org.promise=within one working day" help:"when a person answers, in words that follow \"A person will answer you\""`
+	Hours    string `key:"org.hours=Mon-Fri 09:00-17:00" help:"when people are at work, such as \"Mon-Thu 09:00-17:00, Fri 09:00-13:00\"; promised times count in these hours; \"always\": at any time"`
+	Holidays string `key:"org.holidays" help:"days when nobody is at work, as 2026-12-24 or, for every year, 12-25, with commas between"`
+	Answer   int64  `key:"promise.answer_hours=8" help:"hours of work until a person answers; after that the case goes one rung up"`
+	Take     int64  `key:"promise.take_hours=2" help:"hours of work until somebody who was called takes a case; after that the next rung is called"`
 	Timezone string `key:"org.timezone=UTC" help:"time zone of times on pages, such as Europe/Berlin"`
 	Mailbox  string `key:"org.mailbox" help:"first mailbox, made at first start; empty: support@ the host of web.url"`
 
@@ -212,6 +217,9 @@ func (c *Config) check() error {
 	if _, err := time.LoadLocation(c.Timezone); err != nil {
 		return refuse("org.timezone", c.Timezone, "it must be a zone such as Europe/Berlin")
 	}
+	if _, err := c.Calendar(); err != nil {
+		return refuse("org.hours", c.Hours, fail.Text(err)+" (org.holidays counts too)")
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return refuse("web.tls_cert", c.TLSCert, "give web.tls_cert and web.tls_key together, or neither")
 	}
@@ -222,6 +230,21 @@ func (c *Config) check() error {
 		return err
 	}
 	return c.checkAddresses()
+}
+
+// Calendar is when people of the organisation are at work.
+func (c *Config) Calendar() (*hours.Hours, error) {
+	zone, err := time.LoadLocation(c.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	week := c.Hours
+	if week == "always" {
+		week = ""
+	} else if strings.TrimSpace(week) == "" {
+		return nil, fail.New(fail.Invalid, "write when people are at work, or always")
+	}
+	return hours.Parse(week, c.Holidays, zone)
 }
 
 // checkTexts wants one way or none. What the address and the secret look like is

@@ -14,9 +14,11 @@ import (
 	"postern/internal/db"
 	"postern/internal/dlp"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/lang"
 	"postern/internal/outbox"
 	"postern/internal/policy"
+	"postern/internal/recognise"
 )
 
 // FormAddress checks an address that somebody typed; "" is none, and is fine.
@@ -41,6 +43,7 @@ type form struct {
 	files   []cases.File
 	receipt *centre.NewReceipt
 	mayAck  bool
+	auto    ladder.Answer // what a rule sends, if it does
 	p       *plan
 }
 
@@ -121,7 +124,7 @@ func (in *Intake) planForm(ctx context.Context, f *form) error {
 		who = "Somebody without a name"
 	}
 	p.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: in.formSubject(f.d), Who: who, Contact: p.contactID(), KeyID: p.key.ID, Door: "form",
-		Topic: f.d.Topic, Mailbox: in.centre.MailboxFor(f.d.Topic), State: cases.Open, Unread: true, Made: now, Last: now, Trust: "form"}
+		Topic: f.d.Topic, Mailbox: in.centre.MailboxFor(f.d.Topic), State: cases.Open, Unread: true, Made: now, Last: now, Trust: "form", Lang: f.d.Lang}
 	in.formMarks(f)
 	return nil
 }
@@ -183,6 +186,14 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 			}
 		}
 		c := *p.c // this may run again
+		if err := in.ladder.Heard(ctx, tx, &c, m, p.contact != nil); err != nil {
+			return err
+		}
+		if ack != nil && ack.Canned && !c.Lifted {
+			if err := in.ladder.Spoke(ctx, tx, &c, f.auto); err != nil {
+				return err
+			}
+		}
 		if err := in.cases.Add(ctx, tx, &c); err != nil {
 			return err
 		}
@@ -199,13 +210,7 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 			return err
 		}
 		if ack != nil {
-			if err := in.out.AutoAnswered(ctx, tx, contacts.Normal(f.d.Address)); err != nil {
-				return err
-			}
-			if err := cases.AddMessage(ctx, tx, ack, ackParts); err != nil {
-				return err
-			}
-			if err := in.out.Queue(ctx, tx, &outbox.Delivery{Case: c.ID, Message: ack.ID, Contact: p.contactID(), Kind: outbox.Ack, Mailbox: c.Mailbox, Address: f.d.Address, Shown: policy.Signed}); err != nil {
+			if err := in.queueAck(ctx, tx, f, &c, ack, ackParts); err != nil {
 				return err
 			}
 		}
@@ -216,14 +221,47 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 	})
 }
 
+// queueAck queues the acknowledgement: to the address, or onto the case page.
+func (in *Intake) queueAck(ctx context.Context, tx *db.Tx, f *form, c *cases.Case, ack *cases.Message, parts *cases.Parts) error {
+	shown := policy.Page
+	if f.d.Address != "" {
+		shown = policy.Signed
+		if err := in.out.AutoAnswered(ctx, tx, contacts.Normal(f.d.Address)); err != nil {
+			return err
+		}
+	}
+	if err := cases.AddMessage(ctx, tx, ack, parts); err != nil {
+		return err
+	}
+	return in.out.Queue(ctx, tx, &outbox.Delivery{Case: c.ID, Message: ack.ID, Contact: f.p.contactID(), Kind: outbox.Ack, Mailbox: c.Mailbox, Address: f.d.Address, Shown: shown})
+}
+
 // formAck prepares the acknowledgement: to an address that somebody typed, so it
-// holds not a word of theirs, and goes once a day at most.
+// holds not a word of theirs, and goes once a day at most. What a rule sends about the
+// topic stands in it. Who gave no address reads that on the case page.
 func (in *Intake) formAck(f *form) (*cases.Message, *cases.Parts, error) {
-	if f.d.Address == "" || !f.mayAck {
+	by := in.byRule(f)
+	if f.d.Address == "" && by == nil || f.d.Address != "" && !f.mayAck {
 		return nil, nil, nil
 	}
-	msg := &cases.Message{ID: cases.MessageID(db.NewID()), Case: f.p.c.ID, Kind: cases.Out, Door: "auto", Contact: f.p.contactID(), At: in.d.Now(),
-		Doc: cases.Doc{Subject: "We have received your message", Text: in.out.AckText(f.p.c.Ref)}}
+	c := f.p.c
+	msg := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Out, Door: "auto", Contact: f.p.contactID(), At: in.d.Now(),
+		Doc: cases.Doc{Subject: c.Lang.Must("mail.ack.subject"), Text: in.out.AckText(c.Ref, c.Lang)}}
+	if by != nil {
+		msg.Canned = true
+		msg.Doc.Text += "\n\n" + c.Lang.Must("mail.ack.rule") + "\n\n" + in.out.RuleText(by.Texts.In(c.Lang), c)
+		f.auto = ladder.Answer{Message: msg.ID, Canned: true, Reply: by.ID, Version: by.Version}
+	}
 	parts, err := cases.Seal(msg, f.p.key)
 	return msg, parts, err
+}
+
+// byRule is the canned reply that a rule sends about the topic: never to what may be
+// a security report, and to nobody whose case waits for a person higher up.
+func (in *Intake) byRule(f *form) *centre.Reply {
+	c := f.p.c
+	if c.Topic == centre.Security || c.Mailbox == in.centre.MailboxFor(centre.Security) && c.Mailbox != in.centre.MailboxFor("") || c.Alarm != "" || len(recognise.Suspect(f.d.Text)) > 0 {
+		return nil
+	}
+	return in.centre.Library().AutoFor(c.Topic)
 }

@@ -30,6 +30,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/mailauth"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
@@ -56,6 +57,7 @@ type Options struct {
 	Mailboxes *mailboxes.Store
 	Outbox    *outbox.Outbox
 	Centre    *centre.Store     // nil: no forms
+	Ladder    *ladder.Ladder    // nil: none
 	Resolver  mailauth.Resolver // nil: sending domains are not checked
 	Speaks    Speaks            // nil: instructions are not proved by mail
 	Filed     Filed             // nil: nobody listens
@@ -77,6 +79,7 @@ type Intake struct {
 	boxes    *mailboxes.Store
 	out      *outbox.Outbox
 	centre   *centre.Store
+	ladder   *ladder.Ladder
 	resolver mailauth.Resolver
 	speaks   Speaks
 	filed    Filed
@@ -96,7 +99,7 @@ const slots = 48
 
 // New returns an intake whose worker does not run yet.
 func New(o Options) *Intake {
-	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, ladder: o.Ladder, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
 		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if in.observe == nil {
 		in.observe = func(string) {}

@@ -10,6 +10,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/evidence"
 	"postern/internal/fail"
+	"postern/internal/lang"
 	"postern/internal/vault"
 )
 
@@ -166,7 +167,7 @@ func (in *Intake) begin(m *mail, p *plan) {
 	}
 	p.newCase = true
 	p.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: subject(m), Contact: p.contactID(), KeyID: p.key.ID,
-		Mailbox: m.mailbox, State: cases.Open, Unread: true, Made: now, Last: now, Trust: m.ev.Class()}
+		Mailbox: m.mailbox, State: cases.Open, Unread: true, Made: now, Last: now, Trust: m.ev.Class(), Lang: lang.Guess(m.rep.Text)}
 	if p.contact != nil {
 		p.c.Who = p.contact.Title()
 	} else {

@@ -11,6 +11,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/dlp"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/portal"
 	"postern/internal/vault"
 )
@@ -96,8 +97,14 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 			return err
 		}
 		c.Received(false, m.Evidence.Class(), tx.Now)
+		if err := in.ladder.Heard(ctx, tx, c, m, r.by != ""); err != nil {
+			return err
+		}
 		if r.person {
 			c.WantsPerson(tx.Now)
+			if err := in.ladder.Up(ctx, tx, c, ladder.Asked); err != nil {
+				return err
+			}
 		}
 		if r.why != "" {
 			c.Raise(r.why)
@@ -142,8 +149,8 @@ func (in *Intake) PersonFor(ctx context.Context, token string) (c *cases.Case, e
 	return c, in.d.View(ctx, func(tx *db.Tx) error { c, err = in.cases.ByRef(ctx, tx, refs[0]); return err })
 }
 
-// AskPerson is the button behind that link: a person must look at the case. Twice
-// changes nothing.
+// AskPerson is the button behind that link: a person must look at the case, one rung
+// further up. Twice within ten minutes changes nothing.
 func (in *Intake) AskPerson(ctx context.Context, token string) (cases.Ref, error) {
 	c, err := in.PersonFor(ctx, token)
 	if err != nil {
@@ -151,10 +158,17 @@ func (in *Intake) AskPerson(ctx context.Context, token string) (cases.Ref, error
 	}
 	return c.Ref, in.d.Update(ctx, func(tx *db.Tx) error {
 		c, err := in.cases.Get(ctx, tx, c.ID)
-		if err != nil || c.Alarm != "" && c.State == cases.Open {
+		if err != nil {
 			return err
 		}
+		was := *c
 		c.WantsPerson(tx.Now)
+		if err := in.ladder.Up(ctx, tx, c, ladder.Asked); err != nil {
+			return err
+		}
+		if was.State == cases.Open && was.Alarm != "" && was.Rung == c.Rung && was.Due.Equal(c.Due) {
+			return nil
+		}
 		if err := in.cases.Save(ctx, tx, c); err != nil {
 			return err
 		}

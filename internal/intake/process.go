@@ -17,6 +17,7 @@ import (
 	"postern/internal/dlp"
 	"postern/internal/evidence"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/mailauth"
 	"postern/internal/outbox"
 	"postern/internal/pgp"
@@ -210,7 +211,7 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 		if err := in.fileSender(ctx, tx, m, p); err != nil {
 			return err
 		}
-		if err := in.fileCase(ctx, tx, m, p); err != nil {
+		if err := in.fileCase(ctx, tx, m, p, msg); err != nil {
 			return err
 		}
 		if err := cases.AddMessage(ctx, tx, msg, parts); err != nil {
@@ -318,8 +319,11 @@ func (in *Intake) fileSender(ctx context.Context, tx *db.Tx, m *mail, p *plan) e
 	return nil
 }
 
-func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan) error {
+func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan, msg *cases.Message) error {
 	act, c := "message.in", *p.c // a copy: this may run again
+	if err := in.heard(ctx, tx, m, p, &c, msg); err != nil {
+		return err
+	}
 	if p.newCase {
 		if err := in.cases.Add(ctx, tx, &c); err != nil {
 			return err
@@ -343,6 +347,21 @@ func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan) err
 		Detail: fmt.Sprintf("verdict %s, encryption %s", m.ev.Verdict, m.ev.Encryption)})
 }
 
+// heard counts the mail as a contact. Whoever writes from another address about a case
+// that was answered by a script counts there too.
+func (in *Intake) heard(ctx context.Context, tx *db.Tx, m *mail, p *plan, c *cases.Case, msg *cases.Message) error {
+	if p.bounce != "" || msg.Doc.Automatic != "" {
+		return nil
+	}
+	if err := in.ladder.Heard(ctx, tx, c, msg, p.contact != nil); err != nil {
+		return err
+	}
+	if p.newCase && p.link != nil && p.link.Scripted && !c.Lifted {
+		return in.ladder.Up(ctx, tx, c, ladder.AfterCanned)
+	}
+	return nil
+}
+
 // ack prepares the acknowledgement of a new case: never to automatic mail,
 // never where the identity does not fit, never twice a day to one address.
 func (in *Intake) ack(m *mail, p *plan) (*cases.Message, *cases.Parts, error) {
@@ -350,7 +369,7 @@ func (in *Intake) ack(m *mail, p *plan) (*cases.Message, *cases.Parts, error) {
 		return nil, nil, nil
 	}
 	msg := &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.Out, Door: "auto", Contact: p.contactID(), At: in.d.Now(),
-		Doc: cases.Doc{Subject: "We have received your message", Text: in.out.AckText(p.c.Ref)}}
+		Doc: cases.Doc{Subject: p.c.Lang.Must("mail.ack.subject"), Text: in.out.AckText(p.c.Ref, p.c.Lang)}}
 	parts, err := cases.Seal(msg, p.key)
 	return msg, parts, err
 }

@@ -7,6 +7,7 @@ package lang
 import (
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -156,4 +157,28 @@ var marks = strings.NewReplacer("a", "á", "e", "é", "i", "í", "o", "ö", "u",
 // pseudo marks letters and makes the words longer by two fifths.
 func pseudo(s string) string {
 	return "[" + marks.Replace(s) + strings.Repeat(" ~~~", (len(s)+9)/10) + "]" // words that can be broken, as in any language
+}
+
+// everyday are words that nearly every text has, and the other language has not.
+var everyday = map[Lang][]string{German: {"und", "ich", "nicht", "ist", "der", "die", "das", "bitte", "für", "mit", "sie", "eine", "einen", "wie", "zu", "haben", "guten", "hallo", "wir", "auf", "von", "mein", "meine", "ihre"},
+	English: {"and", "i", "not", "is", "the", "please", "for", "with", "you", "a", "how", "to", "have", "hello", "we", "on", "of", "my", "your", "it", "that", "dear"}}
+
+// Guess is the language that a text is most likely written in; English if nothing
+// speaks for another.
+func Guess(text string) Lang {
+	if len(text) > 4000 {
+		text = text[:4000]
+	}
+	n := map[Lang]int{}
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
+		for l, list := range everyday {
+			if slices.Contains(list, w) {
+				n[l]++
+			}
+		}
+	}
+	if n[German] > n[English] {
+		return German
+	}
+	return English
 }

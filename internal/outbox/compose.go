@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/db"
+	"postern/internal/lang"
 	"postern/internal/mailboxes"
 	"postern/internal/message"
 	"postern/internal/pgp"
@@ -59,7 +61,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 	out := pgp.Outgoing{Signer: l.box.Secret, Now: now}
 	switch l.decision.Protection {
 	case policy.Portal:
-		dr.Subject = fmt.Sprintf("A secure message from %s is waiting for you [%s]", o.words().Org, l.token)
+		dr.Subject = l.c.Lang.Must("mail.notice.subject", o.words().Org) + " [" + l.token + "]"
 		dr.Text = o.noticeText(l)
 		dr.AutoSubmitted = "auto-generated"
 	default:
@@ -70,7 +72,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 	switch l.d.Kind {
 	case Ack:
 		dr.AutoSubmitted = "auto-replied"
-	case Notice, Receipt:
+	case Notice, Receipt, Survey, Call, Summary:
 		dr.AutoSubmitted = "auto-generated"
 	}
 	if l.to != nil {
@@ -86,7 +88,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 func subject(l *letter) string {
 	s := l.m.Doc.Subject
 	if s == "" && l.c.Door == "form" {
-		s = "Your message to " + l.box.Name // whoever typed this address into the form does not write our subjects
+		s = l.c.Lang.Must("mail.form.subject", l.box.Name) // whoever typed this address into the form does not write our subjects
 	}
 	if s == "" {
 		s = "Re: " + strings.TrimSpace(strings.TrimPrefix(l.c.Subject, "Re:"))
@@ -94,68 +96,76 @@ func subject(l *letter) string {
 	return s + " [" + l.token + "]"
 }
 
-// footer is the human line under every mail: how to go on, how to check us.
+// footer is the human lines under every mail: how to go on, how to reach a person,
+// how to check us.
 func (o *Outbox) footer(l *letter) string {
-	s := "-- \nReply to this mail to go on; your reference is " + string(l.c.Ref) + "."
+	say, base := l.c.Lang.Must, o.words().BaseURL
+	s := "-- \n" + say("mail.foot.reply", string(l.c.Ref))
 	if o.words().Phone != "" {
-		s += " To speak to a person: " + o.words().Phone + "."
+		s += " " + say("mail.foot.phone", o.words().Phone)
 	}
-	s += "\nThis did not answer you? Get a person, by one button: " + o.words().BaseURL + "/person/" + l.token
+	s += "\n" + say("mail.foot.case", base+"/case") + "\n" + say("mail.foot.person", base+"/person/"+l.token)
 	if l.back != "" {
-		s += "\nThis mail is less protected because you chose so. To be protected again, press the button here: " + o.backURL(l.back)
+		s += "\n" + say("mail.foot.back", o.backURL(l.back))
 	}
 	if l.backSig != "" {
-		return s + "\nIt comes without our signature because you chose so. To get signed mail again, press the button here: " + o.backURL(l.backSig) +
-			"\nHow to check that this is from us: " + o.words().BaseURL + "/check\n"
+		return s + "\n" + say("mail.foot.unsigned", o.backURL(l.backSig)) + "\n" + say("mail.foot.check", base+"/check") + "\n"
 	}
-	return s + "\nSigned with our key " + group(string(l.box.Secret.Public().Fingerprint())) + ". How to check that this is from us: " + o.words().BaseURL + "/keys\n"
+	return s + "\n" + say("mail.foot.signed", group(string(l.box.Secret.Public().Fingerprint())), base+"/keys") + "\n"
 }
 
 func (o *Outbox) backURL(token string) string { return o.words().BaseURL + "/back/" + token }
 
 func (o *Outbox) noticeText(l *letter) string {
-	proof := "Before it opens you prove that it is you: with your passkey, or with a code that we read to you on the telephone number we hold."
+	say, w := l.c.Lang.Must, o.words()
+	proof := say("mail.notice.proof")
 	if l.own.linkOnly != nil {
-		proof = "It opens with this link and one button, as you chose. Whoever has this mail can open it."
+		proof = say("mail.notice.link-only")
 	}
-	return fmt.Sprintf(`%s has written to you. For your protection the message is not in this mail: it waits on our secure page.
-
-Open it here:
-%s/m/%s
-
-%s If you would rather not follow a link, type %s/m/ and the letters after it into your browser yourself.
-
-We never ask for a password, a PIN or a code by mail.
-
-%s`, o.words().Org, o.words().BaseURL, l.link, proof, strings.TrimPrefix(o.words().BaseURL, "https://"), o.footer(l))
+	return strings.Join([]string{say("mail.notice.waits", w.Org), say("mail.notice.open") + "\n" + w.BaseURL + "/m/" + l.link,
+		proof + " " + say("mail.notice.typed", strings.TrimPrefix(w.BaseURL, "https://")), say("mail.notice.never"), o.footer(l)}, "\n\n")
 }
 
-// AckText acknowledges a mail. It holds nothing that the sender wrote.
-func (o *Outbox) AckText(ref cases.Ref) string {
-	s := fmt.Sprintf("Thank you for writing to %s. Your message has arrived and has the reference %s.\n\nA person will answer you %s.", o.words().Org, ref, o.words().Promise)
+// AckText acknowledges what somebody wrote. It holds nothing of it.
+func (o *Outbox) AckText(ref cases.Ref, l lang.Lang) string {
+	w := o.words()
+	s := l.Must("mail.ack.came", w.Org, string(ref)) + "\n\n" + l.Must("mail.ack.person", o.promise(l))
 	// The same for everybody, whether anybody has an account or not.
-	s += "\n\nIf you ask for a change, of an address, a payee, a number or a key: a mail alone changes nothing here, because anybody can write in your name. You prove it yourself, at " +
-		strings.TrimPrefix(o.words().BaseURL, "https://") + "/my, or by a signed answer to the mail that we send you for it."
-	s += "\n\nTo add something, just reply to this mail."
-	if o.words().Phone != "" {
-		s += " If it cannot wait, call us: " + o.words().Phone + "."
+	s += "\n\n" + l.Must("mail.ack.change", strings.TrimPrefix(w.BaseURL, "https://")) + "\n\n" + l.Must("mail.ack.more")
+	if w.Phone != "" {
+		s += " " + l.Must("mail.ack.phone", w.Phone)
 	}
-	return s + "\n\nThis is an automatic receipt. If you did not write to us, ignore it, or reply and tell us."
+	return s + "\n\n" + l.Must("mail.ack.automatic")
+}
+
+// promise is when a person answers: in the organisation's words, which are in one
+// language; else in ours.
+func (o *Outbox) promise(l lang.Lang) string {
+	if p := o.words().Promise; p != lang.English.Must("promise") {
+		return p
+	}
+	return l.Must("promise")
+}
+
+// RuleText is a canned reply as a rule sends it: nothing of theirs is filled in.
+func (o *Outbox) RuleText(text string, c *cases.Case) string {
+	filled, _ := centre.Fill(text, map[string]string{"reference": string(c.Ref), "organisation": o.words().Org, "promise": o.promise(c.Lang)})
+	return filled
 }
 
 // FormReceipt is a mail, signed by us, that says what came by the form and when. It
 // holds neither the text nor the code.
-func (o *Outbox) FormReceipt(mailbox string, ref cases.Ref, at time.Time, sum string) ([]byte, error) {
+func (o *Outbox) FormReceipt(mailbox string, ref cases.Ref, at time.Time, sum string, l lang.Lang) ([]byte, error) {
 	box, err := o.boxes.Get(mailbox)
 	if err != nil {
 		return nil, err
 	}
 	domain := box.Address[strings.LastIndexByte(box.Address, '@')+1:]
-	text := fmt.Sprintf("RECEIPT from %s\n\nA message reached us by the form.\nReference: %s\nReceived: %s\nSHA-256 of its text: %s\n\nA person answers %s. How it stands: %s/case, with the reference and the code that was shown with it.\n\n%s",
-		o.words().Org, ref, at.UTC().Format("2 January 2006, 15:04:05 UTC"), sum, o.words().Promise, o.words().BaseURL,
-		o.footer(&letter{c: &cases.Case{Ref: ref}, box: box, token: o.cases.Tokens.Make(ref)}))
+	text := fmt.Sprintf("%s\n\n%s\n\n%s", l.Must("mail.receipt.title", o.words().Org),
+		l.Must("mail.receipt.facts", string(ref), at.UTC().Format("2006-01-02 15:04:05 UTC"), sum)+"\n\n"+l.Must("mail.receipt.next", o.promise(l), o.words().BaseURL+"/case"),
+		o.footer(&letter{c: &cases.Case{Ref: ref, Lang: l}, box: box, token: o.cases.Tokens.Make(ref)}))
 	out := pgp.Outgoing{Signer: box.Secret, Now: o.d.Now(), Draft: message.Draft{From: message.Address{Name: box.Name, Addr: box.Address}, To: []message.Address{{Addr: box.Address}},
-		Subject: "Receipt " + string(ref), Date: o.d.Now(), MessageID: db.NewSecret() + "@" + domain, Text: text}}
+		Subject: l.Must("mail.receipt.subject", string(ref)), Date: o.d.Now(), MessageID: db.NewSecret() + "@" + domain, Text: text}}
 	sealed, err := pgp.Seal(out)
 	if err != nil {
 		return nil, fmt.Errorf("seal a receipt: %w", err)

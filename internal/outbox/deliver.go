@@ -113,6 +113,10 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 		if l.key, err = key.Key(); err != nil {
 			return err
 		}
+		if l.d.Kind.House() {
+			contact, facts = &contacts.Contact{}, policy.Facts{Address: true, Key: policy.NoKey, Factor: policy.NoFactor}
+			return nil
+		}
 		if contact, err = who.Contact(); err != nil {
 			return err
 		}
@@ -233,7 +237,7 @@ func (o *Outbox) send(ctx context.Context, l *letter) error {
 		return o.finish(ctx, l, Captured, "", 0)
 	}
 	from := o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
-	if l.d.Kind == Ack {
+	if l.d.Kind == Ack || l.d.Kind.House() {
 		from = "" // RFC 3834, 3.3: nobody answers an automatic answer
 	}
 	res := o.relay.Send(ctx, from, l.d.Address, raw)

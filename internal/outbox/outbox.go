@@ -56,11 +56,17 @@ const (
 	Ack     Kind = "ack"
 	Notice  Kind = "notice"  // that something happened; it says nothing of what
 	Receipt Kind = "receipt" // of what they are asked to authorise, or did
+	Survey  Kind = "survey"  // asks whether it was solved
+	Call    Kind = "call"    // to somebody who works here: a case waits for them
+	Summary Kind = "summary" // to the executive: figures
 )
+
+// House reports whether it goes to people who work here.
+func (k Kind) House() bool { return k == Call || k == Summary }
 
 // Ours reports whether the desk itself chose the words: they hold nothing that
 // anybody wrote, and nothing sensitive.
-func (k Kind) Ours() bool { return k == Ack || k == Notice }
+func (k Kind) Ours() bool { return k == Ack || k == Notice || k == Survey || k.House() }
 
 // Undo is how long an agent may take a reply back.
 const Undo = 15 * time.Second
@@ -200,13 +206,38 @@ func (o *Outbox) Undo(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.Mes
 	if n < total {
 		return fail.New(fail.Conflict, "it is too late: the message is on its way")
 	}
+	if err := o.unsaid(ctx, tx, c, m); err != nil {
+		return err
+	}
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "message.undone", About: string(c.ID), Detail: "message " + string(m)})
+}
+
+// unsaid takes back what an answer that never left counted for.
+func (o *Outbox) unsaid(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.MessageID) error {
+	if o.ladder == nil {
+		return nil
+	}
+	left, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND case_id = $2 AND state <> 'undone'`, m, c.ID)
+	if err != nil || left > 0 {
+		return err
+	}
+	if err := o.ladder.Unsaid(ctx, tx, c, m); err != nil {
+		return err
+	}
+	return o.cases.Save(ctx, tx, c)
 }
 
 // Discard ends a held or failed delivery.
 func (o *Outbox) Discard(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff string) error {
 	if err := db.Change(ctx, tx, `UPDATE deliveries SET state = 'undone', done_at = $3 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
 		id, c.ID, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	d, err := o.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if err := o.unsaid(ctx, tx, c, d.Message); err != nil {
 		return err
 	}
 	return o.settle(ctx, tx, c, id, staff, "delivery.discarded")

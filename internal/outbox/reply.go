@@ -14,7 +14,9 @@ import (
 	"postern/internal/db"
 	"postern/internal/dlp"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/policy"
+	"postern/internal/vault"
 )
 
 // Answer is what an agent wrote and to whom.
@@ -133,8 +135,9 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 		return "", err
 	}
 	a.look()
+	var said []cases.Sealed
 	asked, query := o.cases.AskKey(a.Case)
-	if err := o.d.Read(ctx, query); err != nil {
+	if err := o.d.Read(ctx, query, cases.AskSaid(&said, a.Case, earlier)); err != nil {
 		return "", err
 	}
 	key, err := asked.Key()
@@ -151,10 +154,20 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 	if err != nil {
 		return "", err
 	}
-	return m.ID, o.d.Update(ctx, func(tx *db.Tx) error {
+	counts, err := o.measure(m, said, key)
+	if err != nil {
+		return "", err
+	}
+	counts.By = a.Staff
+	var refused error
+	err = o.d.Update(ctx, func(tx *db.Tx) error {
 		c, err := o.cases.Get(ctx, tx, a.Case)
 		if err != nil {
 			return err
+		}
+		if refused = nil; o.ladder.Refuses(c, counts) {
+			refused = ladder.ErrSecond(c)
+			return o.handUp(ctx, tx, c)
 		}
 		ways, err := o.agreed(ctx, tx, c, a)
 		if err != nil {
@@ -172,6 +185,9 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 			}
 		}
 		c.Answered(tx.Now)
+		if err := o.ladder.Spoke(ctx, tx, c, counts); err != nil {
+			return err
+		}
 		if m.Doc.Sensitive {
 			c.Raise("an answer in it is sensitive") // what follows will speak of it
 		}
@@ -183,6 +199,43 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 		}
 		return cases.DropDraft(ctx, tx, c.ID, a.Staff)
 	})
+	if err == nil {
+		err = refused
+	}
+	return m.ID, err
+}
+
+// earlier is how many of our answers a new one is compared with.
+const earlier = 10
+
+// measure finds out whether an answer is canned, outside the transaction, and marks it.
+func (o *Outbox) measure(m *cases.Message, said []cases.Sealed, key *vault.Key) (ladder.Answer, error) {
+	var before []string
+	for i := range said {
+		old, err := said[i].Open(key)
+		if err != nil {
+			return ladder.Answer{}, err
+		}
+		before = append(before, old.Doc.Text)
+	}
+	canned := o.centre.Library().Measure(m.Doc.Text, before)
+	m.Canned = canned.Is()
+	a := ladder.Answer{Message: m.ID, Canned: m.Canned}
+	if m.Canned {
+		a.Reply, a.Version = canned.Reply, canned.Version
+	}
+	return a, nil
+}
+
+// handUp lifts a case for which there was only another canned answer.
+func (o *Outbox) handUp(ctx context.Context, tx *db.Tx, c *cases.Case) error {
+	if c.Lifted {
+		return nil
+	}
+	if err := o.ladder.Up(ctx, tx, c, ladder.SecondCanned); err != nil {
+		return err
+	}
+	return o.cases.Save(ctx, tx, c)
 }
 
 // agreed decides again in the sending transaction and refuses a surprise.

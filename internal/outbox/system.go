@@ -7,6 +7,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/policy"
 	"postern/internal/vault"
 )
@@ -35,6 +36,8 @@ type Prepared struct {
 	parts   *cases.Parts
 	files   []cases.SealedFile
 	key     *vault.Key
+	said    []cases.Sealed // ours in the case it goes on with
+	counts  ladder.Answer
 }
 
 // Queued is a system's message that was queued, and how it is to go.
@@ -62,8 +65,30 @@ func (o *Outbox) PrepareSystem(ctx context.Context, s *SystemMessage) (*Prepared
 		Doc: cases.Doc{Subject: s.Subject, Text: p.answer.Text, Sensitive: s.Sensitive || len(s.Files) > 0}}
 	p.files = p.message.Doc.Attach(s.Files, p.key)
 	var err error
-	p.parts, err = cases.Seal(p.message, p.key)
-	return p, err
+	if p.parts, err = cases.Seal(p.message, p.key); err != nil {
+		return nil, err
+	}
+	if p.counts, err = o.measure(p.message, p.said, p.key); err != nil || p.fresh != nil || !p.counts.Canned {
+		return p, err
+	}
+	return p, o.refuseSystem(ctx, p)
+}
+
+// refuseSystem keeps a canned letter out of a case where none must go out, and hands
+// that case up. Who else's letter it was not to be is said later, by QueueSystem.
+func (o *Outbox) refuseSystem(ctx context.Context, p *Prepared) (refused error) {
+	err := o.d.Update(ctx, func(tx *db.Tx) error {
+		c, err := o.caseOf(ctx, tx, p)
+		if refused = nil; err != nil || !o.ladder.Refuses(c, p.counts) {
+			return err
+		}
+		refused = ladder.ErrSecond(c)
+		return o.handUp(ctx, tx, c)
+	})
+	if err == nil {
+		err = refused
+	}
+	return err
 }
 
 // systemCase finds the data key of the case, or begins one, which waits for
@@ -72,7 +97,7 @@ func (o *Outbox) systemCase(ctx context.Context, p *Prepared) (err error) {
 	s := p.s
 	if s.Case != "" {
 		asked, query := o.cases.AskKey(s.Case)
-		if err := o.d.Read(ctx, query); err != nil {
+		if err := o.d.Read(ctx, query, cases.AskSaid(&p.said, s.Case, earlier)); err != nil {
 			return err
 		}
 		p.key, err = asked.Key()
@@ -112,6 +137,9 @@ func (o *Outbox) QueueSystem(ctx context.Context, tx *db.Tx, p *Prepared) (*Queu
 	if err != nil {
 		return nil, err
 	}
+	if p.fresh == nil && o.ladder.Refuses(c, p.counts) { // it was canned meanwhile
+		return nil, ladder.ErrSecond(c)
+	}
 	ways, _, err := o.Preview(ctx, tx, c, p.answer)
 	if err != nil {
 		return nil, err
@@ -145,7 +173,12 @@ func (o *Outbox) caseOf(ctx context.Context, tx *db.Tx, p *Prepared) (*cases.Cas
 }
 
 func (o *Outbox) keepSystem(ctx context.Context, tx *db.Tx, c *cases.Case, p *Prepared) error {
-	was := c.Sensitive
+	was := *c
+	if p.fresh == nil && !c.Heard.IsZero() { // a letter that nobody waits for is no answer
+		if err := o.ladder.Spoke(ctx, tx, c, p.counts); err != nil {
+			return err
+		}
+	}
 	if p.message.Doc.Sensitive {
 		c.Raise("a message from one of our systems in it is sensitive") // what follows will speak of it
 	}
@@ -154,7 +187,7 @@ func (o *Outbox) keepSystem(ctx context.Context, tx *db.Tx, c *cases.Case, p *Pr
 		if err := o.cases.Add(ctx, tx, c); err != nil {
 			return err
 		}
-	case c.Sensitive != was:
+	case c.Sensitive != was.Sensitive || c.Scripted != was.Scripted:
 		if err := o.cases.Save(ctx, tx, c); err != nil {
 			return err
 		}

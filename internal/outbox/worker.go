@@ -6,8 +6,10 @@ import (
 	"runtime"
 
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/ladder"
 	"postern/internal/mailboxes"
 	"postern/internal/portal"
 	"postern/internal/smtpc"
@@ -31,6 +33,8 @@ type Options struct {
 	HasPasskey func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error)
 	Receipt    func(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID) (bool, error) // whether they hold the receipt of the case; nil: nobody does
 	Protected  func(topic string) bool                                                            // whether what is written about it stays protected; nil: none does
+	Ladder     *ladder.Ladder                                                                     // nil: none
+	Centre     *centre.Store                                                                      // its canned replies; nil: there are none
 	Relay      Relay                                                                              // nil: captured
 	Words      func() Words
 	Node       string
@@ -54,6 +58,8 @@ type Outbox struct {
 	passkey func(context.Context, *db.Tx, contacts.ID) (bool, error)
 	receipt func(context.Context, *db.Tx, cases.ID, contacts.ID) (bool, error)
 	topic   func(string) bool
+	ladder  *ladder.Ladder
+	centre  *centre.Store
 	relay   Relay
 	words   func() Words
 	log     *slog.Logger
@@ -68,7 +74,7 @@ const senders = 48
 
 // New returns an outbox that does not send yet.
 func New(o Options) *Outbox {
-	x := &Outbox{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, passkey: o.HasPasskey, receipt: o.Receipt, topic: o.Protected,
+	x := &Outbox{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, passkey: o.HasPasskey, receipt: o.Receipt, topic: o.Protected, ladder: o.Ladder, centre: o.Centre,
 		relay: o.Relay, words: o.Words, log: o.Log, ended: o.Ended, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if x.observe == nil {
 		x.observe = func(string) {}

@@ -32,13 +32,15 @@ type ID string
 type Role string
 
 const (
-	Agent   Role = "agent"
-	Triager Role = "triager"
-	Admin   Role = "admin"
+	Agent     Role = "agent"
+	Triager   Role = "triager"
+	Lead      Role = "lead"
+	Executive Role = "executive"
+	Admin     Role = "admin"
 )
 
 // Roles lists all, in the order they are shown.
-var Roles = []Role{Agent, Triager, Admin}
+var Roles = []Role{Agent, Triager, Lead, Executive, Admin}
 
 // Permission is one thing somebody may do.
 type Permission string
@@ -59,15 +61,22 @@ const (
 	AuditRead       Permission = "audit.read"
 
 	InstructionsApprove Permission = "instructions.approve"
+
+	RepliesUse  Permission = "replies.use"
+	RepliesEdit Permission = "replies.edit"
+	FiguresRead Permission = "figures.read"
 )
 
-var deskWork = []Permission{CasesRead, CasesAnswer, ContactsEdit, KeysVerify, CodesIssue, QuarantineRead, TrayRead, InstructionsApprove}
+var deskWork = []Permission{CasesRead, CasesAnswer, ContactsEdit, KeysVerify, CodesIssue, QuarantineRead, TrayRead, InstructionsApprove, RepliesUse}
 
 // grants: an admin runs the house and does not read what customers write.
 var grants = map[Role][]Permission{
 	Agent:   deskWork,
 	Triager: append(slices.Clone(deskWork), QuarantineRerun, SecurityTriage),
-	Admin:   {PeopleManage, SettingsManage, MailboxesManage, AuditRead, QuarantineRerun},
+	Lead:    append(slices.Clone(deskWork), QuarantineRerun, SecurityTriage, RepliesEdit, FiguresRead),
+	// The person whose name stands above all: called when nobody below answered.
+	Executive: {CasesRead, CasesAnswer, RepliesUse, FiguresRead},
+	Admin:     {PeopleManage, SettingsManage, MailboxesManage, AuditRead, QuarantineRerun, RepliesEdit, FiguresRead},
 }
 
 // Person works here.

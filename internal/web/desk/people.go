@@ -13,6 +13,7 @@ import (
 )
 
 var roleNamesOf = map[staff.Role]string{staff.Agent: "Agent: reads and answers cases", staff.Triager: "Triager: an agent who also judges security reports and quarantined mail",
+	staff.Lead: "Lead: called when the triagers did not answer; writes prepared texts and sees the figures", staff.Executive: "Executive: named for it all; called when nobody below answered, gets the weekly summary",
 	staff.Admin: "Admin: people, mailboxes, keys, audit log; reads no cases"}
 
 func roleOptions(have []staff.Role) []Option {

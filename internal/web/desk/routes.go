@@ -18,6 +18,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/hooks"
 	"postern/internal/intake"
+	"postern/internal/ladder"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
@@ -42,6 +43,7 @@ type Options struct {
 	Hooks     *hooks.Hooks
 	Texts     *texts.Texts
 	Centre    *centre.Store
+	Ladder    *ladder.Ladder
 	Org       func() web.Org
 	Zone      *time.Location
 	BaseURL   string

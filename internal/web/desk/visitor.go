@@ -29,7 +29,7 @@ func (v *visitor) owner() staff.Owner {
 func (v *visitor) roleWords() string { return roleWords(v.person.Roles) }
 
 func roleWords(roles []staff.Role) string {
-	names := map[staff.Role]string{staff.Agent: "agent", staff.Triager: "triager", staff.Admin: "admin"}
+	names := map[staff.Role]string{staff.Agent: "agent", staff.Triager: "triager", staff.Lead: "lead", staff.Executive: "executive", staff.Admin: "admin"}
 	var out []string
 	for _, r := range roles {
 		out = append(out, names[r])

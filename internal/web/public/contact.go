@@ -306,7 +306,7 @@ func (s *Site) formReceipt(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	raw, err := s.Outbox.FormReceipt(s.Centre.MailboxFor(f.Topic), f.Ref, f.Sent, f.Sum)
+	raw, err := s.Outbox.FormReceipt(s.Centre.MailboxFor(f.Topic), f.Ref, f.Sent, f.Sum, web.LangOf(r))
 	if err != nil {
 		return err
 	}
