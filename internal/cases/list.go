@@ -20,11 +20,12 @@ const (
 	ViewUnassigned View = "unassigned"
 	ViewWaiting    View = "waiting"
 	ViewHeld       View = "held"
+	ViewLifted     View = "lifted" // somebody further up was called
 	ViewClosed     View = "closed"
 )
 
 // Views in the order of the rail.
-var Views = []View{ViewOpen, ViewMine, ViewUnassigned, ViewWaiting, ViewHeld, ViewClosed}
+var Views = []View{ViewOpen, ViewMine, ViewUnassigned, ViewWaiting, ViewHeld, ViewLifted, ViewClosed}
 
 // where is the condition of a view; $1 is the viewer.
 func (v View) where() (string, error) {
@@ -39,6 +40,8 @@ func (v View) where() (string, error) {
 		return `state = 'waiting' AND $1 = $1`, nil
 	case ViewHeld:
 		return `held AND $1 = $1`, nil
+	case ViewLifted:
+		return `lifted AND $1 = $1`, nil
 	case ViewClosed:
 		return `state = 'closed' AND $1 = $1`, nil
 	}

@@ -331,6 +331,7 @@ type Draft struct {
 	Sensitive bool          `json:"sensitive,omitempty"`
 	To        []contacts.ID `json:"to,omitempty"`
 	Files     []Attachment  `json:"files,omitempty"`
+	Macro     string        `json:"macro,omitempty"` // canned reply whose changes are made with sending
 	Saved     time.Time     `json:"-"`
 }
 

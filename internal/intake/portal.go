@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -44,11 +45,32 @@ func (in *Intake) FromPage(ctx context.Context, r centre.Receipt, text string, f
 		evidence: cases.Evidence{Receipt: true, Checked: in.d.Now()}, how: "on the case page, by receipt"})
 }
 
+// FromPhone files what somebody said on the telephone, as one of our people wrote it
+// down. It proves nobody.
+func (in *Intake) FromPhone(ctx context.Context, id cases.ID, staff, text string) error {
+	var by contacts.ID
+	err := in.d.View(ctx, func(tx *db.Tx) error {
+		c, err := in.cases.Get(ctx, tx, id)
+		if err == nil {
+			by = c.Contact
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = in.answer(ctx, &written{c: id, door: "phone", by: by, actor: audit.Staff(staff), act: "phone.noted", text: text,
+		evidence: cases.Evidence{Phone: staff, Checked: in.d.Now()}, how: "what they said on the telephone"})
+	return err
+}
+
 // written is an answer that came over a page of ours into a case that is there.
 type written struct {
 	c        cases.ID
 	door     string
 	by       contacts.ID
+	actor    string // for the record; empty: the contact
+	act      string // for the record; empty: message.in
 	text     string
 	person   bool
 	files    []cases.File
@@ -125,7 +147,7 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 		if r.person {
 			detail += "; asks for a person"
 		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: audit.Contact(string(r.by)), Act: "message.in", About: string(c.ID), Detail: detail})
+		return audit.Append(ctx, tx, audit.Entry{Actor: cmp.Or(r.actor, audit.Contact(string(r.by))), Act: cmp.Or(r.act, "message.in"), About: string(c.ID), Detail: detail})
 	})
 	return c.Ref, err
 }

@@ -46,13 +46,14 @@ const (
 	Comment      Why = "comment"       // a survey with a comment that asks
 	Missed       Why = "missed"        // what was promised was not kept
 	NobodyTook   Why = "nobody-took"   // the rung below was called, and nobody came
+	ByHand       Why = "by-hand"       // somebody here handed it up
 )
 
 var words = map[Why]string{
 	AfterCanned: "They wrote again after a canned answer", SecondCanned: "A second canned answer in a row was about to go out",
 	Third: "They write for the third time about one matter, and nobody has answered them in own words", CameBack: "They came back again after the case was closed",
 	Asked: "They ask for a person: what we wrote did not answer them", LowScore: "They say in a survey that it is not solved, or badly done",
-	Comment: "Their comment in a survey asks for an answer", Missed: "They were promised an answer by now", NobodyTook: "Nobody below took it in the promised time",
+	Comment: "Their comment in a survey asks for an answer", Missed: "They were promised an answer by now", NobodyTook: "Nobody below took it in the promised time", ByHand: "A colleague hands it up",
 }
 
 // Words says it to those who work here.
@@ -60,7 +61,7 @@ func (w Why) Words() string { return words[w] }
 
 // Whys lists all.
 func Whys() []Why {
-	return []Why{AfterCanned, SecondCanned, Third, CameBack, Asked, LowScore, Comment, Missed, NobodyTook}
+	return []Why{AfterCanned, SecondCanned, Third, CameBack, Asked, LowScore, Comment, Missed, NobodyTook, ByHand}
 }
 
 // A Climb is one step up.
@@ -291,6 +292,25 @@ func (l *Ladder) Take(ctx context.Context, tx *db.Tx, c *cases.Case, id string) 
 		return err
 	}
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(id), Act: "case.taken", About: string(c.ID), Detail: "as " + string(Roles[c.Rung])})
+}
+
+// A Call is a lifted case as the desk shows it.
+type Call struct {
+	Climb
+	May bool // the viewer may take it
+}
+
+// CallOf is who was called to a case and has not answered; nil: nobody.
+func (l *Ladder) CallOf(ctx context.Context, tx *db.Tx, c *cases.Case, viewer *staff.Person) (*Call, error) {
+	if l == nil || !c.Lifted {
+		return nil, nil
+	}
+	step, err := l.open(ctx, tx, c.ID)
+	if err != nil || step == nil {
+		return nil, err
+	}
+	may, err := l.mayTake(ctx, tx, viewer, c.Rung)
+	return &Call{*step, may && step.By != string(viewer.ID)}, err
 }
 
 // Name is what those on a rung are called.

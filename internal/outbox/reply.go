@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
@@ -225,6 +226,28 @@ func (o *Outbox) measure(m *cases.Message, said []cases.Sealed, key *vault.Key) 
 		a.Reply, a.Version = canned.Reply, canned.Version
 	}
 	return a, nil
+}
+
+// Canned says how much of a draft is prepared text, and whether it must not go out like
+// that: for the composer, before anything is sent.
+func (o *Outbox) Canned(ctx context.Context, tx *db.Tx, c *cases.Case, key *vault.Key, text string) (found centre.Canned, refused error, err error) {
+	var said []cases.Sealed
+	if err := tx.Read(ctx, cases.AskSaid(&said, c.ID, earlier)); err != nil {
+		return found, nil, err
+	}
+	var before []string
+	for i := range said {
+		m, err := said[i].Open(key)
+		if err != nil {
+			return found, nil, err
+		}
+		before = append(before, m.Doc.Text)
+	}
+	found = o.centre.Library().Measure(text, before)
+	if o.ladder.Refuses(c, ladder.Answer{Canned: found.Is()}) {
+		refused = ladder.ErrSecond(c)
+	}
+	return found, refused, nil
 }
 
 // handUp lifts a case for which there was only another canned answer.

@@ -39,7 +39,7 @@ type Staff struct {
 	Org Org
 	Clock
 	Me     Me
-	At     string // current entry of the rail: inbox, contacts, tray, quarantine, people, mailboxes, topics, keys, audit, health, account
+	At     string // current entry of the rail: inbox, contacts, tray, quarantine, people, mailboxes, topics, replies, articles, figures, keys, audit, health, account
 	Counts Counts
 	Views  []View // shown on the inbox and the case
 	Done   *Notice
@@ -53,7 +53,10 @@ func (s Staff) Place() string { return s.At }
 type Me struct {
 	Name  string
 	Roles string // in words: "Agent", "Agent and admin"
-	Cases bool   // sees inbox, contacts, tray and quarantine
+	Cases bool   // sees inbox and authorisations
+	Work  bool   // sees contacts, tray and quarantine
+	Write bool   // sees canned replies and articles
+	Sums  bool   // sees the figures
 	Admin bool   // sees people, mailboxes, topics, keys, audit log and health
 }
 

@@ -78,8 +78,44 @@ func centreFixtures() []fixture {
 		add("case-asked", "case-page", asked)
 		add("error", "error", web.ErrorPage{Public: in(l), Status: 429, Kind: "many", Text: l.Must("form.many") + "."})
 	}
+	out = append(out, ladderFixtures()...)
 	t := desk.TopicsPage{Staff: staff("topics", ""), Text: centre.Default, List: topics(lang.English), German: topics(lang.German)}
 	bad := t
 	bad.Errors = web.Errors{{Field: "text", Text: "Line 3: “Something else” stands at the end of the list by itself and cannot be moved, renamed or marked; leave it out."}}
 	return append(out, fixture{"topics", desk.Templates, "topics", t}, fixture{"topics-error", desk.Templates, "topics", bad})
+}
+
+// ladderFixtures are the desk's pages about prepared texts and cases that went up.
+func ladderFixtures() []fixture {
+	d := desk.Templates
+	lifted := casePage()
+	lifted.Alarm, lifted.Links, lifted.Notices = "", nil, nil
+	lifted.Due, lifted.Late, lifted.Topic = at(-1.2), true, "Payments and bills"
+	lifted.Call = &desk.Called{To: "leads", Why: "They wrote again after a canned answer", May: true}
+	lifted.Steps = []desk.Rise{{At: at(-4), To: "Triagers", Why: "They wrote again after a canned answer", By: "Ivo Keller"}, {At: at(-1), To: "Leads", Why: "Nobody below took it in the promised time"}}
+	lifted.Compose.CannedOff = "Somebody further up was called: no canned reply goes out until they have answered in own words."
+	calm := casePage()
+	calm.Alarm, calm.Links, calm.Notices, calm.Due, calm.MayLift = "", nil, nil, at(4), true
+	calm.Compose.Canned = []desk.CannedFolder{{Items: []desk.Option{{ID: "r0", Name: "Received (;ok)"}}}, {Name: "Cards", Items: []desk.Option{{ID: "r1", Name: "Card lost (;lost)"}, {ID: "r2", Name: "New card, how long it takes"}}}}
+	calm.Compose.Changes, calm.Compose.Macro = []string{"it is about Cards", "it is closed"}, "r1"
+	calm.Compose.Findings = append([]desk.Finding{{ID: "canned", Class: "warn", Icon: "note", Title: "97 % of this is prepared text.", Text: "It counts as canned: if they write again, the case goes one rung up."}}, calm.Compose.Findings...)
+	row := func(id, name, prefix, auto string, use centre.Use) desk.ReplyRow {
+		return desk.ReplyRow{ID: id, Name: name, Prefix: prefix, Auto: auto, Langs: []string{"English", "Deutsch"}, Version: 3, Changed: at(-80), Use: use}
+	}
+	list := desk.RepliesPage{Staff: staff("replies", ""), Retired: []desk.ReplyRow{row("r9", "Christmas hours of last year", "", "", centre.Use{Sent: 81, Solved: 60, Answered: 12})},
+		Folders: []desk.ReplyFolder{{Rows: []desk.ReplyRow{row("r0", "Received", "ok", "", centre.Use{Sent: 12, Solved: 3, Answered: 8, Escalated: 4})}},
+			{Name: "Cards", Rows: []desk.ReplyRow{row("r1", "Card lost", "lost", "Cards and accounts", centre.Use{Sent: 310, Solved: 282, Answered: 20, Escalated: 8}), row("r2", "New card, and how long it takes until it is in your letter box when you live abroad", "", "", centre.Use{})}}}}
+	edit := desk.ReplyPage{Staff: staff("replies", ""), ID: "r1", Version: 3, Name: "Card lost", Folder: "Cards", Prefix: "lost", Close: true, Use: centre.Use{Sent: 310, Solved: 282, Answered: 20, Escalated: 8},
+		Roles:  []desk.Option{{ID: "agent", Name: "Agents", On: true}, {ID: "triager", Name: "Triagers"}, {ID: "lead", Name: "Leads"}, {ID: "executive", Name: "Executives"}},
+		Texts:  []desk.ReplyText{{Lang: "en", Name: "English", Text: "Dear {name},\n\nyour card is blocked since this minute.", Preview: "Dear Ada Brandt,\n\nyour card is blocked since this minute."}, {Lang: "de", Name: "Deutsch", Text: "Guten Tag {name},\n\nIhre Karte ist seit dieser Minute gesperrt.", Preview: "Guten Tag Ada Brandt,\n\nIhre Karte ist seit dieser Minute gesperrt."}},
+		Places: []desk.Option{{ID: "{name}", Name: "their name, as they gave it"}, {ID: "{reference}", Name: "the case's reference"}}, Auto: []desk.Option{{ID: "cards", Name: "Cards"}}, Topics: []desk.Option{{ID: "cards", Name: "Cards", On: true}},
+		Versions: []desk.ReplyVersion{{N: 3, At: at(-80), By: "Noor Bakker", Text: "Dear {name},\n\nyour card is blocked since this minute."}, {N: 2, At: at(-800), By: "Noor Bakker", Text: "Your card is blocked."}}}
+	wrong := edit
+	wrong.ID, wrong.Versions = "new", nil
+	wrong.Texts = []desk.ReplyText{{Lang: "en", Name: "English", Text: "Dear {nane}", Error: "{nane} is not known; what can be filled in is listed below the text."}}
+	wrong.Errors = web.Errors{{Field: "text-en", Text: "{nane} is not known; what can be filled in is listed below the text."}}
+	none := desk.RepliesPage{Staff: staff("replies", "")}
+	empty := desk.InboxPage{Staff: staff("inbox", "lifted"), View: "lifted"}
+	return []fixture{{"d-case-lifted", d, "case", lifted}, {"d-case-canned", d, "case", calm}, {"d-replies", d, "replies", list}, {"d-replies-none", d, "replies", none},
+		{"d-reply", d, "reply-edit", edit}, {"d-reply-error", d, "reply-edit", wrong}, {"d-inbox-lifted", d, "inbox", empty}}
 }

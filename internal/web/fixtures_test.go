@@ -44,13 +44,13 @@ func day(y, m, d int) web.When {
 }
 
 func staff(place, view string) web.Staff {
-	s := web.Staff{Org: org, Clock: clock, At: place, Me: web.Me{Name: "Mara Stein", Roles: "Agent and admin", Cases: true, Admin: true},
+	s := web.Staff{Org: org, Clock: clock, At: place, Me: web.Me{Name: "Mara Stein", Roles: "Agent and admin", Cases: true, Work: true, Write: true, Sums: true, Admin: true},
 		Counts: web.Counts{Unread: 8, Tray: 12, Quarantine: 2, Health: 2}}
 	if place == "inbox" {
 		for _, v := range []struct {
 			id string
 			n  int
-		}{{"open", 41}, {"mine", 9}, {"unassigned", 5}, {"waiting", 14}, {"held", 3}, {"closed", 1000}} {
+		}{{"open", 41}, {"mine", 9}, {"unassigned", 5}, {"waiting", 14}, {"held", 3}, {"lifted", 2}, {"closed", 1000}} {
 			s.Views = append(s.Views, web.View{ID: v.id, Count: v.n, On: v.id == view})
 		}
 	}
@@ -69,8 +69,8 @@ var (
 func rows() []desk.Row {
 	checked := web.TrustChecked("Ada", "call-back", day(2026, 5, 3))
 	return []desk.Row{
-		{ID: "1", Who: "Anonymous reporter", Subject: "Your payment page sends the name over plain HTTP", At: at(-.4), Trust: web.TrustSent(), Unread: true, Assignee: "Triage desk"},
-		{ID: "2", Who: "Jonas Feld", Subject: "Please pay 4,200 to a new payee", At: at(-1), Trust: web.TrustOther(), Assignee: "Ivo Keller"},
+		{ID: "1", Who: "Anonymous reporter", Subject: "Your payment page sends the name over plain HTTP", At: at(-.4), Trust: web.TrustSent(), Unread: true, Assignee: "Triage desk", Lifted: true, Due: at(-.2), Late: true},
+		{ID: "2", Who: "Jonas Feld", Subject: "Please pay 4,200 to a new payee", At: at(-1), Trust: web.TrustOther(), Assignee: "Ivo Keller", Due: at(5)},
 		{ID: "3", Who: "Ada Brandt", Subject: "✔ New address from 1 December", At: at(-1.5), Trust: web.TrustUsual(), Unread: true, Assignee: "Mara Stein", On: true},
 		{ID: "4", Who: "Tomasz Wilk", Subject: "Re: My yearly statement has a page missing", At: at(-3), Trust: checked, Unread: true},
 		{ID: "5", Who: "Emre Yıldız", Subject: "Statement to my accountant", At: at(-12), Trust: checked, Alarm: true, Held: true, Assignee: "Mara Stein"},

@@ -81,6 +81,20 @@ func TrustForm() Trust {
 	return Trust{"none", "none", "Written in the form; nobody proved who", "Form, nobody proved who"}
 }
 
+// TrustPhone is for what somebody here wrote down of a telephone call.
+func TrustPhone(by string) Trust {
+	words := "Noted by phone"
+	if by = Plain(by); by != "" {
+		words += " by " + by
+	}
+	return Trust{"none", "none", words + "; nobody proved who", "Noted by phone"}
+}
+
+// TrustSurvey is for what came back with a survey: whoever had its link wrote it.
+func TrustSurvey() Trust {
+	return Trust{"none", "none", "Written in a survey, by who had its link", "Survey, nobody proved who"}
+}
+
 // The line below the trust line, never mixed with it: how a message came, and
 // what its domain vouches for.
 const (

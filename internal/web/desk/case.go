@@ -11,6 +11,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/outbox"
 	"postern/internal/portal"
 	"postern/internal/vault"
@@ -33,6 +34,8 @@ type file struct {
 	history  []audit.Row
 	earlier  []cases.Case
 	passkeys int
+	call     *ladder.Call
+	steps    []ladder.Climb
 	chosen   []consent.Consent // what the contact of the case chose, ended ones too
 }
 
@@ -67,6 +70,9 @@ func (d *Desk) open(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID) (f
 		return nil, err
 	}
 	if f.history, err = audit.About(ctx, tx, string(id), 30); err != nil {
+		return nil, err
+	}
+	if err := d.openCall(ctx, tx, me, f); err != nil {
 		return nil, err
 	}
 	return f, d.openPeople(ctx, tx, f)
@@ -121,6 +127,7 @@ func (d *Desk) showCase(w http.ResponseWriter, r *http.Request, me *visitor) err
 type caseExtra struct {
 	frame  cases.MessageID // whose HTML is shown
 	note   bool            // the composer writes a note
+	phone  bool            // of a telephone call
 	code   *AccessCode
 	errors web.Errors
 	draft  *cases.Draft // instead of the stored one
@@ -150,7 +157,7 @@ func (d *Desk) renderCase(w http.ResponseWriter, r *http.Request, me *visitor, s
 				return err
 			}
 		}
-		if p.Compose, err = d.composer(ctx, tx, &p, f, x); err != nil {
+		if p.Compose, err = d.composer(ctx, tx, me, &p, f, x); err != nil {
 			return err
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, "")
@@ -185,6 +192,7 @@ func (d *Desk) fillCase(p *CasePage, f *file, x caseExtra) {
 	c := f.c
 	p.ID, p.Ref, p.Subject, p.State, p.Mailbox = string(c.ID), string(c.Ref), web.Plain(c.Subject), string(c.State), c.Mailbox
 	p.Last, p.Alarm = p.When(c.Last), c.Alarm
+	d.fillCall(p, f)
 	if c.Sensitive {
 		p.Sensitive = c.SensitiveWhy
 	}
@@ -258,7 +266,7 @@ func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) err
 	return d.change(w, r, me, "case."+string(to), func(tx *db.Tx, c *cases.Case) (string, error) {
 		switch to {
 		case cases.Closed:
-			return "", c.Close(tx.Now)
+			return "", d.closeCase(r.Context(), tx, c)
 		case cases.Open:
 			if c.State == cases.Closed {
 				return "", c.Reopen(tx.Now)
@@ -271,6 +279,14 @@ func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) err
 		}
 		return "", fail.New(fail.Invalid, "a case is open, waiting or closed")
 	})
+}
+
+// closeCase closes a case, and notes that nobody wrote again after what was sent.
+func (d *Desk) closeCase(ctx context.Context, tx *db.Tx, c *cases.Case) error {
+	if err := c.Close(tx.Now); err != nil {
+		return err
+	}
+	return d.o.Ladder.Closed(ctx, tx, c)
 }
 
 // setSensitive serves POST /desk/cases/{id}/sensitive.

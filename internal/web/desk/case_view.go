@@ -7,8 +7,13 @@ type CasePage struct {
 	web.Staff
 	ID, Ref   string
 	Subject   string
-	State     string // open, waiting, closed
-	Sensitive string // why; empty for a routine case
+	State     string   // open, waiting, closed
+	Sensitive string   // why; empty for a routine case
+	Due       web.When // when a person's word is due; zero: none is owed
+	Late      bool     // and it is past
+	Call      *Called  // who was called and has not answered; nil: nobody
+	Steps     []Rise   // how it came up, oldest first
+	MayLift   bool
 	Alarm     string // why a person must look now; empty: nothing is wrong
 	With      []string
 	Mailbox   string

@@ -10,6 +10,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/dlp"
@@ -22,7 +23,7 @@ import (
 
 // composer fills the form from the draft, or begins a new answer to the person
 // the case is with.
-func (d *Desk) composer(ctx context.Context, tx *db.Tx, p *CasePage, f *file, x caseExtra) (Composer, error) {
+func (d *Desk) composer(ctx context.Context, tx *db.Tx, me *visitor, p *CasePage, f *file, x caseExtra) (Composer, error) {
 	draft := f.draft
 	if draft == nil {
 		draft = &cases.Draft{}
@@ -30,7 +31,7 @@ func (d *Desk) composer(ctx context.Context, tx *db.Tx, p *CasePage, f *file, x 
 			draft.To = []contacts.ID{f.c.Contact}
 		}
 	}
-	c := Composer{Case: string(f.c.ID), Note: x.note || draft.Note, Text: draft.Text, Saved: p.When(draft.Saved), Sensitive: draft.Sensitive || f.c.Sensitive,
+	c := Composer{Case: string(f.c.ID), Note: x.note || draft.Note, Phone: x.phone, Text: draft.Text, Saved: p.When(draft.Saved), Sensitive: draft.Sensitive || f.c.Sensitive,
 		Closed: f.c.State == cases.Closed, UndoFor: int(outbox.Undo.Seconds()), Find: x.find, Searched: x.find != ""}
 	if f.c.Sensitive {
 		c.Fixed = "This case is sensitive: " + f.c.SensitiveWhy
@@ -38,13 +39,20 @@ func (d *Desk) composer(ctx context.Context, tx *db.Tx, p *CasePage, f *file, x 
 	for i, a := range draft.Files {
 		c.Files = append(c.Files, File{Name: a.Name, Size: a.Size, URL: fmt.Sprintf("/desk/cases/%s/draft/files/%d", f.c.ID, i)})
 	}
+	c.Canned, c.Macro, c.Changes = d.cannedOf(me), draft.Macro, d.macroWords(draft.Macro)
+	switch {
+	case f.c.Lifted:
+		c.CannedOff = "Somebody further up was called: no canned reply goes out until they have answered in own words."
+	case f.c.Scripted:
+		c.CannedOff = "The last answer was canned: a second one in a row does not go out."
+	}
 	var err error
-	c.Preview, err = d.preview(ctx, tx, p.Clock, f.c, draft, x.ticked)
+	c.Preview, err = d.preview(ctx, tx, p.Clock, f.c, f.key, draft, x.ticked)
 	return c, err
 }
 
 // preview says how a draft would go now. Page, script and sending ask here.
-func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases.Case, draft *cases.Draft, ticked map[string]bool) (Preview, error) {
+func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases.Case, key *vault.Key, draft *cases.Draft, ticked map[string]bool) (Preview, error) {
 	answer := &outbox.Answer{Case: c.ID, Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Attached: draft.Files}
 	ways, found, err := d.out.Preview(ctx, tx, c, answer)
 	if err != nil {
@@ -74,6 +82,19 @@ func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases
 		p.To = append(p.To, Recipient{ID: string(w.Contact.ID), Name: web.Plain(w.Contact.Title()), Detail: detail, Protection: how, Why: "Because " + w.Why + "."})
 	}
 	p.Findings = append(p.Findings, dlpFindings(found, verdicts)...)
+	canned, refused, err := d.out.Canned(ctx, tx, c, key, draft.Text)
+	if err != nil {
+		return p, err
+	}
+	share := 0.0
+	if canned.Share >= centre.CannedFrom {
+		share = canned.Share
+	}
+	more, first := cannedFindings(share, canned.Repeats, refused, openPlaces(draft.Text))
+	p.Findings = append(p.Findings, more...)
+	if first != "" {
+		todo = append(todo, first)
+	}
 	for _, f := range p.Findings {
 		if f.Confirm != "" && !f.Ticked {
 			todo = append(todo, "confirm "+strings.ToLower(f.Title[:1])+strings.TrimSuffix(f.Title[1:], "."))
@@ -86,6 +107,16 @@ func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases
 	p.Send = web.SendFor(p.Shown, len(todo) > 0)
 	p.Todo = sentenceOf(todo)
 	return p, nil
+}
+
+// openPlaces lists what a canned reply left open and nobody filled in.
+func openPlaces(text string) (out []string) {
+	for _, name := range centre.Unfilled(text) {
+		if slices.ContainsFunc(centre.Places(), func(p struct{ Name, For string }) bool { return p.Name == name }) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func sentenceOf(todo []string) string {
@@ -139,7 +170,7 @@ func (d *Desk) form(w http.ResponseWriter, r *http.Request, stored *cases.Draft)
 	if err := web.ParseForm(w, r); err != nil {
 		return nil, nil, nil, err
 	}
-	draft := &cases.Draft{Text: strings.ReplaceAll(r.FormValue("text"), "\r\n", "\n"), Sensitive: r.FormValue("sensitive") != ""}
+	draft := &cases.Draft{Text: strings.ReplaceAll(r.FormValue("text"), "\r\n", "\n"), Sensitive: r.FormValue("sensitive") != "", Macro: r.FormValue("macro")}
 	if stored != nil {
 		draft.Files = stored.Files
 	}
@@ -179,7 +210,7 @@ func (d *Desk) storedDraft(ctx context.Context, me *visitor, id cases.ID) (c *ca
 // composer that change the draft.
 func (d *Desk) saveDraft(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
-	_, key, stored, err := d.storedDraft(ctx, me, id)
+	c, key, stored, err := d.storedDraft(ctx, me, id)
 	if err != nil {
 		return err
 	}
@@ -195,6 +226,12 @@ func (d *Desk) saveDraft(w http.ResponseWriter, r *http.Request, me *visitor) er
 	switch act {
 	case "find":
 		extra.find = strings.TrimSpace(r.FormValue("find"))
+	case "canned":
+		if err := d.insert(ctx, c, me, draft, r.FormValue("canned")); err != nil {
+			return err
+		}
+	case "no-macro":
+		draft.Macro = ""
 	case "add":
 		if !slices.Contains(draft.To, contacts.ID(arg)) {
 			draft.To = append(draft.To, contacts.ID(arg))
@@ -240,7 +277,7 @@ func (d *Desk) keepDraft(ctx context.Context, me *visitor, id cases.ID, key *vau
 // showPreview serves POST /desk/cases/{id}/preview for the composer's script.
 func (d *Desk) showPreview(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
-	_, _, stored, err := d.storedDraft(ctx, me, id)
+	_, key, stored, err := d.storedDraft(ctx, me, id)
 	if err != nil {
 		return err
 	}
@@ -257,7 +294,7 @@ func (d *Desk) showPreview(w http.ResponseWriter, r *http.Request, me *visitor) 
 		if err != nil {
 			return err
 		}
-		p, err = d.preview(ctx, tx, d.clock(), c, draft, ticked)
+		p, err = d.preview(ctx, tx, d.clock(), c, key, draft, ticked)
 		return err
 	})
 	if err != nil {
@@ -288,7 +325,7 @@ func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: draft, ticked: ticked,
 			errors: web.Errors{{Field: "text", Text: upperFirst(fail.Text(err)) + "."}}})
 	}
-	if err := d.settled(ctx, c, draft, ticked); err != nil {
+	if err := d.settled(ctx, c, key, draft, ticked); err != nil {
 		return again(err)
 	}
 	a := &outbox.Answer{Case: id, Staff: me.ID(), Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Files: files, Attached: draft.Files,
@@ -302,13 +339,18 @@ func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	if err != nil {
 		return again(err)
 	}
+	if draft.Macro != "" {
+		if err := d.runMacro(ctx, me, id, draft.Macro); err != nil {
+			return err
+		}
+	}
 	return back(w, r, "/desk/cases/"+string(id)+"#m-"+string(m))
 }
 
 // settled refuses while something has to be confirmed.
-func (d *Desk) settled(ctx context.Context, c *cases.Case, draft *cases.Draft, ticked map[string]bool) error {
+func (d *Desk) settled(ctx context.Context, c *cases.Case, key *vault.Key, draft *cases.Draft, ticked map[string]bool) error {
 	return d.db.View(ctx, func(tx *db.Tx) error {
-		p, err := d.preview(ctx, tx, d.clock(), c, draft, ticked)
+		p, err := d.preview(ctx, tx, d.clock(), c, key, draft, ticked)
 		if err == nil && p.Todo != "" {
 			err = fail.New(fail.Invalid, "%s", strings.TrimSuffix(p.Todo, "."))
 		}
@@ -323,10 +365,16 @@ func (d *Desk) note(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	if err != nil {
 		return err
 	}
-	text := strings.ReplaceAll(r.FormValue("text"), "\r\n", "\n")
+	text, phone := strings.ReplaceAll(r.FormValue("text"), "\r\n", "\n"), r.FormValue("phone") != ""
 	if strings.TrimSpace(text) == "" || len(text) > outbox.MaxText {
-		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: &cases.Draft{Text: text, Note: true}, note: true,
+		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: &cases.Draft{Text: text, Note: true}, note: true, phone: phone,
 			errors: web.Errors{{Field: "text", Text: "Write the note before you keep it."}}})
+	}
+	if phone {
+		if err := d.in.FromPhone(ctx, c.ID, me.ID(), text); err != nil {
+			return err
+		}
+		return back(w, r, "/desk/cases/"+string(c.ID)+"#newest")
 	}
 	m, parts, err := d.newNote(me, c.ID, key, text)
 	if err != nil {

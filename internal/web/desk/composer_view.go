@@ -10,6 +10,7 @@ import "postern/internal/web"
 type Composer struct {
 	Case      string
 	Note      bool
+	Phone     bool // the note is what they said on the telephone
 	Text      string
 	Saved     web.When
 	Sensitive bool   // ticked
@@ -20,6 +21,10 @@ type Composer struct {
 	Searched  bool
 	Closed    bool // the case is closed; an answer opens it again
 	UndoFor   int  // seconds
+	Canned    []CannedFolder
+	CannedOff string   // why none may be put in; empty: they may
+	Macro     string   // canned reply whose changes are made with sending
+	Changes   []string // what these are
 	Preview
 }
 

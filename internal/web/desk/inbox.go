@@ -78,7 +78,7 @@ func (d *Desk) rows(clock web.Clock, list []cases.Case) []Row {
 	var out []Row
 	for _, c := range list {
 		out = append(out, Row{ID: string(c.ID), Who: web.Plain(c.Who), Subject: web.Plain(c.Subject), At: clock.When(c.Last), Trust: trustOfClass(c.Trust),
-			Unread: c.Unread, Held: c.Held, Alarm: c.Alarm != "", Waiting: c.State == cases.Waiting, Closed: c.State == cases.Closed, Assignee: d.nameOf(c.Assignee)})
+			Unread: c.Unread, Held: c.Held, Alarm: c.Alarm != "", Waiting: c.State == cases.Waiting, Closed: c.State == cases.Closed, Assignee: d.nameOf(c.Assignee), Due: clock.When(c.Due), Late: !c.Due.IsZero() && c.Due.Before(clock.Now), Lifted: c.Lifted})
 	}
 	return out
 }
@@ -104,6 +104,10 @@ func trustOfClass(class string) web.Trust {
 		return web.TrustReceipt()
 	case "form":
 		return web.TrustForm()
+	case "phone":
+		return web.TrustPhone("")
+	case "survey":
+		return web.TrustSurvey()
 	}
 	return web.TrustNone()
 }

@@ -5,7 +5,7 @@ import "postern/internal/web"
 // InboxPage is "inbox": one view of the cases, newest first.
 type InboxPage struct {
 	web.Staff
-	View   string // open, mine, unassigned, waiting, held, closed
+	View   string // open, mine, unassigned, waiting, held, lifted, closed
 	Total  int    // cases in the view, as counted for the rail
 	Unread int    // of those on this page
 	Rows   []Row
@@ -24,6 +24,9 @@ type Row struct {
 	Unread   bool
 	Held     bool
 	Alarm    bool
+	Lifted   bool     // somebody further up was called
+	Due      web.When // when a person's word is due
+	Late     bool     // and it is past
 	Waiting  bool
 	Closed   bool
 	Assignee string // empty: nobody

@@ -138,8 +138,8 @@ func (d *Desk) takeBack(w http.ResponseWriter, r *http.Request, me *visitor, end
 		if err != nil {
 			return err
 		}
-		if c.State == cases.Waiting {
-			c.State = cases.Open
+		if c.State != cases.Open { // a macro may have closed it
+			c.State, c.ClosedAt = cases.Open, time.Time{}
 			if err := d.cases.Save(ctx, tx, c); err != nil {
 				return err
 			}

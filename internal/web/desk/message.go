@@ -21,6 +21,14 @@ func (d *Desk) message(clock web.Clock, f *file, m *cases.Message, frame cases.M
 	switch m.Kind {
 	case cases.Note:
 		out.Who, out.Did = d.nameOf(m.Author), "noted"
+		if m.Door == "auto" {
+			out.Who, out.Did = d.o.Org().Name, "called colleagues"
+			for i := range f.sent {
+				if f.sent[i].Message == m.ID {
+					out.Ways = append(out.Ways, d.way(clock, f, &f.sent[i]))
+				}
+			}
+		}
 	case cases.Out:
 		d.outbound(clock, f, m, &out)
 	default:
@@ -47,6 +55,10 @@ func (d *Desk) inbound(clock web.Clock, f *file, m *cases.Message, out *Message)
 		out.Did = "wrote by the form"
 	case "page":
 		out.Did = "wrote on the case page"
+	case "phone":
+		out.Did = "said on the telephone"
+	case "survey":
+		out.Did = "answered the survey"
 	}
 	switch m.Doc.Automatic {
 	case "":
@@ -58,7 +70,7 @@ func (d *Desk) inbound(clock web.Clock, f *file, m *cases.Message, out *Message)
 	if e == nil {
 		return
 	}
-	out.Trust, out.How, out.Facts = trust(clock, out.Who, e), how(e), facts(clock, m, e)
+	out.Trust, out.How, out.Facts = d.trust(clock, out.Who, e), how(e), facts(clock, m, e)
 	switch {
 	case e.Problem != "" && !e.Decrypted:
 		out.Unread = e.Problem
@@ -86,12 +98,15 @@ func reasonText(e *cases.Evidence) string {
 }
 
 // trust is the full trust word of a message.
-func trust(clock web.Clock, who string, e *cases.Evidence) web.Trust {
+func (d *Desk) trust(clock web.Clock, who string, e *cases.Evidence) web.Trust {
 	if e.Class() == "checked" {
 		return web.TrustChecked(who, e.Via, clock.When(e.KeyAt))
 	}
 	if e.Class() == "none" && e.Scheme != "" && e.Scheme != "none" {
 		return web.TrustFailed()
+	}
+	if e.Phone != "" {
+		return web.TrustPhone(d.nameOf(e.Phone))
 	}
 	return trustOfClass(e.Class())
 }
@@ -101,6 +116,10 @@ func how(e *cases.Evidence) []string {
 	switch {
 	case e.Receipt:
 		return []string{"Whoever holds the code of this case’s receipt"}
+	case e.Phone != "":
+		return []string{"As one of us wrote it down; a spoken yes proves nothing"}
+	case e.Survey:
+		return []string{"By the link in our mail that asked whether it was solved"}
 	case e.Form:
 		return []string{"By our form, over TLS; the address is one that somebody typed"}
 	case e.Portal != "":
@@ -127,6 +146,10 @@ func facts(clock web.Clock, m *cases.Message, e *cases.Evidence) []Fact {
 	add := func(name, text string) { out = append(out, Fact{Name: name, Text: text}) }
 	if e.Form {
 		add("Person", "anybody: the form asks for no proof")
+		return out
+	}
+	if e.Phone != "" || e.Survey {
+		add("Person", "nobody proved who it was")
 		return out
 	}
 	if e.Receipt {
@@ -195,6 +218,9 @@ func (d *Desk) outbound(clock web.Clock, f *file, m *cases.Message, out *Message
 	if m.Door == "auto" {
 		out.Who, out.Did, out.Automatic = d.o.Org().Name, "acknowledged", "Receipt"
 	}
+	if m.Canned && m.Door == "desk" {
+		out.Did = "answered with a canned reply"
+	}
 	if m.Door == "api" {
 		out.Who, out.Did, out.Automatic = d.o.Org().Name, "sent", "Sent by one of our systems"
 	}
@@ -219,6 +245,9 @@ func (d *Desk) way(clock web.Clock, f *file, s *outbox.Delivery) Way {
 	k := f.people[s.Contact]
 	if k != nil {
 		w.Who = web.Plain(k.Title())
+	}
+	if s.Kind.House() {
+		w.Who = s.Address
 	}
 	if s.State == outbox.Working || s.State == outbox.Sending {
 		w.State, w.Detail = "waiting", ""

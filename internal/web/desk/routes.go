@@ -112,7 +112,10 @@ func (d *Desk) routes() []route {
 		{"POST /desk/cases/{id}/state", staff.CasesAnswer, d.setState},
 		{"POST /desk/cases/{id}/sensitive", staff.CasesAnswer, d.setSensitive},
 		{"POST /desk/cases/{id}/topic", staff.CasesAnswer, d.setTopic},
+		{"POST /desk/cases/{id}/take", staff.CasesAnswer, d.take},
+		{"POST /desk/cases/{id}/lift", staff.CasesAnswer, d.lift},
 		{"POST /desk/cases/{id}/note", staff.CasesAnswer, d.note},
+		{"GET /desk/cases/{id}/canned/{prefix}", staff.RepliesUse, d.cannedFor},
 		{"POST /desk/cases/{id}/draft", staff.CasesAnswer, d.saveDraft},
 		{"GET /desk/cases/{id}/draft/files/{n}", staff.CasesAnswer, d.draftFile},
 		{"POST /desk/cases/{id}/preview", staff.CasesAnswer, d.showPreview},
@@ -156,6 +159,9 @@ func (d *Desk) routes() []route {
 		{"POST /desk/mailboxes/{id}", staff.MailboxesManage, d.saveMailbox},
 		{"GET /desk/topics", staff.SettingsManage, d.topics},
 		{"POST /desk/topics", staff.SettingsManage, d.topics},
+		{"GET /desk/replies", staff.RepliesEdit, d.replies},
+		{"GET /desk/replies/{id}", staff.RepliesEdit, d.replyPage},
+		{"POST /desk/replies/{id}", staff.RepliesEdit, d.saveReply},
 		{"GET /desk/keys", staff.MailboxesManage, d.keys},
 		{"GET /desk/keys/{id}/export", staff.MailboxesManage, d.exportKey},
 		{"GET /desk/audit", staff.AuditRead, d.auditLog},
@@ -240,7 +246,8 @@ func (d *Desk) home(w http.ResponseWriter, r *http.Request, me *visitor) error {
 // chrome is the frame around a page; fillChrome adds the counts.
 func (d *Desk) chrome(me *visitor, at string) web.Staff {
 	return web.Staff{Org: d.o.Org(), Clock: d.clock(), At: at,
-		Me: web.Me{Name: me.Name(), Roles: me.roleWords(), Cases: me.May(staff.CasesRead), Admin: me.May(staff.PeopleManage)}}
+		Me: web.Me{Name: me.Name(), Roles: me.roleWords(), Cases: me.May(staff.CasesRead), Work: me.May(staff.ContactsEdit),
+			Write: me.May(staff.RepliesEdit), Sums: me.May(staff.FiguresRead), Admin: me.May(staff.PeopleManage)}}
 }
 
 func (d *Desk) fillChrome(ctx context.Context, tx *db.Tx, me *visitor, s *web.Staff, view string) error {

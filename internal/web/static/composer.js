@@ -69,6 +69,23 @@ if (form) {
     todo.hidden = !p.todo;
   };
 
+  // ";name " brings the canned reply of that short name.
+  const text = form.elements.text;
+  const bring = async () => {
+    const at = text.selectionStart;
+    const typed = /(?:^|\s);([a-z0-9-]{1,20}) $/.exec(text.value.slice(0, at));
+    if (!typed || !form.dataset.cannedUrl) return;
+    const r = await fetch(form.dataset.cannedUrl + typed[1], {headers: {Accept: 'application/json'}});
+    if (!r.ok) return; // no such short name: what was typed stays
+    const canned = await r.json();
+    const from = at - typed[1].length - 2;
+    if (text.value.slice(from, at) !== `;${typed[1]} `) return; // they typed on
+    text.setRangeText(canned.text, from, at, 'end');
+    if (canned.macro) form.elements.macro.value = canned.macro;
+    text.dispatchEvent(new Event('input', {bubbles: true}));
+  };
+  text.addEventListener('input', bring);
+
   let timer, turn = 0;
   const settle = async () => {
     const mine = ++turn;
