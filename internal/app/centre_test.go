@@ -138,8 +138,8 @@ func (p *pages) reply(c *cases.Case, text string) (how policy.Protection) {
 		return err
 	})
 	for range 400 {
-		if p.count(`SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND done_at > 0`, m) == 1 {
-			return policy.Protection(p.one(`SELECT protection FROM deliveries WHERE message_id = $1`, m))
+		if p.count(`SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND kind <> 'nudge' AND done_at > 0`, m) == 1 {
+			return policy.Protection(p.one(`SELECT protection FROM deliveries WHERE message_id = $1 AND kind <> 'nudge'`, m))
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -31,6 +31,14 @@ type overdueArgs struct{}
 
 func (overdueArgs) Kind() string { return "overdue" }
 
+// surveyArgs: ask whether a case that was closed is solved.
+type surveyArgs struct {
+	Case  cases.ID `json:"case"`
+	Group string   `json:"group"`
+}
+
+func (surveyArgs) Kind() string { return "ask_survey" }
+
 func (d *Desk) openLadder() error {
 	calendar, err := d.cfg.Calendar()
 	if err != nil {
@@ -45,6 +53,16 @@ func (d *Desk) addLadderJobs() {
 	jobs.AddWorker(d.jobs, d.callPeople)
 	jobs.AddWorker(d.jobs, func(ctx context.Context, _ overdueArgs) error { return d.ladder.Run(ctx) })
 	d.jobs.Every(time.Minute, overdueArgs{})
+	jobs.AddWorker(d.jobs, func(ctx context.Context, a surveyArgs) error { return d.outbox.AskSurvey(ctx, a.Case, a.Group) })
+}
+
+// caseClosed is told of every case that somebody closed, in its transaction.
+func (d *Desk) caseClosed(ctx context.Context, tx *db.Tx, c *cases.Case, by *staff.Person) error {
+	group := ""
+	if rung := ladder.RungOf(by); rung >= 0 {
+		group = string(ladder.Roles[rung])
+	}
+	return d.jobs.Insert(ctx, tx, surveyArgs{c.ID, group})
 }
 
 // call is told of every step up, in its transaction: the systems are told by webhook,

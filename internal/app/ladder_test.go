@@ -95,57 +95,57 @@ func TestP9AWordAfterACannedAnswer(t *testing.T) {
 		c := p.write("ada@brandt.example", "Your counter", "When can I come?")
 		m := p.answered("agent", c, "Dear Ada,\n\n"+hoursText+"\n\nKind regards\nMara Stein")
 		if got := p.one(`SELECT CASE WHEN canned THEN 'canned' ELSE 'own' END FROM messages WHERE id = $1`, m); got != "canned" {
-			t.Fatal(got)
+			p.Fatal(got)
 		}
 		if c = p.fresh(c); !c.Scripted || c.Lifted || c.Rung != 0 {
-			t.Fatalf("%+v", c)
+			p.Fatalf("%+v", c)
 		}
 		later(time.Hour)
 		p.again(c, "ada@brandt.example", "That was not my question.")
 		c = p.lifted(c, ladder.Triagers, ladder.AfterCanned)
 		if got := p.one(`SELECT outcome FROM answers WHERE message_id = $1`, m); got != "escalated" {
-			t.Errorf("what came of the reply: %q", got)
+			p.Errorf("what came of the reply: %q", got)
 		}
 
 		// No script ends it.
 		later(time.Minute)
 		if _, err := p.answerAs("agent", c, hoursText); !fail.Is(err, fail.Conflict) {
-			t.Errorf("a canned answer: %v", err)
+			p.Errorf("a canned answer: %v", err)
 		}
 		if w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/state", url.Values{"to": {"closed"}}); w.Code != http.StatusConflict {
-			t.Errorf("closing it: %d", w.Code)
+			p.Errorf("closing it: %d", w.Code)
 		}
 		page := p.do("agent", "GET", "/desk/cases/"+string(c.ID), nil).Body.String()
 		for _, want := range []string{"They wrote again after a canned answer", "nobody has taken it yet", "A person’s word is due", "Somebody further up was called: no canned reply"} {
 			if !strings.Contains(page, want) {
-				t.Errorf("the case does not say %q", want)
+				p.Errorf("the case does not say %q", want)
 			}
 		}
 		if strings.Contains(page, `value="canned"`) || strings.Contains(page, "Take it</button>") {
-			t.Error("the agent is offered a canned reply, or the case")
+			p.Error("the agent is offered a canned reply, or the case")
 		}
 		if w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/take", nil); w.Code != http.StatusForbidden {
-			t.Errorf("an agent takes it: %d", w.Code)
+			p.Errorf("an agent takes it: %d", w.Code)
 		}
 		p.answered("agent", c, "Sorry. What was your question? I am looking for somebody who knows.")
 		c = p.lifted(c, ladder.Triagers, ladder.AfterCanned)
 
 		if w := p.do("triager", "POST", "/desk/cases/"+string(c.ID)+"/take", nil); w.Code != http.StatusSeeOther {
-			t.Fatalf("the triager takes it: %d", w.Code)
+			p.Fatalf("the triager takes it: %d", w.Code)
 		}
 		if c = p.fresh(c); c.Assignee != p.staffID("triager") || !c.Lifted {
-			t.Fatalf("%+v", c)
+			p.Fatalf("%+v", c)
 		}
 		p.answered("triager", c, "I have read all of it. The counter opens for you on Saturday at ten, I will be there myself.")
 		if c = p.fresh(c); c.Lifted || c.Alarm != "" || !c.Due.IsZero() || c.Contacts != 0 || c.State != cases.Waiting {
-			t.Errorf("after a person answered: %+v", c)
+			p.Errorf("after a person answered: %+v", c)
 		}
 		if w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/state", url.Values{"to": {"closed"}}); w.Code != http.StatusSeeOther {
-			t.Errorf("closing it now: %d", w.Code)
+			p.Errorf("closing it now: %d", w.Code)
 		}
 		for _, act := range []string{"case.lifted", "case.taken"} {
 			if len(only(p.acts(c), act)) != 1 {
-				t.Errorf("%s is not in the log once", act)
+				p.Errorf("%s is not in the log once", act)
 			}
 		}
 	})
@@ -170,24 +170,24 @@ func TestP9ASecondCannedAnswerInARow(t *testing.T) {
 			later(time.Minute)
 			w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/send", url.Values{"text": {second}, "to": {string(c.Contact)}})
 			if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "the case was handed up") || !strings.Contains(w.Body.String(), strings.Fields(second)[len(strings.Fields(second))-1]) {
-				t.Errorf("%s: %d", name, w.Code)
+				p.Errorf("%s: %d", name, w.Code)
 			}
 			p.lifted(c, ladder.Triagers, ladder.SecondCanned)
 			if n := p.count(`SELECT COUNT(*) FROM messages WHERE case_id = $1 AND kind = 'out' AND door = 'desk'`, c.ID); n != 1 {
-				t.Errorf("%s: %d answers", name, n)
+				p.Errorf("%s: %d answers", name, n)
 			}
 		}
 		// Own words go out, and those again do not pass for new ones.
 		c := p.write("wilk@x.example", "The fee of May", "What about the fee?")
 		p.answered("agent", c, own)
 		if c = p.fresh(c); c.Scripted {
-			t.Error("own words count as canned")
+			p.Error("own words count as canned")
 		}
 		later(time.Hour)
 		p.again(c, "wilk@x.example", "It is not back.")
 		p.answered("agent", c, "Dear Mr Wilk,\n\n"+own)
 		if c = p.fresh(c); !c.Scripted {
-			t.Error("the same answer again does not count as canned")
+			p.Error("the same answer again does not count as canned")
 		}
 		later(time.Hour)
 		p.again(c, "wilk@x.example", "Still not.")
@@ -204,25 +204,25 @@ func TestP9ThreeContactsOnOneMatter(t *testing.T) {
 		later(3 * time.Minute)
 		p.again(a, "ada@brandt.example", "I forgot the page number: 3.")
 		if a = p.fresh(a); a.Lifted || a.Contacts != 1 {
-			t.Fatalf("an afterthought: %+v", a)
+			p.Fatalf("an afterthought: %+v", a)
 		}
 		other := p.write("ada@brandt.example", "Parking", "Where can I park?")
 		if p.fresh(other).Lifted {
-			t.Fatal("another matter counts")
+			p.Fatal("another matter counts")
 		}
 		later(2 * time.Hour)
 		b := p.write("ada@brandt.example", "The interest again", "Nobody answered.")
 		if p.fresh(b).Lifted {
-			t.Fatal("the second contact")
+			p.Fatal("the second contact")
 		}
 		later(2 * time.Hour)
 		if w := p.do("agent", "POST", "/desk/cases/"+string(b.ID)+"/note", url.Values{"text": {"She asks about the interest again."}, "phone": {"1"}}); w.Code != http.StatusSeeOther {
-			t.Fatal(w.Code)
+			p.Fatal(w.Code)
 		}
 		p.lifted(b, ladder.Triagers, ladder.Third)
 		page := p.do("agent", "GET", "/desk/cases/"+string(b.ID), nil).Body.String()
 		if !strings.Contains(page, "Noted by phone by agent; nobody proved who") {
-			t.Error("what was said by phone carries no trust word")
+			p.Error("what was said by phone carries no trust word")
 		}
 
 		// A person's answer begins the count anew.
@@ -234,7 +234,7 @@ func TestP9ThreeContactsOnOneMatter(t *testing.T) {
 			p.again(c, "emre@x.example", "Thanks, and the other "+db.NewID()+"?")
 		}
 		if c = p.fresh(c); c.Lifted {
-			t.Errorf("a conversation between people went up: %+v", p.steps(c))
+			p.Errorf("a conversation between people went up: %+v", p.steps(c))
 		}
 	})
 }
@@ -247,14 +247,14 @@ func TestP9TheirOwnClick(t *testing.T) {
 		c := p.write("ada@brandt.example", "Help", "Please help.")
 		link := "/person/" + p.d.cases.Tokens.Make(c.Ref)
 		if w := p.do("", "GET", link, nil); w.Code != http.StatusOK || p.fresh(c).Lifted {
-			t.Fatalf("a scanner that follows links: %d", w.Code)
+			p.Fatalf("a scanner that follows links: %d", w.Code)
 		}
 		for range 5 {
 			p.do("", "POST", link, nil)
 		}
 		c = p.lifted(c, ladder.Triagers, ladder.Asked)
 		if n := len(only(p.acts(c), "person.asked")); n != 1 {
-			t.Errorf("asked %d times", n)
+			p.Errorf("asked %d times", n)
 		}
 		later(time.Hour)
 		p.do("", "POST", link, nil)
@@ -269,10 +269,10 @@ func TestP9TheirOwnClick(t *testing.T) {
 		c = p.lifted(c, ladder.Executive, ladder.Asked)
 		p.answered("executive", c, "This is mine. I will call you today at four.")
 		if p.fresh(c).Lifted {
-			t.Error("the executive answered, and it is still open")
+			p.Error("the executive answered, and it is still open")
 		}
 		if w := p.do("", "POST", "/person/"+strings.ToUpper("made-up"), nil); w.Code != http.StatusNotFound {
-			t.Errorf("a made-up link: %d", w.Code)
+			p.Errorf("a made-up link: %d", w.Code)
 		}
 	})
 }
@@ -293,11 +293,11 @@ func TestP9MissedPromises(t *testing.T) {
 		}
 		c := p.write("ada@brandt.example", "Hello", "Is anybody there?")
 		if c = p.fresh(c); c.Due.IsZero() {
-			t.Fatal("nothing is promised")
+			p.Fatal("nothing is promised")
 		}
 		run()
 		if p.fresh(c).Lifted {
-			t.Fatal("before its time")
+			p.Fatal("before its time")
 		}
 		until := func() { later(p.fresh(c).Due.Sub(p.d.db.Now())) }
 		until()
@@ -307,7 +307,7 @@ func TestP9MissedPromises(t *testing.T) {
 		run()
 		c = p.lifted(c, ladder.Leads, ladder.NobodyTook)
 		if w := p.do("lead", "POST", "/desk/cases/"+string(c.ID)+"/take", nil); w.Code != http.StatusSeeOther {
-			t.Fatal(w.Code)
+			p.Fatal(w.Code)
 		}
 		until()
 		run()
@@ -316,13 +316,13 @@ func TestP9MissedPromises(t *testing.T) {
 		run()
 		c = p.lifted(c, ladder.Executive, ladder.NobodyTook)
 		if n := len(p.steps(c)); n != 4 {
-			t.Errorf("%d steps", n)
+			p.Errorf("%d steps", n)
 		}
 		p.answered("executive", c, "I am sorry that you had to wait. Yes: I am here, and I will see to it myself.")
 		later(90 * 24 * time.Hour)
 		run()
 		if c = p.fresh(c); c.Lifted {
-			t.Errorf("it was answered: %+v", p.steps(c))
+			p.Errorf("it was answered: %+v", p.steps(c))
 		}
 		// A canned answer by an agent keeps the promise, once.
 		d := p.write("emre@x.example", "Hours", "When?")
@@ -330,7 +330,7 @@ func TestP9MissedPromises(t *testing.T) {
 		later(90 * 24 * time.Hour)
 		run()
 		if p.fresh(d).Lifted {
-			t.Error("it was answered, by a script that may do so once")
+			p.Error("it was answered, by a script that may do so once")
 		}
 	})
 }
@@ -343,22 +343,22 @@ func TestP9AnAnswerTakenBackCountsForNothing(t *testing.T) {
 		was := p.lifted(c, ladder.Triagers, ladder.Asked)
 		m := p.answered("triager", c, "I am here and look at it now.")
 		if p.fresh(c).Lifted {
-			t.Fatal("answered")
+			p.Fatal("answered")
 		}
 		if w := p.do("triager", "POST", "/desk/cases/"+string(c.ID)+"/messages/"+string(m)+"/undo", nil); w.Code != http.StatusSeeOther {
-			t.Fatal(w.Code)
+			p.Fatal(w.Code)
 		}
 		now := p.lifted(c, ladder.Triagers, ladder.Asked)
 		if !now.Due.Equal(was.Due) || now.Contacts != was.Contacts {
-			t.Errorf("due %v, was %v; %d contacts, were %d", now.Due, was.Due, now.Contacts, was.Contacts)
+			p.Errorf("due %v, was %v; %d contacts, were %d", now.Due, was.Due, now.Contacts, was.Contacts)
 		}
 		if n := p.count(`SELECT COUNT(*) FROM answers`); n != 0 {
-			t.Errorf("%d answers count", n)
+			p.Errorf("%d answers count", n)
 		}
 		// The words that were taken back are not a repetition.
 		m = p.answered("triager", c, "I am here and look at it now.")
 		if got := p.one(`SELECT CASE WHEN canned THEN 'canned' ELSE 'own' END FROM messages WHERE id = $1`, m); got != "own" {
-			t.Error(got)
+			p.Error(got)
 		}
 	})
 }
@@ -370,10 +370,10 @@ func TestP9TheExitWakesAPerson(t *testing.T) {
 		p := x.pages
 		p.work()
 		if err := p.d.jobs.Start(t.Context()); err != nil {
-			t.Fatal(err)
+			p.Fatal(err)
 		}
 		if err := p.d.hooks.Start(t.Context()); err != nil {
-			t.Fatal(err)
+			p.Fatal(err)
 		}
 		t.Cleanup(func() { p.d.jobs.Stop(context.Background()); p.d.hooks.Stop() })
 		x.addHook(x.key(apikeys.WebhooksManage), s.URL+"/pager", "case.lifted")
@@ -384,7 +384,7 @@ func TestP9TheExitWakesAPerson(t *testing.T) {
 		raw := p.mailsTo("triager@northmere.example")[0]
 		for _, want := range []string{string(c.Ref), "multipart/signed", "Auto-Submitted: auto-generated", "/desk/cases/"} {
 			if !strings.Contains(raw, want) {
-				t.Errorf("the call does not hold %q", want)
+				p.Errorf("the call does not hold %q", want)
 			}
 		}
 		x.until("the webhook", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) > 0 })
@@ -393,19 +393,19 @@ func TestP9TheExitWakesAPerson(t *testing.T) {
 		s.mu.Unlock()
 		for _, want := range []string{`"case.lifted"`, string(c.Ref), `"triager"`, `"asked"`} {
 			if !strings.Contains(body, want) {
-				t.Errorf("the webhook does not hold %q: %s", want, body)
+				p.Errorf("the webhook does not hold %q: %s", want, body)
 			}
 		}
 		if strings.Contains(raw+body, "canary") || strings.Contains(raw+body, "ada@") {
-			t.Error("a customer's words leave the desk")
+			p.Error("a customer's words leave the desk")
 		}
 		page := p.do("triager", "GET", "/desk/inbox/lifted", nil).Body.String()
 		if !strings.Contains(page, "canary-subject") || !strings.Contains(page, "Handed up") {
-			t.Error("the desk does not show it")
+			p.Error("the desk does not show it")
 		}
 		for _, nobody := range []string{"agent", "lead", "executive", "admin"} {
 			if n := len(p.mailsTo(nobody + "@northmere.example")); n != 0 {
-				t.Errorf("%s was called too", nobody)
+				p.Errorf("%s was called too", nobody)
 			}
 		}
 	})
@@ -422,17 +422,17 @@ func TestP9SystemsAreNoWayAround(t *testing.T) {
 		later(time.Minute)
 		s := &outbox.SystemMessage{Actor: "api:test", To: c.Contact, Case: c.ID, Text: hoursText}
 		if _, err := x.d.outbox.PrepareSystem(t.Context(), s); !fail.Is(err, fail.Conflict) {
-			t.Errorf("a canned letter by a system: %v", err)
+			p.Errorf("a canned letter by a system: %v", err)
 		}
 		p.lifted(c, ladder.Triagers, ladder.SecondCanned)
 		// Another person's case is not touched by it.
 		d := p.write0("emre@x.example", "Hello", "Is anybody there?")
 		s.Case = d.ID
 		if _, err := x.d.outbox.PrepareSystem(t.Context(), s); err == nil {
-			t.Error("a letter into somebody else's case")
+			p.Error("a letter into somebody else's case")
 		}
 		if p.fresh(d).Lifted {
-			t.Error("somebody else's case went up")
+			p.Error("somebody else's case went up")
 		}
 	})
 }
@@ -458,11 +458,11 @@ func TestP9SomebodyIsAlwaysCalled(t *testing.T) {
 		p.do("", "POST", "/person/"+p.d.cases.Tokens.Make(d.Ref), nil)
 		p.lifted(d, ladder.Triagers, ladder.Asked)
 		if n := p.count(`SELECT COUNT(*) FROM river_job WHERE kind = 'call_people'`); n != 2 {
-			t.Errorf("%d calls", n)
+			p.Errorf("%d calls", n)
 		}
 		p.answered("agent", d, "There is nobody else, so I answer you myself.")
 		if p.fresh(d).Lifted {
-			t.Error("nobody can end it")
+			p.Error("nobody can end it")
 		}
 	})
 }

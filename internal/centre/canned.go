@@ -14,6 +14,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/lang"
+	"postern/internal/links"
 	"postern/internal/staff"
 )
 
@@ -121,6 +122,9 @@ func (r *Reply) check() (field string, err error) {
 		s := strings.TrimSpace(strings.ReplaceAll(r.Texts[l], "\r\n", "\n"))
 		if s == "" {
 			continue
+		}
+		if link := links.InClear(s); link != "" {
+			return "text-" + string(l), fail.New(fail.Invalid, "the link %s leads over plain HTTP; write the https address", link)
 		}
 		if len(s) > maxReplyText {
 			return "text-" + string(l), fail.New(fail.Invalid, "the text is longer than 20,000 characters")

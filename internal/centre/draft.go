@@ -33,6 +33,7 @@ type Draft struct {
 	Text    string             `json:"text,omitempty"`
 	Name    string             `json:"name,omitempty"`
 	Address string             `json:"address,omitempty"`
+	Nudge   string             `json:"nudge,omitempty"` // instead of Address: the answer waits on the page, and this address is told that it does
 	Files   []cases.Attachment `json:"files,omitempty"`
 	Lang    lang.Lang          `json:"lang,omitempty"`
 

@@ -59,11 +59,28 @@ func (s *Store) PrepareReceipt(ctx context.Context, where string) (*NewReceipt, 
 }
 
 // AddReceipt makes the receipt lead to a case. What is answered there to this
-// person can be read with it.
-func (s *Store) AddReceipt(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID, r *NewReceipt) error {
-	_, err := tx.Exec(ctx, `INSERT INTO receipts (case_id, contact_id, hash, made_at) VALUES ($1, $2, $3, $4)`,
-		c, person, s.v.Desk().SealText(r.phc, "receipt", string(c)), db.Micros(tx.Now))
+// person can be read with it. nudge is the address that is told of it; it may be empty.
+func (s *Store) AddReceipt(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID, r *NewReceipt, nudge string) error {
+	var sealed []byte
+	if nudge != "" {
+		sealed = s.v.Desk().SealText(nudge, "nudge", string(c))
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO receipts (case_id, contact_id, hash, made_at, nudge) VALUES ($1, $2, $3, $4, $5)`,
+		c, person, s.v.Desk().SealText(r.phc, "receipt", string(c)), db.Micros(tx.Now), sealed)
 	return err
+}
+
+// NudgeOf is the address that is told when something new stands on a case page for
+// this person; empty: none.
+func (s *Store) NudgeOf(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID) (string, error) {
+	if s == nil {
+		return "", nil
+	}
+	list, err := db.List(ctx, tx, func(b *[]byte, row func(...any) error) error { return row(b) }, `SELECT nudge FROM receipts WHERE case_id = $1 AND contact_id = $2`, c, person)
+	if err != nil || len(list) == 0 || len(list[0]) == 0 {
+		return "", err
+	}
+	return s.v.Desk().OpenText(list[0], "nudge", string(c))
 }
 
 // A Receipt as it is kept. The zero value is none.

@@ -63,6 +63,12 @@ func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string)
 	if d.Address, err = in.FormAddress(d.Address); err != nil {
 		return err
 	}
+	if d.Nudge, err = in.FormAddress(d.Nudge); err != nil {
+		return err
+	}
+	if d.Nudge != "" {
+		d.Address = ""
+	}
 	if err := in.centre.CountSend(ctx, network); err != nil {
 		return err
 	}
@@ -203,7 +209,7 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
 			return err
 		}
-		if err := in.centre.AddReceipt(ctx, tx, c.ID, p.contactID(), f.receipt); err != nil {
+		if err := in.centre.AddReceipt(ctx, tx, c.ID, p.contactID(), f.receipt, f.d.Nudge); err != nil {
 			return err
 		}
 		if err := in.filed(ctx, tx, m); err != nil {

@@ -77,6 +77,9 @@ type written struct {
 	evidence cases.Evidence
 	why      string // it makes the case sensitive; empty: it does not
 	how      string // for the record
+	quiet    bool   // it moves nothing; it is only new
+	lift     ladder.Why
+	also     func(ctx context.Context, tx *db.Tx) error
 }
 
 // answer files it.
@@ -118,15 +121,8 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 		if err != nil {
 			return err
 		}
-		c.Received(false, m.Evidence.Class(), tx.Now)
-		if err := in.ladder.Heard(ctx, tx, c, m, r.by != ""); err != nil {
+		if err := in.moves(ctx, tx, r, c, m); err != nil {
 			return err
-		}
-		if r.person {
-			c.WantsPerson(tx.Now)
-			if err := in.ladder.Up(ctx, tx, c, ladder.Asked); err != nil {
-				return err
-			}
 		}
 		if r.why != "" {
 			c.Raise(r.why)
@@ -150,6 +146,32 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 		return audit.Append(ctx, tx, audit.Entry{Actor: cmp.Or(r.actor, audit.Contact(string(r.by))), Act: cmp.Or(r.act, "message.in"), About: string(c.ID), Detail: detail})
 	})
 	return c.Ref, err
+}
+
+// moves moves the case for what was written, and lifts it where that shows that nobody
+// was helped.
+func (in *Intake) moves(ctx context.Context, tx *db.Tx, r *written, c *cases.Case, m *cases.Message) error {
+	if r.also != nil {
+		if err := r.also(ctx, tx); err != nil {
+			return err
+		}
+	}
+	if r.quiet {
+		c.Unread = true
+		return nil
+	}
+	c.Received(false, m.Evidence.Class(), tx.Now)
+	if err := in.ladder.Heard(ctx, tx, c, m, r.by != ""); err != nil {
+		return err
+	}
+	if r.person {
+		c.WantsPerson(tx.Now)
+		r.lift = ladder.Asked
+	}
+	if r.lift == "" {
+		return nil
+	}
+	return in.ladder.Up(ctx, tx, c, r.lift)
 }
 
 // fit makes a text written in a form fit to be filed.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"net/mail"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -104,13 +105,16 @@ func (s *Store) Secrets() []*pgp.Secret {
 	return out
 }
 
+// deaf are addresses that say that nobody reads what comes to them.
+var deaf = regexp.MustCompile(`(?i)^[^@]*((no|not|dont|never)[-._]?(reply|replies|answer|response)|nicht[-._]?antworten|keine[-._]?antwort)`)
+
 // Add makes a mailbox and its key.
 func (s *Store) Add(ctx context.Context, actor, name, address string, sensitive bool) (*Mailbox, error) {
 	parsed, err := mail.ParseAddress(address)
 	if err != nil || parsed.Address != strings.TrimSpace(address) || strings.ContainsAny(address, "+\"\\ ") {
 		return nil, fail.New(fail.Invalid, "%q is not an address a mailbox can have; write it as name@example.org", address)
 	}
-	if strings.HasPrefix(strings.ToLower(address), "no-reply@") || strings.HasPrefix(strings.ToLower(address), "noreply@") {
+	if deaf.MatchString(address) {
 		return nil, fail.New(fail.Invalid, "a mailbox that nobody reads cannot be made: every answer of ours can be answered")
 	}
 	if strings.ContainsAny(name, "\r\n\x00@<>") || name == "" {

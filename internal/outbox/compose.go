@@ -64,6 +64,12 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 		dr.Subject = l.c.Lang.Must("mail.notice.subject", o.words().Org) + " [" + l.token + "]"
 		dr.Text = o.noticeText(l)
 		dr.AutoSubmitted = "auto-generated"
+	case policy.Signed:
+		if l.d.Kind == Nudge { // it says that there is a message, and holds nothing of it
+			dr.Subject, dr.Text = l.c.Lang.Must("mail.nudge.subject")+" ["+l.token+"]", l.c.Lang.Must("mail.nudge.text", string(l.c.Ref))+"\n\n"+o.footer(l)
+			break
+		}
+		fallthrough
 	default:
 		dr.Subject = subject(l)
 		dr.Text = l.m.Doc.Text + "\n\n" + o.footer(l)
@@ -72,7 +78,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 	switch l.d.Kind {
 	case Ack:
 		dr.AutoSubmitted = "auto-replied"
-	case Notice, Receipt, Survey, Call, Summary:
+	case Notice, Receipt, Survey, Nudge, Call, Summary:
 		dr.AutoSubmitted = "auto-generated"
 	}
 	if l.to != nil {

@@ -45,6 +45,15 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 	if err != nil {
 		return err
 	}
+	if l.overtaken() {
+		return o.finish(ctx, l, Undone, "the case was opened again before it was asked about", 0)
+	}
+	if wait, err := o.crowded(ctx, l); err != nil || wait > 0 {
+		if err == nil {
+			err = o.finish(ctx, l, Deferred, "another automatic mail went to this address lately", wait)
+		}
+		return err
+	}
 	if l.decision.Protection == policy.Blocked || !policy.StillHolds(l.d.Shown, l.decision.Protection) {
 		return o.hold(ctx, l)
 	}
@@ -113,7 +122,7 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 		if l.key, err = key.Key(); err != nil {
 			return err
 		}
-		if l.d.Kind.House() {
+		if l.d.Kind.apart() {
 			contact, facts = &contacts.Contact{}, policy.Facts{Address: true, Key: policy.NoKey, Factor: policy.NoFactor}
 			return nil
 		}
@@ -141,6 +150,9 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 
 // attach fetches the files of the message.
 func (o *Outbox) attach(ctx context.Context, l *letter) error {
+	if l.d.Kind == Nudge {
+		return nil
+	}
 	for _, a := range l.m.Doc.Attachments {
 		var b *vault.Blob
 		if err := o.d.View(ctx, func(tx *db.Tx) (err error) { b, err = o.v.GetBlob(ctx, tx, a.Blob); return err }); err != nil {
@@ -261,11 +273,33 @@ func (o *Outbox) send(ctx context.Context, l *letter) error {
 // place leaves an answer on the case page. It stands in the case already; from now
 // on the page shows it.
 func (o *Outbox) place(ctx context.Context, l *letter) error {
-	err := o.d.Update(ctx, func(tx *db.Tx) error { return o.recordAttempt(ctx, tx, l, "", "") })
+	err := o.d.Update(ctx, func(tx *db.Tx) error {
+		if err := o.nudge(ctx, tx, l); err != nil {
+			return err
+		}
+		return o.recordAttempt(ctx, tx, l, "", "")
+	})
 	if err != nil {
 		return err
 	}
 	return o.finish(ctx, l, Sent, "", 0)
+}
+
+// nudge tells the address that somebody left for it that something new stands on the
+// case page; once a day at most, because anybody may have typed that address.
+func (o *Outbox) nudge(ctx context.Context, tx *db.Tx, l *letter) error {
+	to, err := o.centre.NudgeOf(ctx, tx, l.c.ID, l.d.Contact)
+	if err != nil || to == "" {
+		return err
+	}
+	var lately []string
+	if err := tx.Read(ctx, o.AskAutoAnswered(&lately, to, tx.Now)); err != nil || len(lately) > 0 {
+		return err
+	}
+	if err := o.AutoAnswered(ctx, tx, to); err != nil {
+		return err
+	}
+	return o.Queue(ctx, tx, &Delivery{Case: l.c.ID, Message: l.m.ID, Contact: l.d.Contact, Kind: Nudge, Mailbox: l.d.Mailbox, Address: to, Shown: policy.Signed})
 }
 
 // said is what the relay answered, in codes: its text may repeat addresses and
@@ -314,6 +348,11 @@ func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
 	err = o.d.Update(ctx, func(tx *db.Tx) error {
 		if item != nil {
 			if err := o.portal.Place(ctx, tx, item); err != nil {
+				return err
+			}
+		}
+		if l.d.Kind == Survey {
+			if err := o.AutoAnswered(ctx, tx, l.d.Address); err != nil {
 				return err
 			}
 		}

@@ -57,6 +57,7 @@ const (
 	Notice  Kind = "notice"  // that something happened; it says nothing of what
 	Receipt Kind = "receipt" // of what they are asked to authorise, or did
 	Survey  Kind = "survey"  // asks whether it was solved
+	Nudge   Kind = "nudge"   // says that something new stands on the case page, and not what
 	Call    Kind = "call"    // to somebody who works here: a case waits for them
 	Summary Kind = "summary" // to the executive: figures
 )
@@ -66,7 +67,10 @@ func (k Kind) House() bool { return k == Call || k == Summary }
 
 // Ours reports whether the desk itself chose the words: they hold nothing that
 // anybody wrote, and nothing sensitive.
-func (k Kind) Ours() bool { return k == Ack || k == Notice || k == Survey || k.House() }
+func (k Kind) Ours() bool { return k == Ack || k == Notice || k == Survey || k == Nudge || k.House() }
+
+// apart reports whether it goes to an address that is no contact's.
+func (k Kind) apart() bool { return k == Nudge || k.House() }
 
 // Undo is how long an agent may take a reply back.
 const Undo = 15 * time.Second

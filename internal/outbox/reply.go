@@ -16,6 +16,7 @@ import (
 	"postern/internal/dlp"
 	"postern/internal/fail"
 	"postern/internal/ladder"
+	"postern/internal/links"
 	"postern/internal/policy"
 	"postern/internal/vault"
 )
@@ -114,6 +115,9 @@ func (a *Answer) check() error {
 		return fail.New(fail.Invalid, "one answer goes to ten people at most")
 	case len(a.Files)+len(a.Attached) > MaxFiles:
 		return fail.New(fail.Invalid, "attach 20 files at most")
+	}
+	if link := links.InClear(a.Text); link != "" {
+		return fail.New(fail.Invalid, "the link %s leads over plain HTTP, where everybody on the way reads what is typed; write the https address, or leave it out", link)
 	}
 	total := 0
 	for _, f := range a.Attached {

@@ -10,6 +10,8 @@ ALTER TABLE cases ADD COLUMN heard_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE cases ADD COLUMN spoke_at BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX cases_due ON cases (due_at) WHERE due_at > 0;
 CREATE INDEX cases_lifted ON cases (due_at, id) WHERE lifted;
+-- Where it is said that something new stands on a case page, without what.
+ALTER TABLE receipts ADD COLUMN nudge BYTEA;
 ALTER TABLE messages ADD COLUMN canned BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Every step up: who was called, and by when.
@@ -102,6 +104,7 @@ DROP TABLE canned_replies;
 DROP TABLE answers;
 DROP TABLE climbs;
 ALTER TABLE messages DROP COLUMN canned;
+ALTER TABLE receipts DROP COLUMN nudge;
 DROP INDEX cases_lifted;
 DROP INDEX cases_due;
 ALTER TABLE cases DROP COLUMN spoke_at;

@@ -266,7 +266,7 @@ func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) err
 	return d.change(w, r, me, "case."+string(to), func(tx *db.Tx, c *cases.Case) (string, error) {
 		switch to {
 		case cases.Closed:
-			return "", d.closeCase(r.Context(), tx, c)
+			return "", d.closeCase(r.Context(), tx, me, c)
 		case cases.Open:
 			if c.State == cases.Closed {
 				return "", c.Reopen(tx.Now)
@@ -282,11 +282,14 @@ func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) err
 }
 
 // closeCase closes a case, and notes that nobody wrote again after what was sent.
-func (d *Desk) closeCase(ctx context.Context, tx *db.Tx, c *cases.Case) error {
+func (d *Desk) closeCase(ctx context.Context, tx *db.Tx, me *visitor, c *cases.Case) error {
 	if err := c.Close(tx.Now); err != nil {
 		return err
 	}
-	return d.o.Ladder.Closed(ctx, tx, c)
+	if err := d.o.Ladder.Closed(ctx, tx, c); err != nil {
+		return err
+	}
+	return d.o.Closed(ctx, tx, c, me.person)
 }
 
 // setSensitive serves POST /desk/cases/{id}/sensitive.

@@ -229,6 +229,9 @@ func (d *Desk) outbound(clock web.Clock, f *file, m *cases.Message, out *Message
 		if s.Message != m.ID {
 			continue
 		}
+		if s.Kind == outbox.Survey {
+			out.Did, out.Automatic = "asked whether it was solved", "Survey"
+		}
 		if left := s.UndoLeft(clock.Now); left > 0 {
 			due := clock.When(s.Due)
 			out.Undo = &due
@@ -248,6 +251,9 @@ func (d *Desk) way(clock web.Clock, f *file, s *outbox.Delivery) Way {
 	}
 	if s.Kind.House() {
 		w.Who = s.Address
+	}
+	if s.Kind == outbox.Nudge {
+		w.Who += ", told by mail that it is there"
 	}
 	if s.State == outbox.Working || s.State == outbox.Sending {
 		w.State, w.Detail = "waiting", ""

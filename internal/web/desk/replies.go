@@ -286,7 +286,7 @@ func (d *Desk) runMacro(ctx context.Context, me *visitor, id cases.ID, macro str
 			c.Assignee = me.ID()
 		}
 		if x.Do.Close && !c.Held && !c.Lifted && c.State != cases.Closed {
-			if err := d.closeCase(ctx, tx, c); err != nil {
+			if err := d.closeCase(ctx, tx, me, c); err != nil {
 				return err
 			}
 		}

@@ -44,6 +44,7 @@ type Options struct {
 	Texts     *texts.Texts
 	Centre    *centre.Store
 	Ladder    *ladder.Ladder
+	Closed    func(ctx context.Context, tx *db.Tx, c *cases.Case, by *staff.Person) error // what follows when somebody closes a case
 	Org       func() web.Org
 	Zone      *time.Location
 	BaseURL   string

@@ -52,6 +52,7 @@ type held struct {
 	who     *contacts.Contact
 	sealed  []cases.Sealed
 	sent    []outbox.Delivery
+	survey  *centre.Survey
 }
 
 // hold reads the case in the address, if this browser opened it with its receipt.
@@ -78,6 +79,9 @@ func (s *Site) hold(w http.ResponseWriter, r *http.Request) (h *held, done bool,
 		if h.sealed, err = cases.Thread(ctx, tx, h.c.ID); err != nil {
 			return err
 		}
+		if h.survey, err = s.Centre.SurveyOfCase(ctx, tx, h.c.ID); err != nil {
+			return err
+		}
 		h.sent, err = s.Outbox.OfCase(ctx, tx, h.c.ID)
 		return err
 	})
@@ -100,7 +104,10 @@ func (s *Site) casePage(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Site) showCase(w http.ResponseWriter, r *http.Request, status int, h *held, text string, errs web.Errors) error {
 	p := CasePage{Public: s.page(r), Ref: string(h.c.Ref), State: string(h.c.State), Person: h.c.Alarm != "", Sent: r.URL.Query().Has("sent"), Text: text}
-	p.Errors = errs
+	p.Errors, p.Due = errs, p.When(h.c.Due)
+	if x := h.survey; x != nil && x.Contact == h.receipt.Contact && x.Answered.IsZero() && h.c.State == cases.Closed {
+		p.Survey = s.Centre.SurveyToken(x.ID)
+	}
 	if h.c.Assignee != "" {
 		p.Role = s.RoleOf(h.c.Assignee)
 	}
@@ -124,7 +131,7 @@ func (s *Site) showCase(w http.ResponseWriter, r *http.Request, status int, h *h
 // which anybody could have typed; here stands that it went, and how far.
 func (s *Site) word(p web.Public, h *held, sealed *cases.Sealed) (w Word, ok bool, err error) {
 	switch {
-	case sealed.Kind == cases.In && (sealed.Door == "form" || sealed.Door == "page") && sealed.Contact == h.receipt.Contact:
+	case sealed.Kind == cases.In && (sealed.Door == "form" || sealed.Door == "page" || sealed.Door == "survey") && sealed.Contact == h.receipt.Contact:
 		w = Word{Way: "yourcase.way." + sealed.Door, Shown: true}
 	case sealed.Kind == cases.Out:
 		w.Ours = true
@@ -157,7 +164,7 @@ func (s *Site) word(p web.Public, h *held, sealed *cases.Sealed) (w Word, ok boo
 // delivery is how a message of ours went to the receipt's owner; nil: not to them.
 func (h *held) delivery(m cases.MessageID) *outbox.Delivery {
 	for n := range h.sent {
-		if d := &h.sent[n]; d.Message == m && d.Contact == h.receipt.Contact {
+		if d := &h.sent[n]; d.Message == m && d.Contact == h.receipt.Contact && d.Kind != outbox.Nudge {
 			return d
 		}
 	}

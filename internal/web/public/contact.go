@@ -1,6 +1,7 @@
 package public
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -165,7 +166,7 @@ func (s *Site) takeMessage(w http.ResponseWriter, r *http.Request, p *WritePage,
 	switch {
 	case more:
 		return "/contact/about/" + p.ID, err
-	case f.Name != "" || f.Address != "":
+	case f.Name != "" || f.Address != "" || f.Nudge != "":
 		return "/contact/check", err
 	}
 	return "/contact/you", err
@@ -214,12 +215,12 @@ func (s *Site) you(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
-	p := YouPage{Public: s.page(r), ID: f.Topic, Name: f.Name, Address: f.Address}
+	p := YouPage{Public: s.page(r), ID: f.Topic, Name: f.Name, Address: cmp.Or(f.Address, f.Nudge), Nudge: f.Nudge != ""}
 	if r.Method != http.MethodPost {
 		return web.Render(w, r, Templates, "contact-you", p)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 8192)
-	p.Name, p.Address = r.FormValue("name"), r.FormValue("address")
+	p.Name, p.Address, p.Nudge = r.FormValue("name"), r.FormValue("address"), r.FormValue("nudge") != ""
 	address, err := s.Intake.FormAddress(p.Address)
 	if err != nil {
 		key := "form.address.bad"
@@ -229,7 +230,10 @@ func (s *Site) you(w http.ResponseWriter, r *http.Request) error {
 		p.Errors = web.Errors{{Field: "address", Text: p.Lang.Must(key) + "."}}
 		return web.RenderStatus(w, r, http.StatusUnprocessableEntity, Templates, "contact-you", p)
 	}
-	f.Name, f.Address = p.Name, address
+	f.Name, f.Address, f.Nudge = p.Name, address, ""
+	if p.Nudge {
+		f.Address, f.Nudge = "", address
+	}
 	f.Normal()
 	if err := s.Centre.Save(r.Context(), f, nil, nil); err != nil {
 		return err
@@ -244,7 +248,7 @@ func (s *Site) checkForm(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
-	p := CheckPage{Public: s.page(r), ID: f.Topic, Text: f.Text, Name: f.Name, Address: f.Address, Files: formFiles(f)}
+	p := CheckPage{Public: s.page(r), ID: f.Topic, Text: f.Text, Name: f.Name, Address: f.Address, Nudge: f.Nudge, Files: formFiles(f)}
 	if p.Topic, err = s.named(p.Public, f.Topic); err != nil { // it was taken off the list meanwhile
 		p.ID = centre.SomethingElse
 		p.Topic, err = s.named(p.Public, p.ID)

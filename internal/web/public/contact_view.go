@@ -33,6 +33,7 @@ type YouPage struct {
 	web.Public
 	ID            string
 	Name, Address string
+	Nudge         bool // the answer waits on the page, and the address is only told so
 }
 
 // CheckPage is "contact-check": what would be sent.
@@ -40,6 +41,7 @@ type CheckPage struct {
 	web.Public
 	ID, Topic           string
 	Text, Name, Address string
+	Nudge               string // address that is only told
 	Files               []FormFile
 }
 
@@ -63,9 +65,11 @@ type FindPage struct {
 type CasePage struct {
 	web.Public
 	Ref, State string
-	Role       string // of who is at it: "agent", "triager", "admin"; empty: nobody yet
-	Person     bool   // they asked for a person, and none has dealt with it
-	Sent       bool   // something of theirs just came
+	Role       string   // of who is at it: "agent", "triager", "admin"; empty: nobody yet
+	Person     bool     // they asked for a person, and none has dealt with it
+	Sent       bool     // something of theirs just came
+	Due        web.When // when the next word of ours is; zero: none is promised
+	Survey     string   // token of the question whether it was solved; empty: it is not asked
 	Thread     []Word
 	Text       string
 }
@@ -87,4 +91,21 @@ type WordFile struct {
 	Name string
 	Size int
 	URL  string
+}
+
+// SurveyPage is "survey": one question about a case that was closed.
+type SurveyPage struct {
+	web.Public
+	Token, Ref string
+	Scores     []Score
+	Comment    string
+	Again      bool // it was answered before
+	Done       bool
+	Open       bool // what they said opened the case again
+}
+
+// Score is one answer to the question.
+type Score struct {
+	N     int
+	Words string
 }

@@ -98,6 +98,8 @@ func (s *Site) place() map[string]web.Handler {
 		"GET /my/messages/{id}":                   s.myMessageAgain,
 		"GET /person/{token}":                     s.person,
 		"POST /person/{token}":                    s.person,
+		"GET /survey/{token}":                     s.survey,
+		"POST /survey/{token}":                    s.survey,
 		"GET /stop/{token}":                       s.stop,
 		"POST /stop/{token}":                      s.stop,
 		"GET /my":                                 s.my,
