@@ -252,6 +252,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	d.addInstructionJobs()
 	d.addTextJobs()
 	d.addLadderJobs()
+	d.addSummaryJob()
 	return nil
 }
 

@@ -1,10 +1,12 @@
 package web_test
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
 	"postern/internal/centre"
+	"postern/internal/figures"
 	"postern/internal/lang"
 	"postern/internal/web"
 	"postern/internal/web/desk"
@@ -76,6 +78,18 @@ func centreFixtures() []fixture {
 		asked := public.CasePage{Public: in(l), Ref: "NS-4711-K", State: "closed", Person: true, Text: " "}
 		asked.Errors = web.Errors{{Field: "text", Text: l.Must("yourcase.empty") + "."}}
 		add("case-asked", "case-page", asked)
+		scores := []public.Score{}
+		for n := 1; n <= 5; n++ {
+			scores = append(scores, public.Score{N: n, Words: l.Must("survey." + strconv.Itoa(n))})
+		}
+		poll := public.SurveyPage{Public: in(l), Token: "t", Ref: "NS-4711-K", Scores: scores, Again: true}
+		add("survey", "survey", poll)
+		poll.Errors = web.Errors{{Field: "score", Text: l.Must("survey.choose") + "."}}
+		add("survey-error", "survey", poll)
+		add("survey-done", "survey", public.SurveyPage{Public: in(l), Ref: "NS-4711-K", Done: true, Open: true})
+		ended := asked
+		ended.Errors, ended.Person, ended.Survey = nil, false, "t"
+		add("case-closed", "case-page", ended)
 		add("error", "error", web.ErrorPage{Public: in(l), Status: 429, Kind: "many", Text: l.Must("form.many") + "."})
 	}
 	out = append(out, ladderFixtures()...)
@@ -114,8 +128,18 @@ func ladderFixtures() []fixture {
 	wrong.ID, wrong.Versions = "new", nil
 	wrong.Texts = []desk.ReplyText{{Lang: "en", Name: "English", Text: "Dear {nane}", Error: "{nane} is not known; what can be filled in is listed below the text."}}
 	wrong.Errors = web.Errors{{Field: "text-en", Text: "{nane} is not known; what can be filled in is listed below the text."}}
+	weeks := func(n ...int64) []int64 { return n }
+	labels := []string{"7 Sep", "14 Sep", "21 Sep", "28 Sep", "5 Oct", "12 Oct", "19 Oct", "26 Oct"}
+	sums := desk.FiguresPage{Staff: staff("figures", ""), Weeks: 8, From: at(-24 * 60), To: at(-24), Wait: "3 h", Slowest: "4 days", Oldest: "9 h",
+		Figures: &figures.Figures{Kept: 412, Missed: 9, OnlyBy: 61, Answered: 388, Answers: 540, Canned: 131, Back: 12, Untaken: 3, Waiting: 24, Late: 1,
+			Until: []figures.Count{{Name: "1", N: 301}, {Name: "2", N: 40}, {Name: "3 and more", N: 6}}, Doors: []figures.Count{{Name: "mail", N: 620}, {Name: "form", N: 211}, {Name: "phone", N: 40}, {Name: "survey", N: 33}}},
+		Lifts:  []figures.Count{{Name: "They wrote again after a canned answer", N: 28}, {Name: "Nobody below took it in the promised time", N: 3}},
+		Topics: []figures.Opinion{{Name: "Payments and bills", Asked: 120, Answered: 44, Scored: 40, Sum: 160, Unsolved: 3}, {Name: "No topic", Asked: 12}}, Replies: []figures.Opinion{{Name: "Card lost", Asked: 80, Answered: 20, Scored: 20, Sum: 91}},
+		Groups: []figures.Opinion{{Name: "Agent", Asked: 130, Answered: 40, Scored: 38, Sum: 150}}}
+	sums.Charts = []desk.Chart{desk.ChartOf("Promises of a person’s word", labels, desk.Series{Name: "kept", N: weeks(50, 48, 61, 55, 40, 52, 58, 48)}, desk.Series{Name: "missed", N: weeks(0, 2, 1, 0, 4, 0, 0, 2)}), desk.ChartOf("Cases that went up", labels, desk.Series{Name: "steps", N: weeks(3, 5, 2, 8, 4, 3, 1, 5)})}
+	quiet := desk.FiguresPage{Staff: staff("figures", ""), Weeks: 1, From: at(-24 * 7), To: at(-24), Wait: "none yet", Slowest: "none yet", Oldest: "none yet", Figures: &figures.Figures{}, Charts: []desk.Chart{desk.ChartOf("Answers", []string{"23 Nov"}, desk.Series{Name: "canned", N: weeks(0)})}}
 	none := desk.RepliesPage{Staff: staff("replies", "")}
 	empty := desk.InboxPage{Staff: staff("inbox", "lifted"), View: "lifted"}
-	return []fixture{{"d-case-lifted", d, "case", lifted}, {"d-case-canned", d, "case", calm}, {"d-replies", d, "replies", list}, {"d-replies-none", d, "replies", none},
+	return []fixture{{"d-case-lifted", d, "case", lifted}, {"d-case-canned", d, "case", calm}, {"d-figures", d, "figures", sums}, {"d-figures-none", d, "figures", quiet}, {"d-replies", d, "replies", list}, {"d-replies-none", d, "replies", none},
 		{"d-reply", d, "reply-edit", edit}, {"d-reply-error", d, "reply-edit", wrong}, {"d-inbox-lifted", d, "inbox", empty}}
 }

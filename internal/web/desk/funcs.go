@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"strings"
 
+	"postern/internal/figures"
 	"postern/internal/web"
 )
 
@@ -15,8 +16,15 @@ var funcs = template.FuncMap{
 	"said": func(e web.Errors, field string) web.FieldError {
 		return web.FieldError{Field: field, Text: e.Of(field)}
 	},
-	"otpauth": otpauth,
-	"qr":      qr,
+	"opinions": func(title string, list []figures.Opinion) opinionsOf { return opinionsOf{title, list} },
+	"otpauth":  otpauth,
+	"qr":       qr,
+}
+
+// opinionsOf is one table of what people said.
+type opinionsOf struct {
+	Title string
+	List  []figures.Opinion
 }
 
 // wayInCase is a delivery with the case its buttons belong to.

@@ -331,7 +331,7 @@ func (d *Desk) health(w http.ResponseWriter, r *http.Request, me *visitor) error
 		}
 	}
 	err := d.db.View(r.Context(), func(tx *db.Tx) (err error) {
-		if p.Figures, err = d.figures(r.Context(), tx); err != nil {
+		if p.Figures, err = d.healthFigures(r.Context(), tx); err != nil {
 			return err
 		}
 		return d.fillChrome(r.Context(), tx, me, &p.Staff, "")
@@ -342,7 +342,7 @@ func (d *Desk) health(w http.ResponseWriter, r *http.Request, me *visitor) error
 	return web.Render(w, r, Templates, "health", p)
 }
 
-func (d *Desk) figures(ctx context.Context, tx *db.Tx) ([]Figure, error) {
+func (d *Desk) healthFigures(ctx context.Context, tx *db.Tx) ([]Figure, error) {
 	var out []Figure
 	for _, f := range []struct{ name, query, note string }{
 		{"Mails waiting to be taken in", `SELECT COUNT(*) FROM (SELECT 1 FROM spool WHERE state IN ('spooled', 'working') LIMIT 1000) t`, ""},

@@ -163,6 +163,8 @@ func (d *Desk) routes() []route {
 		{"GET /desk/replies", staff.RepliesEdit, d.replies},
 		{"GET /desk/replies/{id}", staff.RepliesEdit, d.replyPage},
 		{"POST /desk/replies/{id}", staff.RepliesEdit, d.saveReply},
+		{"GET /desk/figures", staff.FiguresRead, d.figures},
+		{"GET /desk/figures.csv", staff.FiguresRead, d.figuresCSV},
 		{"GET /desk/keys", staff.MailboxesManage, d.keys},
 		{"GET /desk/keys/{id}/export", staff.MailboxesManage, d.exportKey},
 		{"GET /desk/audit", staff.AuditRead, d.auditLog},

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"context"
+	"encoding/csv"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/internal/centre"
+	"postern/internal/config"
+	"postern/internal/db"
+	"postern/internal/figures"
+	"postern/internal/ladder"
+	"postern/internal/lang"
+)
+
+// TestFiguresAreWhatHappened: a week is lived through, and the figures are those of it.
+func TestFiguresAreWhatHappened(t *testing.T) {
+	eachPagesOf(t, func(c *config.Config) { c.Hours = "always" }, func(p *pages, clock func(time.Duration)) {
+		later := func(d time.Duration) { clock(d); p.signAllIn(nil) }
+		// From a Monday, so that a week is a week.
+		now := p.d.db.Now()
+		later(figures.Weeks(now, 1).To.Add(10 * time.Hour).Sub(now))
+		p.work()
+		p.canned(centre.Reply{Name: "=HYPERLINK(\"http://evil.example\")", Texts: centre.Texts{lang.English: hoursText}})
+
+		a := p.write("a@x.example", "First", "One") // answered in own words after an hour
+		later(time.Hour)
+		p.answered("agent", a, "I looked it up: the first is done.")
+		b := p.write("b@x.example", "Second", "Two") // a script, then they come back
+		later(time.Hour)
+		p.answered("agent", b, hoursText)
+		later(time.Hour)
+		p.again(b, "b@x.example", "No.")
+		p.answered("triager", b, "It is as you say, and I have changed it by hand.")
+		c := p.write("c@x.example", "Third", "Three") // a script, and that was all
+		later(time.Hour)
+		p.answered("agent", c, hoursText)
+		link := p.closed(c)
+		p.do("", "POST", link, url.Values{"score": {"4"}})
+		d := p.write("d@x.example", "Fourth", "Four") // nobody answers in time
+		later(9 * time.Hour)
+		if err := p.d.ladder.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.lifted(d, ladder.Triagers, ladder.Missed)
+
+		var f *figures.Figures
+		p.must(func(ctx context.Context, tx *db.Tx) (err error) {
+			f, err = figures.Of(ctx, tx, figures.Weeks(tx.Now, 2))
+			return err
+		})
+		for what, got := range map[string][2]int64{"cases": {f.Cases, 4}, "contacts": {f.Contacts, 6}, "answers": {f.Answers, 4}, "canned": {f.Canned, 2}, "answered": {f.Answered, 3}, "only by scripts": {f.OnlyBy, 1},
+			"kept": {f.Kept, 4}, "missed": {f.Missed, 1}, "after one contact": {f.Until[0].N, 1}, "after two": {f.Until[1].N, 1}, "to triagers": {f.Rungs[ladder.Triagers], 2}, "waiting": {f.Waiting, 1}, "late": {f.Late, 0},
+			"asked": {f.Topics[0].Asked, 1}, "score": {f.Topics[0].Sum, 4}, "this week": {f.Weeks[1].Contacts, 6}, "last week": {f.Weeks[0].Contacts, 0}, "lifts": {f.Weeks[1].Lifted, 2}} {
+			if got[0] != got[1] {
+				p.Errorf("%s: %d, want %d", what, got[0], got[1])
+			}
+		}
+		if f.Wait != time.Hour {
+			p.Errorf("half waited %v", f.Wait)
+		}
+
+		// Who may see them, and as what.
+		for who, want := range map[string]int{"lead": 200, "executive": 200, "admin": 200, "agent": 403, "triager": 403} {
+			for _, path := range []string{"/desk/figures", "/desk/figures.csv"} {
+				if w := p.do(who, "GET", path, nil); w.Code != want {
+					p.Errorf("%s at %s: %d", who, path, w.Code)
+				}
+			}
+		}
+		if w := p.do("lead", "GET", "/desk/figures?weeks=999", nil); w.Code != http.StatusUnprocessableEntity {
+			p.Errorf("999 weeks: %d", w.Code)
+		}
+		page := p.do("lead", "GET", "/desk/figures?weeks=2", nil).Body.String()
+		for _, want := range []string{"80 %", "(4 kept, 1 missed)", "They wrote again after a canned answer", "<svg viewBox", "4.0"} {
+			if !strings.Contains(page, want) {
+				p.Errorf("the page does not say %q", want)
+			}
+		}
+		r := csv.NewReader(strings.NewReader(p.do("lead", "GET", "/desk/figures.csv", nil).Body.String()))
+		r.FieldsPerRecord = -1
+		rows, err := r.ReadAll()
+		if err != nil {
+			p.Fatal(err)
+		}
+		seen := false
+		for _, row := range rows {
+			for _, cell := range row {
+				if cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r") {
+					p.Errorf("a cell is a formula: %q", cell)
+				}
+				seen = seen || strings.Contains(cell, "HYPERLINK")
+			}
+		}
+		if !seen {
+			p.Error("the reply with the evil name is not in it: the check checked nothing")
+		}
+
+		// The executive gets the week once it is over, signed, once.
+		for range 3 {
+			if err := p.d.summary(t.Context()); err != nil {
+				p.Fatal(err)
+			}
+		}
+		if n := p.count(`SELECT COUNT(*) FROM deliveries WHERE kind = 'summary'`); n != 1 {
+			p.Errorf("%d letters about the week before", n)
+		}
+		later(7 * 24 * time.Hour)
+		for range 3 {
+			if err := p.d.summary(t.Context()); err != nil {
+				p.Fatal(err)
+			}
+		}
+		for range 200 {
+			if len(p.mailsTo("executive@northmere.example")) == 2 {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		mails := p.mailsTo("executive@northmere.example")
+		if len(mails) != 2 {
+			p.Fatalf("%d letters", len(mails))
+		}
+		if all := strings.Join(mails, ""); !strings.Contains(all, "multipart/signed") || !strings.Contains(all, "4 kept, 1 missed") || !strings.Contains(all, ".csv") || strings.Contains(all, "a@x.example") {
+			p.Error(all)
+		}
+	})
+}

@@ -1,0 +1,47 @@
+package desk
+
+import (
+	"postern/internal/figures"
+	"postern/internal/web"
+)
+
+// FiguresPage is "figures".
+type FiguresPage struct {
+	web.Staff
+	*figures.Figures
+	Weeks                   int
+	From, To                web.When
+	Wait, Slowest, Oldest   string
+	Charts                  []Chart
+	Lifts                   []figures.Count
+	Topics, Replies, Groups []figures.Opinion
+}
+
+// Chart is stacked bars over weeks, drawn by the server.
+type Chart struct {
+	Title  string
+	W, H   int
+	Most   int64 // highest bar
+	Bars   []Bar
+	Marks  []Mark
+	Labels []string
+	Series []Series
+}
+
+// Series is one part of each bar.
+type Series struct {
+	Name string
+	N    []int64
+}
+
+// Bar is a rectangle of the chart; Class is the number of its series.
+type Bar struct {
+	X, Y, W, H, Class int
+	Title             string
+}
+
+// Mark is a word below the chart.
+type Mark struct {
+	X    int
+	Text string
+}
