@@ -32,6 +32,7 @@ var fences = map[string][]string{
 	"github.com/prometheus/client_golang": {"app"},
 	"github.com/emersion/go-smtp":         {"smtpd", "smtpc"},
 	"github.com/microcosm-cc/bluemonday":  {"web/desk"},
+	"github.com/yuin/goldmark":            {"centre"},
 }
 
 func TestFloors(t *testing.T) {

@@ -263,6 +263,9 @@ func (d *Desk) words() outbox.Words {
 func (d *Desk) publicOrg() web.Org {
 	u, _ := url.Parse(d.cfg.URL) // checked when the settings were read
 	o := web.Org{Name: d.org.get(), Host: u.Host, Phone: d.cfg.OrgPhone, Promise: d.cfg.Promise}
+	if d.cfg.Hours != "always" {
+		o.Hours = d.cfg.Hours
+	}
 	if boxes := d.boxes.All(); len(boxes) > 0 {
 		o.Mail, o.Key = boxes[0].Address, web.Fingerprint(boxes[0].Secret.Public().Fingerprint())
 		for _, b := range boxes {

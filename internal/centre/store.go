@@ -2,6 +2,7 @@ package centre
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type Store struct {
 	tree  atomic.Pointer[Tree]
 
 	library atomic.Pointer[Library]
+	shelf   atomic.Pointer[Shelf]
 }
 
 // Open loads the topics.
@@ -38,7 +40,7 @@ func (s *Store) Tree() *Tree { return s.tree.Load() }
 // A row that cannot be read as a tree, because somebody wrote past the desk, takes nothing
 // away: the topics that stood go on to stand, and the doors always do.
 func (s *Store) Reload(ctx context.Context) error {
-	replies := s.loadReplies(ctx)
+	stored := errors.Join(s.loadReplies(ctx), s.loadArticles(ctx))
 	t := parsed()
 	err := s.d.View(ctx, func(tx *db.Tx) error {
 		found, err := s.newest(ctx, tx)
@@ -54,7 +56,7 @@ func (s *Store) Reload(ctx context.Context) error {
 		return err
 	}
 	s.tree.Store(t)
-	return replies
+	return stored
 }
 
 func (s *Store) newest(ctx context.Context, tx *db.Tx) (*Tree, error) {

@@ -159,6 +159,16 @@ func pseudo(s string) string {
 	return "[" + marks.Replace(s) + strings.Repeat(" ~~~", (len(s)+9)/10) + "]" // words that can be broken, as in any language
 }
 
+// Hours says hours of work, as settings write them, in the language: Mon-Fri becomes
+// Mo-Fr.
+func (l Lang) Hours(s string) string {
+	names := strings.Fields(l.Must("days"))
+	for i, d := range []string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"} {
+		s = strings.ReplaceAll(s, d, names[i])
+	}
+	return s
+}
+
 // everyday are words that nearly every text has, and the other language has not.
 var everyday = map[Lang][]string{German: {"und", "ich", "nicht", "ist", "der", "die", "das", "bitte", "für", "mit", "sie", "eine", "einen", "wie", "zu", "haben", "guten", "hallo", "wir", "auf", "von", "mein", "meine", "ihre"},
 	English: {"and", "i", "not", "is", "the", "please", "for", "with", "you", "a", "how", "to", "have", "hello", "we", "on", "of", "my", "your", "it", "that", "dear"}}

@@ -49,6 +49,23 @@ func centreFixtures() []fixture {
 		for _, name := range []string{"home", "something-else", "report", "check"} {
 			add(name, name, home)
 		}
+		leaves := []public.Leaf{{URL: "/help/card-lost", Title: "Card lost or stolen", Lang: "en", First: "Block it at once, at any hour, by one button or one call. A new one is with you in four days."}, {URL: "/help/bill-twice", Title: "A bill came twice, and one of the two bears the reference of the year before", Lang: "en"}}
+		full := home
+		full.Articles = leaves
+		add("home-articles", "home", full)
+		add("help", "help", public.HelpPage{Public: in(l), Articles: leaves, Topics: topics(l)})
+		add("help-found", "help", public.HelpPage{Public: in(l), Query: "card", Articles: leaves[:1], Topics: topics(l)})
+		add("help-nothing", "help", public.HelpPage{Public: in(l), Query: "xyzzy", Topics: topics(l)})
+		body, err := centre.ArticleIn{Text: "Block it **at once**, at any hour.\n\n## What to do\n\n1. Call the number on the back.\n2. Say which card.\n\n- [Our keys](/keys)\n\n> Nobody will ask you for your PIN.\n\n| Card | Days |\n|---|---|\n| Debit | 4 |\n"}.HTML()
+		if err != nil {
+			panic(err)
+		}
+		read := public.ArticlePage{Public: in(l), ID: "card-lost", Title: "Card lost or stolen", In: "en", Topic: "something-else", Body: body, Changed: at(-300)}
+		add("article", "article", read)
+		read.Said = "no"
+		add("article-no", "article-said", read)
+		read.Said = "yes"
+		add("article-yes", "article-said", read)
 		add("keys", "keys", public.KeysPage{Public: in(l), Keys: []public.Key{{Fingerprint: ourKey, Addresses: []string{"support@northmere.example"}, Made: at(-480), Current: true, URL: "/keys/x.asc", WKD: true}}})
 		add("contact", "contact", public.TopicsPage{Public: in(l), Topics: topics(l), Draft: true})
 		topic := topics(l)[0].Name
@@ -59,7 +76,7 @@ func centreFixtures() []fixture {
 		wrong.Security, wrong.ID, wrong.Text = true, centre.Security, ""
 		wrong.Errors = web.Errors{{Field: "text", Text: l.Must("form.text.empty") + "."}, {Field: "website", Text: l.Must("form.trap.filled") + "."}}
 		add("message-error", "contact-message", wrong)
-		you := public.YouPage{Public: in(l), ID: "payments-and-bills", Name: "Hanna Lindqvist", Address: "hanna@"}
+		you := public.YouPage{Public: in(l), ID: "payments-and-bills", Name: "Hanna Lindqvist", Address: "hanna@", Nudge: true}
 		you.Errors = web.Errors{{Field: "address", Text: l.Must("form.address.bad") + "."}}
 		add("you", "contact-you", you)
 		add("check-answers", "contact-check", public.CheckPage{Public: in(l), ID: "payments-and-bills", Topic: topic, Text: "My bill of November came twice.\n\nWhich of them do I pay?", Files: files})
@@ -128,6 +145,16 @@ func ladderFixtures() []fixture {
 	wrong.ID, wrong.Versions = "new", nil
 	wrong.Texts = []desk.ReplyText{{Lang: "en", Name: "English", Text: "Dear {nane}", Error: "{nane} is not known; what can be filled in is listed below the text."}}
 	wrong.Errors = web.Errors{{Field: "text-en", Text: "{nane} is not known; what can be filled in is listed below the text."}}
+	shelf := desk.ArticlesPage{Staff: staff("articles", ""), Rows: []desk.ArticleRow{{ID: "card-lost", Title: "Card lost or stolen", Topic: "Cards and accounts", Langs: []string{"English", "Deutsch"}, Published: true, Changed: at(-40), Votes: centre.Votes{Yes: 120, No: 9}}, {ID: "x", Title: "Draft of something", Langs: []string{"English"}, Changed: at(-1)}}}
+	reads, err := centre.ArticleIn{Text: "Block it **at once**.\n\n## Then\n\n- Call us."}.HTML()
+	if err != nil {
+		panic(err)
+	}
+	art := desk.ArticlePage{Staff: staff("articles", ""), ID: "card-lost", Title: "Card lost or stolen", Version: 2, Published: true, Topics: []desk.Option{{ID: "cards", Name: "Cards", On: true}},
+		Texts: []desk.ArticleText{{Lang: "en", Name: "English", Title: "Card lost or stolen", Text: "Block it **at once**.", Preview: reads}, {Lang: "de", Name: "Deutsch"}}, Versions: []desk.ReplyVersion{{N: 2, At: at(-40), By: "Noor Bakker", Text: "Card lost or stolen\n\nBlock it **at once**."}}}
+	badArt := art
+	badArt.Texts = []desk.ArticleText{{Lang: "en", Name: "English", Text: "x", Wrong: "Give it a title of up to 120 letters."}}
+	badArt.Errors = web.Errors{{Field: "title-en", Text: "Give it a title of up to 120 letters."}}
 	weeks := func(n ...int64) []int64 { return n }
 	labels := []string{"7 Sep", "14 Sep", "21 Sep", "28 Sep", "5 Oct", "12 Oct", "19 Oct", "26 Oct"}
 	sums := desk.FiguresPage{Staff: staff("figures", ""), Weeks: 8, From: at(-24 * 60), To: at(-24), Wait: "3 h", Slowest: "4 days", Oldest: "9 h",
@@ -140,6 +167,6 @@ func ladderFixtures() []fixture {
 	quiet := desk.FiguresPage{Staff: staff("figures", ""), Weeks: 1, From: at(-24 * 7), To: at(-24), Wait: "none yet", Slowest: "none yet", Oldest: "none yet", Figures: &figures.Figures{}, Charts: []desk.Chart{desk.ChartOf("Answers", []string{"23 Nov"}, desk.Series{Name: "canned", N: weeks(0)})}}
 	none := desk.RepliesPage{Staff: staff("replies", "")}
 	empty := desk.InboxPage{Staff: staff("inbox", "lifted"), View: "lifted"}
-	return []fixture{{"d-case-lifted", d, "case", lifted}, {"d-case-canned", d, "case", calm}, {"d-figures", d, "figures", sums}, {"d-figures-none", d, "figures", quiet}, {"d-replies", d, "replies", list}, {"d-replies-none", d, "replies", none},
+	return []fixture{{"d-case-lifted", d, "case", lifted}, {"d-case-canned", d, "case", calm}, {"d-articles", d, "articles", shelf}, {"d-articles-none", d, "articles", desk.ArticlesPage{Staff: staff("articles", "")}}, {"d-article", d, "article-edit", art}, {"d-article-error", d, "article-edit", badArt}, {"d-figures", d, "figures", sums}, {"d-figures-none", d, "figures", quiet}, {"d-replies", d, "replies", list}, {"d-replies-none", d, "replies", none},
 		{"d-reply", d, "reply-edit", edit}, {"d-reply-error", d, "reply-edit", wrong}, {"d-inbox-lifted", d, "inbox", empty}}
 }

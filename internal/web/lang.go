@@ -44,6 +44,7 @@ func Choose(w http.ResponseWriter, r *http.Request) bool {
 // In makes a page's base speak the visitor's language, and offer the others.
 func (p Public) In(r *http.Request) Public {
 	p.Lang = LangOf(r)
+	p.Org.Hours = p.Lang.Hours(p.Org.Hours)
 	for _, l := range lang.All {
 		if l != p.Lang {
 			p.Langs = append(slices.Clip(p.Langs), l)

@@ -256,6 +256,9 @@ func (s *Site) checkForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if f.Topic != centre.Security { // nobody sends a finder to an article
+		p.Articles = s.leaves(p.Public, s.Centre.Shelf().Find(p.Lang, f.Text, 3))
+	}
 	return web.Render(w, r, Templates, "contact-check", p)
 }
 

@@ -42,6 +42,7 @@ type CheckPage struct {
 	ID, Topic           string
 	Text, Name, Address string
 	Nudge               string // address that is only told
+	Articles            []Leaf // that may answer it already
 	Files               []FormFile
 }
 

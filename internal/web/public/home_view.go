@@ -10,6 +10,8 @@ type HomePage struct {
 	web.Public
 	Mailboxes []Mailbox
 	Topics    []centre.Choice
+	Articles  []Leaf
+	Query     string // of the search box
 }
 
 // Mailbox is an address anybody may write to.

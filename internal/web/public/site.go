@@ -54,6 +54,9 @@ func New(o Options) http.Handler {
 		page("GET /"+name, s.plain(name))
 	}
 	page("GET /{$}", s.plain("home"))
+	page("GET /help", s.help)
+	page("GET /help/{id}", s.article)
+	page("POST /help/{id}", s.article)
 	for pattern, h := range s.formRoutes() {
 		page(pattern, h)
 	}
@@ -162,7 +165,8 @@ func (s *Site) page(r *http.Request) web.Public { return s.base().In(r) }
 func (s *Site) plain(name string) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		p := HomePage{Public: s.page(r)}
-		p.Topics = s.Centre.Tree().List(p.Lang)
+		p.Topics, p.Articles = s.Centre.Tree().List(p.Lang), s.leaves(p.Public, s.Centre.Shelf().About(""))
+		p.Articles = p.Articles[:min(len(p.Articles), 6)]
 		for _, b := range s.Mailboxes.All() {
 			if !b.Closed {
 				p.Mailboxes = append(p.Mailboxes, Mailbox{b.Address, b.Name})
