@@ -52,6 +52,7 @@ var waysToMove = map[string]string{
 	"POST /address/{token}":                   "the link that went to the new address, after proof, approval and the wait",
 	"POST /my/authorised/{id}/call-me":        "proves nothing: asks staff for the call",
 	"POST /person/{token}":                    "the link under our mail: opens the case for a person, shows nothing",
+	"POST /check":                             "nothing: says whether a message is ours, to who has it",
 	"POST /help/{id}":                         "nothing: a count of whether an article helped",
 	"POST /survey/{token}":                    "the link under our mail: words into its case, which they can only open and lift",
 	"POST /contact/send":                      "proves nothing: a case of its own; an address typed there is nobody's, and no answer to it is shown to who typed it",

@@ -371,8 +371,8 @@ func (o *Outbox) recordAttempt(ctx context.Context, tx *db.Tx, l *letter, to, bl
 			return err
 		}
 	}
-	return tx.Must(ctx, fail.New(fail.NotFound, "the delivery is gone"), `UPDATE deliveries SET state = 'sending', reason = '`+sending+`', attempts = $2, protection = $3, sealed_to = $4, raw_blob = $5 WHERE id = $1`,
-		l.d.ID, l.d.Attempts+1, l.decision.Protection, to, blob)
+	return tx.Must(ctx, fail.New(fail.NotFound, "the delivery is gone"), `UPDATE deliveries SET state = 'sending', reason = '`+sending+`', attempts = $2, protection = $3, sealed_to = $4, raw_blob = $5, text_sum = $6 WHERE id = $1`,
+		l.d.ID, l.d.Attempts+1, l.decision.Protection, to, blob, l.d.textSum)
 }
 
 func (o *Outbox) again(ctx context.Context, l *letter) ([]byte, error) {
@@ -402,6 +402,7 @@ func (o *Outbox) seal(l *letter) ([]byte, error) {
 	if err := sealed.Check(out.Signer.Public(), out.To); err != nil {
 		return nil, fmt.Errorf("the finished mail is not what it must be: %w", err)
 	}
+	l.d.textSum = o.textSum(out.Draft.Text)
 	return sealed.Raw, nil
 }
 

@@ -95,6 +95,7 @@ type Delivery struct {
 	RawBlob    string // the finished mail, with its signature
 	Made, Done time.Time
 	Read       time.Time // on the case page, for the first time
+	textSum    string    // of the text as it left
 }
 
 // sending is the reason of a delivery whose attempt has no outcome yet; inDoubt
@@ -152,12 +153,12 @@ func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
 	return nil
 }
 
-const columns = `id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, protection, state, reason, attempts, due_at, sealed_to, raw_blob, made_at, done_at, read_at`
+const columns = `id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, protection, state, reason, attempts, due_at, sealed_to, raw_blob, made_at, done_at, read_at, text_sum`
 
 func (o *Outbox) scan(d *Delivery, row func(...any) error) error {
 	var address []byte
 	err := row(&d.ID, &d.Case, &d.Message, &d.Contact, &d.Kind, &d.Mailbox, &address, &d.MailID, &d.Shown, &d.Protection, &d.State, &d.Reason,
-		&d.Attempts, db.Time(&d.Due), &d.SealedTo, &d.RawBlob, db.Time(&d.Made), db.Time(&d.Done), db.Time(&d.Read))
+		&d.Attempts, db.Time(&d.Due), &d.SealedTo, &d.RawBlob, db.Time(&d.Made), db.Time(&d.Done), db.Time(&d.Read), &d.textSum)
 	if err != nil {
 		return err
 	}

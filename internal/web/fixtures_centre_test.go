@@ -46,9 +46,16 @@ func centreFixtures() []fixture {
 		}
 		boxes := []public.Mailbox{{Address: "support@northmere.example", Name: "Support"}}
 		home := public.HomePage{Public: in(l), Topics: topics(l), Mailboxes: boxes}
-		for _, name := range []string{"home", "something-else", "report", "check"} {
+		for _, name := range []string{"home", "something-else", "report"} {
 			add(name, name, home)
 		}
+		asked1 := public.CheckedPage{Public: in(l)}
+		add("check", "check", asked1)
+		asked1.Errors = web.Errors{{Field: "text", Text: l.Must("check.empty") + "."}}
+		add("check-error", "check", asked1)
+		add("check-ours", "check", public.CheckedPage{Public: in(l), Asked: true, Origin: "ours", How: "signature", Sent: at(-30), Key: ourKey, To: "a••••a@brandt-family.example"})
+		add("check-changed", "check", public.CheckedPage{Public: in(l), Asked: true, Origin: "changed", How: "register", Sent: at(-30), To: "a••••a@brandt-family.example", Filed: true})
+		add("check-foreign", "check", public.CheckedPage{Public: in(l), Asked: true, Origin: "foreign"})
 		leaves := []public.Leaf{{URL: "/help/card-lost", Title: "Card lost or stolen", Lang: "en", First: "Block it at once, at any hour, by one button or one call. A new one is with you in four days."}, {URL: "/help/bill-twice", Title: "A bill came twice, and one of the two bears the reference of the year before", Lang: "en"}}
 		full := home
 		full.Articles = leaves

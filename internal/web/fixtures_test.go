@@ -308,7 +308,7 @@ func publicFixtures() []fixture {
 		return public.GonePage{Public: pub(), Ref: "NS-4690-D", Why: why, At: at(-1)}
 	}
 	return []fixture{
-		{"p-home", d, "home", home}, {"p-something-else", d, "something-else", home}, {"p-report", d, "report", home}, {"p-check", d, "check", home},
+		{"p-home", d, "home", home}, {"p-something-else", d, "something-else", home}, {"p-report", d, "report", home},
 		{"p-keys", d, "keys", public.KeysPage{Public: pub(), Keys: []public.Key{{Fingerprint: ourKey, Addresses: []string{"support@northmere.example", "estates@northmere.example"}, Made: day(2026, 11, 1), Current: true, URL: "/keys/" + string(ourKey) + ".asc", WKD: true}}}},
 		{"p-open", d, "open", public.OpenPage{Public: pub(), Link: "/m/x", Ref: "NS-4690-D", To: "e••••z@kestrelmail.example", Phone: "•• 42", Until: day(2026, 12, 22), Passed: true}},
 		{"p-prove", d, "prove", prove}, {"p-prove-wrong", d, "prove", wrong}, {"p-prove-locked", d, "prove", locked},

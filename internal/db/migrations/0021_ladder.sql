@@ -12,6 +12,8 @@ CREATE INDEX cases_due ON cases (due_at) WHERE due_at > 0;
 CREATE INDEX cases_lifted ON cases (due_at, id) WHERE lifted;
 -- Where it is said that something new stands on a case page, without what.
 ALTER TABLE receipts ADD COLUMN nudge BYTEA;
+-- A keyed hash of the text as it left, for whoever asks whether it is ours.
+ALTER TABLE deliveries ADD COLUMN text_sum TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN canned BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Every step up: who was called, and by when.
@@ -104,6 +106,7 @@ DROP TABLE canned_replies;
 DROP TABLE answers;
 DROP TABLE climbs;
 ALTER TABLE messages DROP COLUMN canned;
+ALTER TABLE deliveries DROP COLUMN text_sum;
 ALTER TABLE receipts DROP COLUMN nudge;
 DROP INDEX cases_lifted;
 DROP INDEX cases_due;

@@ -5,7 +5,7 @@ import (
 	"postern/internal/web"
 )
 
-// HomePage is "home"; the same data serves "something-else", "report" and "check".
+// HomePage is "home"; the same data serves "something-else" and "report".
 type HomePage struct {
 	web.Public
 	Mailboxes []Mailbox
@@ -32,4 +32,17 @@ type Key struct {
 	Current     bool
 	URL         string // to download it
 	WKD         bool   // mail programs find it by the address
+}
+
+// CheckedPage is "check": is this from you?
+type CheckedPage struct {
+	web.Public
+	Text   string
+	Asked  bool
+	Origin string // "ours", "changed", "foreign"
+	How    string // "signature", "register", "text"
+	Sent   web.When
+	Key    web.Fingerprint
+	To     string // half of the address it was sent to
+	Filed  bool   // it is with our security people
 }

@@ -50,10 +50,12 @@ func New(o Options) http.Handler {
 	s := &Site{o}
 	mux := http.NewServeMux()
 	page := func(pattern string, h web.Handler) { mux.Handle(pattern, h) }
-	for _, name := range []string{"something-else", "report", "check"} {
+	for _, name := range []string{"something-else", "report"} {
 		page("GET /"+name, s.plain(name))
 	}
 	page("GET /{$}", s.plain("home"))
+	page("GET /check", s.checkPage)
+	page("POST /check", s.check)
 	page("GET /help", s.help)
 	page("GET /help/{id}", s.article)
 	page("POST /help/{id}", s.article)
