@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"mime/multipart"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -547,24 +549,136 @@ func TestFormKeepsWhatWasTyped(t *testing.T) {
 // TestFormLimits: one network sends so many forms an hour, and is told when to come
 // back; another is not held up by it. What it wrote is kept.
 func TestFormLimits(t *testing.T) {
+	eachPages(t, func(p *pages, later func(time.Duration)) {
+		x := p.visitor("192.0.2.1")
+		for range 5 {
+			x.sendForm(centre.SomethingElse, "again", "", "")
+		}
+		begin := func() {
+			p.Helper()
+			x.step(x.post("/contact/about/something-else", url.Values{"text": {"once more"}}), http.StatusSeeOther, "/contact/you")
+		}
+		field := func(w *httptest.ResponseRecorder, pattern string) string {
+			m := regexp.MustCompile(pattern).FindStringSubmatch(w.Body.String())
+			if m == nil {
+				p.Fatalf("no %s: %s", pattern, w.Body)
+			}
+			return m[1]
+		}
+		slow := func(form url.Values) *httptest.ResponseRecorder {
+			p.Helper()
+			w := x.post("/contact/send", form)
+			if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "One minute, please") || !strings.Contains(w.Body.String(), "once more") {
+				p.Fatalf("%d %s", w.Code, w.Body)
+			}
+			return w
+		}
+		// Without scripts: a minute's wait, and not a second less; another form's note does not count.
+		begin()
+		wait := field(slow(nil), `name="wait" value="([^"]+)"`)
+		slow(url.Values{"wait": {wait}})
+		slow(url.Values{"wait": {"1" + wait}})
+		slow(url.Values{"wait": {strconv.FormatInt(p.d.db.Now().Add(-time.Hour).Unix(), 10) + wait[strings.IndexByte(wait, '.'):]}})
+		later(time.Minute)
+		x.step(x.post("/contact/send", url.Values{"wait": {wait}}), http.StatusSeeOther, "/contact/done")
+		begin()
+		slow(url.Values{"wait": {wait}})
+		// With scripts: work for this form; too little, another's and none do not count.
+		task := field(x.get("/contact/check"), `data-work="([^"]+)"`)
+		slow(url.Values{"work": {task + ":1"}})
+		slow(url.Values{"work": {solve("1.AAAAAAAAAAAAAAAAAAAAAA")}})
+		x.step(x.post("/contact/send", url.Values{"work": {solve(task)}}), http.StatusSeeOther, "/contact/done")
+		begin()
+		slow(url.Values{"work": {solve(task)}})
+		// Even with work there is an end.
+		many := false
+		for range 60 {
+			w := x.post("/contact/about/something-else", url.Values{"text": {"and more"}})
+			if w.Code == http.StatusSeeOther {
+				w = x.post("/contact/send", url.Values{"work": {solve(field(x.get("/contact/check"), `data-work="([^"]+)"`))}})
+			}
+			if w.Code == http.StatusTooManyRequests {
+				many = w.Header().Get("Retry-After") != ""
+				break
+			}
+		}
+		if !many {
+			p.Error("there is no end")
+		}
+		y := p.visitor("192.0.2.2")
+		y.sendForm(centre.SomethingElse, "from elsewhere", "", "")
+		for _, v := range p.rows(`SELECT network FROM form_posts`) {
+			if strings.Contains(v, "192.0.2") {
+				p.Error("networks are kept in clear")
+			}
+		}
+	})
+}
+
+// solve does the work that a browser does for a form.
+func solve(task string) string {
+	for n := 0; ; n++ {
+		s := fmt.Sprintf("%s:%d", task, n)
+		if sum := sha256.Sum256([]byte(s)); sum[0] == 0 && sum[1] < 2 {
+			return s
+		}
+	}
+}
+
+// TestS30TenThousandForms: ten thousand posts with strangers' addresses. What is too
+// much is refused with the time to wait; real mail goes on; a stranger gets one mail,
+// with nobody's words in it.
+func TestS30TenThousandForms(t *testing.T) {
 	p := openPages(t, "")
-	x := p.visitor("192.0.2.1")
-	for range centre.SendsHour {
-		x.sendForm(centre.SomethingElse, "again", "", "")
+	p.work()
+	const posts, networks, strangers = 10_000, 100, 40
+	var taken, refused, slowest int64
+	begun := map[int]*visitor{}
+	for n := range posts {
+		x := begun[n%networks]
+		if x == nil {
+			x = p.visitor(fmt.Sprintf("198.51.%d.%d", n%networks, 7))
+			begun[n%networks] = x
+		}
+		if x.cookies["__Host-postern-form"] == "" {
+			x.post("/contact/about/something-else", url.Values{"text": {"EVIL-WORDS"}})
+			x.post("/contact/you", url.Values{"name": {"EVIL-NAME"}, "address": {fmt.Sprintf("s%d@victim.example", n%strangers)}})
+		}
+		switch w := x.post("/contact/send", nil); {
+		case w.Code == http.StatusSeeOther:
+			taken++
+			delete(x.cookies, "__Host-postern-form")
+		case w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") != "":
+			refused++
+		default:
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if n%500 == 250 { // a customer's mail in between
+			begin := time.Now()
+			p.write(fmt.Sprintf("real%d@x.example", n), "Real", "A question.")
+			slowest = max(slowest, time.Since(begin).Milliseconds())
+		}
 	}
-	x.post("/contact/about/something-else", url.Values{"text": {"once more"}})
-	w := x.post("/contact/send", nil)
-	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
-		t.Errorf("one too many: %d", w.Code)
+	t.Logf("%d posts: %d taken, %d refused with the time to wait; a real mail was a case after %d ms at most", posts, taken, refused, slowest)
+	if taken != networks*5 || taken+refused != posts {
+		t.Errorf("%d taken, %d refused", taken, refused)
 	}
-	if page := x.get("/contact/about/something-else").Body.String(); !strings.Contains(page, "once more") {
-		t.Error("what was written is gone")
+	if slowest > 60_000 {
+		t.Errorf("real mail waited %d ms", slowest)
 	}
-	y := p.visitor("192.0.2.2")
-	y.sendForm(centre.SomethingElse, "from elsewhere", "", "")
-	for _, v := range p.rows(`SELECT network FROM form_posts`) {
-		if strings.Contains(v, "192.0.2") {
-			t.Error("networks are kept in clear")
+	for range 600 {
+		if p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if n := p.count(`SELECT COUNT(*) FROM deliveries WHERE kind = 'ack'`); n != strangers+posts/500 {
+		t.Errorf("%d mails, to %d strangers and %d customers", n, strangers, posts/500)
+	}
+	for n := range strangers {
+		mails := p.mailsTo(fmt.Sprintf("s%d@victim.example", n))
+		if len(mails) != 1 || strings.Contains(mails[0], "EVIL") {
+			t.Errorf("stranger %d: %d mails", n, len(mails))
 		}
 	}
 }

@@ -116,7 +116,10 @@ func TestP1IsThisFromYou(t *testing.T) {
 		}
 
 		// Where the register has forgotten it, the signature alone still knows it.
-		p.must(func(ctx context.Context, tx *db.Tx) error { _, err := tx.Exec(ctx, `DELETE FROM message_ids`); return err })
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, `DELETE FROM message_ids`)
+			return err
+		})
 		if got, _ := show("203.0.113.50", "", raw); got != "ours" {
 			p.Errorf("by its signature alone: %s", got)
 		}

@@ -20,7 +20,6 @@ import (
 const (
 	DraftLife  = 24 * time.Hour
 	BeginsHour = 60 // forms begun from one network in an hour
-	SendsHour  = 20 // and sent
 	MaxText    = 100_000
 	MaxFiles   = 20
 	MaxBytes   = 20 << 20
@@ -305,12 +304,8 @@ func (s *Store) Purge(ctx context.Context) error {
 // Known reports whether the form is kept already.
 func (f *Draft) Known() bool { return f.id != "" }
 
-// CountSend and CountReply count a form that is sent, and an answer on a case page,
-// against their network, before any work is done for them.
-func (s *Store) CountSend(ctx context.Context, network string) error {
-	return s.d.Update(ctx, func(tx *db.Tx) error { return s.count(ctx, tx, "send", network, SendsHour) })
-}
-
+// CountReply counts an answer on a case page against its network, before any work is
+// done for it.
 func (s *Store) CountReply(ctx context.Context, network string) error {
 	return s.d.Update(ctx, func(tx *db.Tx) error { return s.count(ctx, tx, "reply", network, BeginsHour) })
 }

@@ -50,8 +50,9 @@ type form struct {
 // FromForm files what anybody wrote in the form: a case, its receipt, and the
 // acknowledgement if an address was given. Nothing in it proves anybody: an address
 // is one that somebody typed, and what is answered there goes to that address and
-// never to who holds the receipt. Sent twice, the second is a Conflict.
-func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string) error {
+// never to who holds the receipt. paid: its sender worked for it, or waited. Sent
+// twice, the second is a Conflict.
+func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string, paid bool) error {
 	d.Normal()
 	var err error
 	if d.Text, err = fit(d.Text); err != nil {
@@ -69,7 +70,7 @@ func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string)
 	if d.Nudge != "" {
 		d.Address = ""
 	}
-	if err := in.centre.CountSend(ctx, network); err != nil {
+	if err := in.centre.CountSend(ctx, network, paid); err != nil {
 		return err
 	}
 	f := &form{d: d}

@@ -86,7 +86,10 @@ func centreFixtures() []fixture {
 		you := public.YouPage{Public: in(l), ID: "payments-and-bills", Name: "Hanna Lindqvist", Address: "hanna@", Nudge: true}
 		you.Errors = web.Errors{{Field: "address", Text: l.Must("form.address.bad") + "."}}
 		add("you", "contact-you", you)
-		add("check-answers", "contact-check", public.CheckPage{Public: in(l), ID: "payments-and-bills", Topic: topic, Text: "My bill of November came twice.\n\nWhich of them do I pay?", Files: files})
+		sum := public.CheckPage{Public: in(l), ID: "payments-and-bills", Topic: topic, Text: "My bill of November came twice.\n\nWhich of them do I pay?", Files: files, Task: "1.x", Articles: leaves}
+		add("check-answers", "contact-check", sum)
+		sum.Wait, sum.Nudge = "1.y", "hanna@lindqvist.example"
+		add("check-wait", "contact-check", sum)
 		done := public.DonePage{Public: in(l), Ref: "NS-4711-K", Code: "4071 8836 1189 0027", Sent: at(0)}
 		add("done", "contact-done", done)
 		done.Code, done.Address, done.Security = "", "h••••a@kestrelmail.example", true

@@ -80,7 +80,7 @@ func (s *Site) fileShown(w http.ResponseWriter, r *http.Request, p web.Public, f
 			files = append(files, cases.File{Name: u.Name, Type: u.Type, Data: u.Data})
 		}
 		if err = s.Centre.Save(ctx, d, files, nil); err == nil {
-			err = s.Intake.FromForm(ctx, d, web.Network(r))
+			err = s.Intake.FromForm(ctx, d, web.Network(r), true) // it was counted already, as a message that somebody shows us
 		}
 	}
 	if fail.Is(err, fail.TooMany) {

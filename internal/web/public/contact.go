@@ -2,6 +2,7 @@ package public
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -248,7 +249,19 @@ func (s *Site) checkForm(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
-	p := CheckPage{Public: s.page(r), ID: f.Topic, Text: f.Text, Name: f.Name, Address: f.Address, Nudge: f.Nudge, Files: formFiles(f)}
+	return s.showCheck(w, r, http.StatusOK, f, "")
+}
+
+// waitForm asks the sender of one form of many to wait a minute: the way of who runs no
+// scripts. What was written is kept.
+func (s *Site) waitForm(w http.ResponseWriter, r *http.Request, f *centre.Draft) error {
+	w.Header().Set("Retry-After", strconv.Itoa(int(centre.SlowWait.Seconds())))
+	return s.showCheck(w, r, http.StatusTooManyRequests, f, s.Centre.Wait(f))
+}
+
+// showCheck shows what would be sent, with the task that a browser works on meanwhile.
+func (s *Site) showCheck(w http.ResponseWriter, r *http.Request, status int, f *centre.Draft, wait string) (err error) {
+	p := CheckPage{Task: s.Centre.Task(f), Wait: wait, Public: s.page(r), ID: f.Topic, Text: f.Text, Name: f.Name, Address: f.Address, Nudge: f.Nudge, Files: formFiles(f)}
 	if p.Topic, err = s.named(p.Public, f.Topic); err != nil { // it was taken off the list meanwhile
 		p.ID = centre.SomethingElse
 		p.Topic, err = s.named(p.Public, p.ID)
@@ -259,7 +272,7 @@ func (s *Site) checkForm(w http.ResponseWriter, r *http.Request) error {
 	if f.Topic != centre.Security { // nobody sends a finder to an article
 		p.Articles = s.leaves(p.Public, s.Centre.Shelf().Find(p.Lang, f.Text, 3))
 	}
-	return web.Render(w, r, Templates, "contact-check", p)
+	return web.RenderStatus(w, r, status, Templates, "contact-check", p)
 }
 
 // sendForm serves POST /contact/send.
@@ -275,7 +288,11 @@ func (s *Site) sendForm(w http.ResponseWriter, r *http.Request) error {
 		if _, err := s.named(s.page(r), f.Topic); err != nil {
 			f.Topic = centre.SomethingElse
 		}
-		err = s.Intake.FromForm(r.Context(), f, web.Network(r))
+		r.Body = http.MaxBytesReader(w, r.Body, 8192)
+		err = s.Intake.FromForm(r.Context(), f, web.Network(r), s.Centre.Paid(f, r.PostFormValue("work"), r.PostFormValue("wait")))
+		if errors.Is(err, centre.ErrSlow) {
+			return s.waitForm(w, r, f)
+		}
 		if fail.Is(err, fail.TooMany) {
 			return fail.New(fail.TooMany, "%s", s.page(r).Lang.Must("form.many"))
 		}

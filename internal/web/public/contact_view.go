@@ -43,6 +43,8 @@ type CheckPage struct {
 	Text, Name, Address string
 	Nudge               string // address that is only told
 	Articles            []Leaf // that may answer it already
+	Task                string // that the browser works on meanwhile
+	Wait                string // note that they were asked to wait; empty: they were not
 	Files               []FormFile
 }
 
