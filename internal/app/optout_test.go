@@ -43,6 +43,7 @@ type street struct {
 	*pages
 	url string
 	tab *browsertest.Tab
+	b   *browsertest.Browser
 }
 
 func openStreet(t *testing.T, database string, clock func() time.Time) *street {
@@ -73,8 +74,11 @@ func openStreet(t *testing.T, database string, clock func() time.Time) *street {
 	}
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	b := browsertest.Start(t, base64.StdEncoding.EncodeToString(sum[:]))
-	return &street{&pages{T: t, d: d, tokens: map[string]string{}}, url, b.Tab(t, browsertest.NoJS)}
+	return &street{&pages{T: t, d: d, tokens: map[string]string{}}, url, b.Tab(t, browsertest.NoJS), b}
 }
+
+// withScripts is a tab where scripts run.
+func (s *street) withScripts() *browsertest.Tab { return s.b.Tab(s.T) }
 
 // enter lets the customer in by a code, as read out by a member of staff at a time
 // when it counts as theirs alone.
