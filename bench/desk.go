@@ -165,9 +165,10 @@ func (d *deskUnder) postOnly(path string, form url.Values) error {
 		return err
 	}
 	defer res.Body.Close()
-	io.Copy(io.Discard, res.Body)
-	if res.StatusCode != http.StatusSeeOther {
-		err = fmt.Errorf("POST %s: %s", path, res.Status)
+	b, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusSeeOther {
+		said := regexp.MustCompile(`<div class="errs".*?</div>`).Find(b)
+		err = fmt.Errorf("POST %s: %s: %s", path, res.Status, said)
 	}
 	return err
 }

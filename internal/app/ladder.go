@@ -80,12 +80,18 @@ func (d *Desk) call(ctx context.Context, tx *db.Tx, c *cases.Case, step *ladder.
 	return d.jobs.Insert(ctx, tx, a)
 }
 
+// callsAnHour is how many single cases one rung is written to about in an hour. What
+// comes beyond stands in the desk like all of them, and one more mail says so: whoever
+// floods us must not flood them.
+const callsAnHour = 30
+
 // callPeople writes to them. The letter holds a reference and a reason of ours, and no
 // word of the customer's. It may run twice: the letter is named by the step.
 func (d *Desk) callPeople(ctx context.Context, a callArgs) error {
 	var c *cases.Case
 	var step ladder.Climb
 	var to []string
+	var lately int64
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
 		to = nil
 		if c, err = d.cases.Get(ctx, tx, a.Case); err != nil {
@@ -100,6 +106,9 @@ func (d *Desk) callPeople(ctx context.Context, a callArgs) error {
 				step = s
 			}
 		}
+		if lately, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM climbs WHERE at > $1 AND (at < $2 OR at = $2 AND id <= $4) AND rung = $3`, db.Micros(step.At.Add(-time.Hour)), db.Micros(step.At), step.Rung, step.ID); err != nil {
+			return err
+		}
 		for _, id := range a.To {
 			p, err := d.staff.Get(ctx, tx, staff.ID(id))
 			if err != nil {
@@ -113,6 +122,10 @@ func (d *Desk) callPeople(ctx context.Context, a callArgs) error {
 	})
 	if err != nil || len(to) == 0 || step.ID == "" {
 		return err
+	}
+	if lately > callsAnHour {
+		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(fmt.Sprintf("calls-%d-%d", step.Rung, step.At.Unix()/3600)), Kind: outbox.Call, To: to, Subject: "Many cases wait for you",
+			Text: fmt.Sprintf("More than %d cases were handed up to the %s within an hour, and you are one of them. About the others of this hour no mail comes; all of them stand here, with their clocks:\n\n%s/desk/inbox/lifted", callsAnHour, ladder.Name(step.Rung), d.cfg.URL)})
 	}
 	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(step.ID), Kind: outbox.Call, Case: c.ID, To: to,
 		Subject: fmt.Sprintf("Case %s waits for you", c.Ref),

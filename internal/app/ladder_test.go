@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -475,4 +476,43 @@ func (p *pages) write0(from, subject, text string) *cases.Case {
 	}
 	defer p.d.intake.Stop()
 	return p.write(from, subject, text)
+}
+
+// TestP9WhoFloodsUsFloodsNobody: ten mails about one matter call somebody once; fifty
+// cases that ask for a person in one hour are all handed up, and thirty mails and one
+// say so.
+func TestP9WhoFloodsUsFloodsNobody(t *testing.T) {
+	eachWatch(t, func(p *pages, later func(time.Duration)) {
+		p.work()
+		for range 10 {
+			p.write("ada@brandt.example", "Wrong interest", "It is wrong.")
+			later(11 * time.Minute)
+		}
+		if n := p.count(`SELECT COUNT(*) FROM climbs`); n != 1 {
+			p.Errorf("%d calls about one matter", n)
+		}
+		later(2 * time.Hour)
+		if err := p.d.jobs.Start(t.Context()); err != nil {
+			p.Fatal(err)
+		}
+		defer p.d.jobs.Stop(context.Background())
+		for n := range 50 {
+			x := p.visitor(fmt.Sprintf("192.0.2.%d", n))
+			ref, _ := x.sendForm(centre.SomethingElse, fmt.Sprintf("Number %d", n), "", "")
+			p.do("", "POST", "/person/"+p.d.cases.Tokens.Make(cases.Ref(ref)), nil)
+		}
+		if n := p.count(`SELECT COUNT(*) FROM cases WHERE lifted AND topic = $1`, centre.SomethingElse); n != 50 {
+			p.Errorf("%d were handed up", n)
+		}
+		for range 400 {
+			if p.count(`SELECT COUNT(*) FROM river_job WHERE kind = 'call_people' AND state <> 'completed'`) == 0 && p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0 {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		mails := p.mailsTo("triager@northmere.example")
+		if len(mails) != 1+30+1 {
+			p.Errorf("%d mails to the triager", len(mails))
+		}
+	})
 }

@@ -39,6 +39,11 @@ func (s *Store) scan(c *Case, row func(...any) error) error {
 	return err
 }
 
+// OpenSubject opens what the column subject of a case holds.
+func (s *Store) OpenSubject(id ID, sealed []byte) (string, error) {
+	return s.v.Desk().OpenText(sealed, "case", string(id), "subject")
+}
+
 // AskID is the query for a case by its id.
 func (s *Store) AskID(out *[]Case, id ID) db.Query {
 	return db.Into(out, s.scan, `SELECT `+columns+` FROM cases WHERE id = $1`, id)

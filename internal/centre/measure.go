@@ -2,6 +2,7 @@ package centre
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode"
@@ -64,9 +65,17 @@ func runsOf(words []string) []uint64 {
 		return nil
 	}
 	n := min(run, len(words))
+	each := make([]uint64, len(words))
+	for i, w := range words {
+		each[i] = maphash.String(seed, w)
+	}
 	out := make([]uint64, 0, len(words)-n+1)
 	for i := 0; i+n <= len(words); i++ {
-		out = append(out, maphash.String(seed, strings.Join(words[i:i+n], " ")))
+		h := uint64(n)
+		for _, w := range each[i : i+n] {
+			h = bits.RotateLeft64(h, 23)*0x9e3779b97f4a7c15 ^ w
+		}
+		out = append(out, h)
 	}
 	return out
 }

@@ -120,15 +120,15 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 	if c.Due.IsZero() {
 		c.Due = l.o.Promises.Hours.Add(tx.Now, l.o.Promises.Answer)
 	}
-	contacts, scripted := c.Contacts, c.Scripted
+	contacts, scripted, called := c.Contacts, c.Scripted, false
 	if known {
 		others, err := l.sameMatter(ctx, tx, c, m.Contact)
 		if err != nil {
 			return err
 		}
 		for _, o := range others {
-			contacts += o.Contacts
-			scripted = scripted || o.Scripted
+			contacts += o.contacts
+			scripted, called = scripted || o.scripted, called || o.lifted
 		}
 	}
 	if scripted {
@@ -137,6 +137,8 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 		}
 	}
 	switch {
+	case called && !c.Lifted && !c.Scripted: // somebody was called about this matter, in another case
+		return nil
 	case scripted:
 		return l.Up(ctx, tx, c, AfterCanned)
 	case !fresh:
@@ -149,20 +151,39 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 	return nil
 }
 
+// other is a case beside the one that is looked at.
+type other struct {
+	contacts         int64
+	scripted, lifted bool
+	topic            string
+	subject          string
+}
+
 // sameMatter are the other cases of this person that may be about the same: lately
-// alive, with the same topic or a word of the subject in common.
-func (l *Ladder) sameMatter(ctx context.Context, tx *db.Tx, c *cases.Case, who contacts.ID) ([]cases.Case, error) {
+// alive, with the same topic or a word of the subject in common, and not answered by a
+// person yet.
+func (l *Ladder) sameMatter(ctx context.Context, tx *db.Tx, c *cases.Case, who contacts.ID) ([]other, error) {
 	if who == "" {
 		return nil, nil
 	}
-	list, err := l.o.Cases.OfContact(ctx, tx, who, 20)
-	var out []cases.Case
-	for _, o := range list {
-		if o.ID != c.ID && !o.Heard.IsZero() && tx.Now.Sub(o.Last) < matter && alike(c, &o) {
-			out = append(out, o)
+	return db.List(ctx, tx, func(o *other, row func(...any) error) error {
+		var id cases.ID
+		var sealed []byte
+		if err := row(&id, &o.contacts, &o.scripted, &o.lifted, &o.topic, &sealed); err != nil {
+			return err
 		}
-	}
-	return out, err
+		if o.topic == "" || o.topic != c.Topic {
+			var err error
+			if o.subject, err = l.o.Cases.OpenSubject(id, sealed); err != nil {
+				return err
+			}
+		}
+		if !alike(c, o) {
+			*o = other{}
+		}
+		return nil
+	}, `SELECT id, contacts, scripted, lifted, topic, subject FROM cases WHERE contact_id = $1 AND last_at > $2 AND id <> $3 AND heard_at > 0 AND (contacts > 0 OR scripted) ORDER BY last_at DESC LIMIT 8`,
+		who, db.Micros(tx.Now.Add(-matter)), c.ID)
 }
 
 // Up lifts the case one rung and calls who stands there. Within ten minutes a second

@@ -182,8 +182,8 @@ func outcome(ctx context.Context, tx *db.Tx, c cases.ID, what string) error {
 
 // alike reports whether two cases of one person may be about the same: the same
 // topic, or a longer word that both subjects have.
-func alike(a, b *cases.Case) bool {
-	if a.Topic != "" && a.Topic == b.Topic {
+func alike(a *cases.Case, b *other) bool {
+	if a.Topic != "" && a.Topic == b.topic {
 		return true
 	}
 	have := map[string]bool{}
@@ -192,7 +192,7 @@ func alike(a, b *cases.Case) bool {
 			have[w] = true
 		}
 	}
-	for _, w := range strings.Fields(strings.ToLower(b.Subject)) {
+	for _, w := range strings.Fields(strings.ToLower(b.subject)) {
 		if have[strings.Trim(w, ".,:;!?()[]\"'")] {
 			return true
 		}

@@ -210,8 +210,8 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 	return m.ID, err
 }
 
-// earlier is how many of our answers a new one is compared with.
-const earlier = 10
+// earlier is how many of our answers in the case a new one is compared with.
+const earlier = 5
 
 // measure finds out whether an answer is canned, outside the transaction, and marks it.
 func (o *Outbox) measure(m *cases.Message, said []cases.Sealed, key *vault.Key) (ladder.Answer, error) {

@@ -51,7 +51,8 @@ func (d *Desk) composer(ctx context.Context, tx *db.Tx, me *visitor, p *CasePage
 	return c, err
 }
 
-// preview says how a draft would go now. Page, script and sending ask here.
+// preview says how a draft would go now. Page, script and sending ask here. With the
+// key of the case it also says what counts as canned.
 func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases.Case, key *vault.Key, draft *cases.Draft, ticked map[string]bool) (Preview, error) {
 	answer := &outbox.Answer{Case: c.ID, Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Attached: draft.Files}
 	ways, found, err := d.out.Preview(ctx, tx, c, answer)
@@ -82,18 +83,16 @@ func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases
 		p.To = append(p.To, Recipient{ID: string(w.Contact.ID), Name: web.Plain(w.Contact.Title()), Detail: detail, Protection: how, Why: "Because " + w.Why + "."})
 	}
 	p.Findings = append(p.Findings, dlpFindings(found, verdicts)...)
-	canned, refused, err := d.out.Canned(ctx, tx, c, key, draft.Text)
-	if err != nil {
-		return p, err
+	if open := openPlaces(draft.Text); len(open) > 0 {
+		p.Findings = append(p.Findings, openFindings(open)...)
+		todo = append(todo, "fill in what is still open")
 	}
-	share := 0.0
-	if canned.Share >= centre.CannedFrom {
-		share = canned.Share
-	}
-	more, first := cannedFindings(share, canned.Repeats, refused, openPlaces(draft.Text))
-	p.Findings = append(p.Findings, more...)
-	if first != "" {
-		todo = append(todo, first)
+	if key != nil { // whoever sends is told by sending
+		canned, refused, err := d.out.Canned(ctx, tx, c, key, draft.Text)
+		if err != nil {
+			return p, err
+		}
+		p.Findings = append(p.Findings, cannedFinding(canned, refused)...)
 	}
 	for _, f := range p.Findings {
 		if f.Confirm != "" && !f.Ticked {
@@ -325,7 +324,7 @@ func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: draft, ticked: ticked,
 			errors: web.Errors{{Field: "text", Text: upperFirst(fail.Text(err)) + "."}}})
 	}
-	if err := d.settled(ctx, c, key, draft, ticked); err != nil {
+	if err := d.settled(ctx, c, draft, ticked); err != nil {
 		return again(err)
 	}
 	a := &outbox.Answer{Case: id, Staff: me.ID(), Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Files: files, Attached: draft.Files,
@@ -348,9 +347,9 @@ func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
 }
 
 // settled refuses while something has to be confirmed.
-func (d *Desk) settled(ctx context.Context, c *cases.Case, key *vault.Key, draft *cases.Draft, ticked map[string]bool) error {
+func (d *Desk) settled(ctx context.Context, c *cases.Case, draft *cases.Draft, ticked map[string]bool) error {
 	return d.db.View(ctx, func(tx *db.Tx) error {
-		p, err := d.preview(ctx, tx, d.clock(), c, key, draft, ticked)
+		p, err := d.preview(ctx, tx, d.clock(), c, nil, draft, ticked)
 		if err == nil && p.Todo != "" {
 			err = fail.New(fail.Invalid, "%s", strings.TrimSuffix(p.Todo, "."))
 		}

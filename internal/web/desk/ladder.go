@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/ladder"
@@ -73,22 +74,29 @@ func (d *Desk) openCall(ctx context.Context, tx *db.Tx, me *visitor, f *file) (e
 	return err
 }
 
-// cannedFindings tell the agent what counts as canned before it is sent, and what is
-// still to be filled in.
-func cannedFindings(found float64, repeats bool, refused error, open []string) (out []Finding, todo string) {
+// openFindings say what is still to be filled in.
+func openFindings(open []string) (out []Finding) {
 	for _, name := range open {
 		out = append(out, Finding{ID: "open:" + name, Class: "stop", Icon: "pen", Title: fmt.Sprintf("{%s} is still open.", name), Text: "Write what belongs there, or take it out."})
-		todo = "fill in what is still open"
 	}
+	return out
+}
+
+// cannedFinding tells the agent what counts as canned before it is sent.
+func cannedFinding(c centre.Canned, refused error) []Finding {
+	const counts = "It counts as canned: if they write again, the case goes one rung up."
+	f := Finding{ID: "canned", Class: "warn", Icon: "note", Text: counts}
 	switch {
 	case refused != nil:
-		out = append(out, Finding{ID: "canned", Class: "stop", Icon: "people", Title: "A canned answer does not go out here.", Text: "Write in your own words. If you send it all the same, nothing leaves, and the case goes one rung up."})
-	case repeats:
-		out = append(out, Finding{ID: "canned", Class: "warn", Icon: "note", Title: "This repeats an earlier answer.", Text: "It counts as canned: if they write again, the case goes one rung up."})
-	case found > 0:
-		out = append(out, Finding{ID: "canned", Class: "warn", Icon: "note", Title: fmt.Sprintf("%d %% of this is prepared text.", int(found*100)), Text: "It counts as canned: if they write again, the case goes one rung up."})
+		f.Class, f.Icon, f.Title, f.Text = "stop", "people", "A canned answer does not go out here.", "Write in your own words. If you send it all the same, nothing leaves, and the case goes one rung up."
+	case c.Repeats:
+		f.Title = "This repeats an earlier answer."
+	case c.Is():
+		f.Title = fmt.Sprintf("%d %% of this is prepared text.", int(c.Share*100))
+	default:
+		return nil
 	}
-	return out, todo
+	return []Finding{f}
 }
 
 // Called is who was called to a case and has not answered.
