@@ -57,3 +57,11 @@ func (tab *Tab) TooWide() int64 {
 	tab.must(err)
 	return n
 }
+
+// Value is what stands in a field.
+func (tab *Tab) Value(sel string) string {
+	tab.t.Helper()
+	s, err := chromedp.Run(tab.ctx, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q).value`, sel)))
+	tab.must(err)
+	return s
+}
