@@ -117,6 +117,22 @@ func centreFixtures() []fixture {
 		ended := asked
 		ended.Errors, ended.Person, ended.Survey = nil, false, "t"
 		add("case-closed", "case-page", ended)
+		add("open", "open", public.OpenPage{Public: in(l), Link: "/m/x", Ref: "NS-4690-D", To: "e••••z@kestrelmail.example", Phone: "•• 42", Until: at(700), Passed: true})
+		add("open-alone", "open", public.OpenPage{Public: in(l), Link: "/m/x", Ref: "NS-4690-D", To: "e••••z@kestrelmail.example", Until: at(700), Alone: true})
+		proof := public.ProvePage{Public: in(l), Link: "/m/x", Ref: "NS-4690-D", Passkey: true, Phone: "•• 42", Issued: true, Tries: 3}
+		proof.Errors = web.Errors{{Field: "code", Text: l.Must("portal.refused.left", 3) + "."}}
+		add("prove", "prove", proof)
+		proof.Locked, proof.Errors = true, nil
+		add("prove-locked", "prove", proof)
+		letter := public.Letter{Lang: l, ID: "item", From: "Northmere", At: at(-3), Text: "Dear Emre,\n\nhere it is."}
+		add("portal", "message", public.MessagePage{Public: in(l), Link: "/m/x", Ref: "NS-4690-D", Subject: "Papers", Until: at(700), Opened: at(-1), Factor: "access code", Item: letter, Earlier: []public.Letter{{Lang: l, ID: "e1", Mine: true, At: at(-9), Text: "Please."}}, Enrol: true, Asked: true})
+		add("portal-sent", "sent", public.SentPage{Public: in(l), Link: "/m/x", Ref: "NS-4690-D", At: at(0), Person: true})
+		for _, why := range []string{"recalled", "expired", "unknown"} {
+			add("portal-"+why, "gone", public.GonePage{Public: in(l), Why: why, At: at(-4), Ref: "NS-4690-D"})
+		}
+		add("portal-out", "signed-out", public.SignedOutPage{Public: in(l)})
+		add("person", "person", public.PersonPage{Public: in(l), Token: "t"})
+		add("person-done", "person", public.PersonPage{Public: in(l), Ref: "NS-4690-D"})
 		add("error", "error", web.ErrorPage{Public: in(l), Status: 429, Kind: "many", Text: l.Must("form.many") + "."})
 	}
 	out = append(out, ladderFixtures()...)

@@ -12,7 +12,7 @@ import (
 
 // keys serves GET /keys.
 func (s *Site) keys(w http.ResponseWriter, r *http.Request) error {
-	p := KeysPage{Public: s.base()}
+	p := KeysPage{Public: s.page(r)}
 	for _, b := range s.Mailboxes.All() {
 		k := b.Secret.Public()
 		p.Keys = append(p.Keys, Key{Fingerprint: web.Fingerprint(k.Fingerprint()), Addresses: k.Addresses(), Made: p.When(k.Created()), Expires: p.When(k.Expires()),

@@ -290,7 +290,7 @@ func (s *Site) leave(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", Secure: true, HttpOnly: true, MaxAge: -1})
 	web.ClearSite(w)
-	return web.Render(w, r, Templates, "signed-out", SignedOutPage{s.base()})
+	return web.Render(w, r, Templates, "signed-out", SignedOutPage{s.page(r)})
 }
 
 func factorWords(f portal.Factor) string {

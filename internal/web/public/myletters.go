@@ -158,7 +158,7 @@ func (s *Site) myReply(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := SentPage{Public: s.base(), Link: "/my/messages", Ref: string(ref), Person: r.FormValue("do") == "person", Place: true}
+	p := SentPage{Public: s.page(r), Link: "/my/messages", Ref: string(ref), Person: r.FormValue("do") == "person", Place: true}
 	p.At = p.When(p.Now)
 	return web.Render(w, r, Templates, "sent", p)
 }

@@ -13,6 +13,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/intake"
+	"postern/internal/lang"
 	"postern/internal/portal"
 	"postern/internal/vault"
 	"postern/internal/web"
@@ -78,7 +79,7 @@ func (v *visit) phone() string {
 // gone answers for what is not there: an unknown link, or content that was
 // recalled or has expired.
 func (s *Site) gone(w http.ResponseWriter, r *http.Request, v *visit) error {
-	p := GonePage{Public: s.base(), Why: "unknown"}
+	p := GonePage{Public: s.page(r), Why: "unknown"}
 	status := http.StatusNotFound
 	if v != nil && v.item != nil && v.c != nil {
 		status, p.Ref = http.StatusGone, string(v.c.Ref)
@@ -120,7 +121,7 @@ func (s *Site) open(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DB.Update(ctx, func(tx *db.Tx) error { return portal.Fetched(ctx, tx, v.item.ID) }); err != nil {
 		return err
 	}
-	p := OpenPage{Public: s.base(), Link: v.path(), Ref: string(v.c.Ref), To: half(v.contact.MailTo()), Phone: v.phone(), Passed: v.keys > 0, Alone: v.alone}
+	p := OpenPage{Public: s.page(r), Link: v.path(), Ref: string(v.c.Ref), To: half(v.contact.MailTo()), Phone: v.phone(), Passed: v.keys > 0, Alone: v.alone}
 	p.Until = p.When(v.item.Expires)
 	return web.Render(w, r, Templates, "open", p)
 }
@@ -138,7 +139,7 @@ func (s *Site) prove(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) provePage(w http.ResponseWriter, r *http.Request, status int, v *visit, errs web.Errors) error {
-	p := ProvePage{Public: s.base(), Link: v.path(), Ref: string(v.c.Ref), Passkey: v.keys > 0, Phone: v.phone(), Issued: true,
+	p := ProvePage{Public: s.page(r), Link: v.path(), Ref: string(v.c.Ref), Passkey: v.keys > 0, Phone: v.phone(), Issued: true,
 		Tries: int(portal.MaxTries - v.item.Tries), Locked: v.item.Locked()}
 	p.Errors = errs
 	return web.RenderStatus(w, r, status, Templates, "prove", p)
@@ -151,7 +152,7 @@ func (s *Site) code(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.Auth.Strict {
-		return fail.New(fail.Denied, "only a passkey opens this message; codes are switched off here")
+		return fail.New(fail.Denied, "%s", s.page(r).Lang.Must("portal.strict"))
 	}
 	ctx := r.Context()
 	r.Body = http.MaxBytesReader(w, r.Body, 4096)
@@ -171,7 +172,11 @@ func (s *Site) code(w http.ResponseWriter, r *http.Request) error {
 		if v, err = s.visit(r); err != nil {
 			return err
 		}
-		return s.provePage(w, r, http.StatusForbidden, v, web.Errors{{Field: "code", Text: upperFirst(fail.Text(refused)) + "."}})
+		text := upperFirst(fail.Text(refused))
+		if l := s.page(r).Lang; l != lang.English { // the store says more, in English
+			text = l.Must("portal.refused.left", max(0, portal.MaxTries-v.item.Tries))
+		}
+		return s.provePage(w, r, http.StatusForbidden, v, web.Errors{{Field: "code", Text: text + "."}})
 	}
 	setSession(w, token)
 	http.Redirect(w, r, v.path(), http.StatusSeeOther)
@@ -235,11 +240,11 @@ func (s *Site) message(w http.ResponseWriter, r *http.Request, status int, v *vi
 	if err != nil {
 		return err
 	}
-	p := MessagePage{Public: s.base(), Link: v.path(), Ref: string(v.c.Ref), Subject: content.Subject, Factor: string(v.session.Factor), Reply: reply, Enrol: v.keys == 0 && v.session.Factor.Proves(), Asked: asked}
+	p := MessagePage{Public: s.page(r), Link: v.path(), Ref: string(v.c.Ref), Subject: content.Subject, Factor: string(v.session.Factor), Reply: reply, Enrol: v.keys == 0 && v.session.Factor.Proves(), Asked: asked}
 	p.Errors, p.Until, p.Opened = errs, p.When(v.item.Expires), p.When(v.item.Released)
-	p.Item = Letter{ID: "item", From: content.From, At: p.When(content.Written), Text: content.Text, Files: files(v, content.Attachments)}
+	p.Item = Letter{Lang: p.Lang, ID: "item", From: content.From, At: p.When(content.Written), Text: content.Text, Files: files(v, content.Attachments)}
 	for _, m := range earlier {
-		p.Earlier = append(p.Earlier, Letter{ID: string(m.ID), From: content.From, Mine: m.Kind == cases.In, At: p.When(m.At), Text: m.Doc.Text, Files: named(m.Doc.Attachments)})
+		p.Earlier = append(p.Earlier, Letter{Lang: p.Lang, ID: string(m.ID), From: content.From, Mine: m.Kind == cases.In, At: p.When(m.At), Text: m.Doc.Text, Files: named(m.Doc.Attachments)})
 	}
 	return web.RenderStatus(w, r, status, Templates, "message", p)
 }
@@ -326,7 +331,7 @@ func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := SentPage{Public: s.base(), Link: v.path(), Ref: string(ref), Person: rep.Person}
+	p := SentPage{Public: s.page(r), Link: v.path(), Ref: string(ref), Person: rep.Person}
 	p.At = p.When(p.Now)
 	return web.Render(w, r, Templates, "sent", p)
 }
@@ -341,7 +346,7 @@ func (s *Site) signOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", Secure: true, HttpOnly: true, MaxAge: -1})
 	web.ClearSite(w)
-	return web.Render(w, r, Templates, "signed-out", SignedOutPage{s.base()})
+	return web.Render(w, r, Templates, "signed-out", SignedOutPage{s.page(r)})
 }
 
 func upperFirst(s string) string {
@@ -355,7 +360,7 @@ func upperFirst(s string) string {
 // button, which no program that follows links presses. It shows nothing of the case.
 func (s *Site) person(w http.ResponseWriter, r *http.Request) error {
 	ctx, token := r.Context(), r.PathValue("token")
-	p := PersonPage{Public: s.base(), Token: token}
+	p := PersonPage{Public: s.page(r), Token: token}
 	if r.Method != http.MethodPost {
 		if _, err := s.Intake.PersonFor(ctx, token); err != nil {
 			return err

@@ -1,6 +1,9 @@
 package public
 
-import "postern/internal/web"
+import (
+	"postern/internal/lang"
+	"postern/internal/web"
+)
 
 // The pages of one item. Link is its address, "/m/…"; forms post to it with a
 // word behind it: /m/…/code, /reply, /person, /sign-out, and for the passkey's
@@ -51,6 +54,7 @@ type MessagePage struct {
 
 // Letter is one message of the case as the customer sees it.
 type Letter struct {
+	Lang  lang.Lang // of the page around it
 	ID    string
 	From  string
 	Mine  bool // the customer wrote it
@@ -58,6 +62,9 @@ type Letter struct {
 	Text  string
 	Files []File
 }
+
+// Say is the page's word under a key of the catalogue.
+func (l Letter) Say(key string) (string, error) { return l.Lang.Say(key) }
 
 // File waits with a letter.
 type File struct {
