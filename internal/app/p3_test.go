@@ -94,7 +94,7 @@ var waysToMove = map[string]string{
 
 // movesNothing are acts that change no authenticator, release no content and move
 // no money.
-var movesNothing = regexp.MustCompile(`/(begin|sign-out|reply|person|end|undo|edit|release|discard|assign|state|sensitive|take|lift|note|draft|preview|recall|name|cases|again|roles|link|disable|enable|mailboxes|webhooks|topics|topic|on|off|rotate|remove|audit|verify|health|check|password|totp|codes|end-all|people|contacts|finish|setup|\{token\}|sign-in|\{id\})$`)
+var movesNothing = regexp.MustCompile(`/(begin|sign-out|reply|person|end|undo|edit|release|discard|assign|state|sensitive|take|lift|end-call|note|draft|preview|recall|name|cases|again|roles|link|disable|enable|mailboxes|webhooks|topics|topic|on|off|rotate|remove|audit|verify|health|check|password|totp|codes|end-all|people|contacts|finish|setup|\{token\}|sign-in|\{id\})$`)
 
 func TestP3EveryWayThatMovesSomethingNamesItsProof(t *testing.T) {
 	found := map[string]bool{}

@@ -70,6 +70,12 @@ func TestP9TheSecondStory(t *testing.T) {
 			p.Fatalf("after the script: %+v", c)
 		}
 
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = 0 WHERE kind = 'reply'`)
+			return err
+		})
+		mailed("finder@x.example", 2)
+
 		// 4. The reply does not go nowhere: with their second message somebody qualified is called.
 		later(time.Hour)
 		reporter.step(reporter.open(ref, code), http.StatusSeeOther, "/case/"+ref)

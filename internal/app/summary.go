@@ -53,7 +53,9 @@ func (d *Desk) summary(ctx context.Context) error {
 				to = append(to, p.Email)
 			}
 		}
-		f, err = figures.Of(ctx, tx, week)
+		if len(to) > 0 {
+			f, err = figures.Of(ctx, tx, week)
+		}
 		return err
 	})
 	if err != nil || sent || len(to) == 0 {

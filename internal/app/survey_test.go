@@ -21,7 +21,7 @@ var surveyLink = regexp.MustCompile(`/survey/[a-z0-9]+-[a-z0-9]+`)
 // closed has an agent close a case and the desk ask about it.
 func (p *pages) closed(c *cases.Case) string {
 	p.Helper()
-	if w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/state", url.Values{"to": {"closed"}}); w.Code != http.StatusSeeOther {
+	if w := p.do("agent", "POST", "/desk/cases/"+string(c.ID)+"/state", url.Values{"to": {"closed"}, "reason": {"There is nothing to answer."}}); w.Code != http.StatusSeeOther {
 		p.Fatal(w.Code, w.Body)
 	}
 	if err := p.d.outbox.AskSurvey(p.Context(), c.ID, "agent"); err != nil {

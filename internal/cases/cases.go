@@ -64,6 +64,7 @@ type Case struct {
 	Returns  int64     // times they came back after it was closed
 	Due      time.Time // when a person's word was promised for; zero: none is owed
 	Heard    time.Time // when they last wrote
+	Since    time.Time // since when they wait: their first word that no person answered
 	Spoke    time.Time // when a person last answered in own words
 }
 

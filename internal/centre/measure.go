@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Canned is how much of an answer somebody did not write for this person: it counts
@@ -36,27 +38,40 @@ type shape struct {
 	words   int
 }
 
+// filled stands for whatever was filled in, in what is compared.
+const filled = " \u25ca "
+
 func shapeOf(reply string, version int64, text string) shape {
 	s := shape{reply: reply, version: version, runs: map[uint64]bool{}}
-	for _, piece := range place.Split(text, -1) { // what is filled in breaks no run of the rest
-		w := wordsOf(piece)
-		s.words += len(w)
-		for _, h := range runsOf(w) {
-			s.runs[h] = true
-		}
+	for _, h := range runsOf(wordsOf(place.ReplaceAllString(text, filled))) {
+		s.runs[h] = true
 	}
 	return s
 }
 
-// wordsOf are the words of a text without case, marks and quoted lines.
+// twins are letters of other alphabets that look like ours: a text that nobody can tell
+// apart is the same.
+var twins = strings.NewReplacer("а", "a", "е", "e", "о", "o", "р", "p", "с", "c", "у", "y", "х", "x", "і", "i", "ј", "j", "ѕ", "s", "һ", "h", "ԁ", "d", "ո", "n", "α", "a", "ο", "o", "ν", "v", "ρ", "p", "τ", "t", "ι", "i", "κ", "k", "υ", "u", "χ", "x", "к", "k", "м", "m", "т", "t", "в", "b", "н", "h", "ı", "i", "ɑ", "a", "ɡ", "g")
+
+// wordsOf are the words of a text without case and marks, as an eye sees them.
 func wordsOf(text string) []string {
-	var kept strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(strings.TrimSpace(line), ">") {
-			kept.WriteString(line)
+	plain := true
+	for i := 0; i < len(text); i++ {
+		if text[i] >= 0x80 {
+			plain = false
+			break
 		}
 	}
-	return strings.FieldsFunc(strings.ToLower(kept.String()), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	text = strings.ToLower(text)
+	if !plain {
+		text = twins.Replace(strings.Map(func(r rune) rune {
+			if unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r) {
+				return -1
+			}
+			return r
+		}, norm.NFKD.String(text)))
+	}
+	return strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\u25ca' })
 }
 
 // runsOf hashes each run of four words; of fewer words, all of them.
@@ -80,12 +95,20 @@ func runsOf(words []string) []uint64 {
 	return out
 }
 
-// body is an answer's words without the lines that every letter has: the greeting
-// and the name below.
-func body(text string) []string {
+// body is an answer's words without the lines that every letter has, the greeting and
+// the name below, and without what it quotes of theirs.
+func body(text string, theirs map[uint64]bool) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
+		line = strings.TrimSpace(line)
+		if bare := strings.TrimLeft(line, "> |"); bare != line && len(theirs) > 0 {
+			w := wordsOf(bare)
+			if len(w) < run || shared(w, runsOf(w), theirs) >= CannedFrom {
+				continue
+			}
+			line = bare
+		}
+		if line != "" {
 			lines = append(lines, line)
 		}
 	}
@@ -116,15 +139,39 @@ func closes(line string) bool {
 	return len(w) > 0 && len(w) <= 5 && slices.Contains(closings, w[0])
 }
 
+// A Sample is an answer to be measured, with what it is measured against.
+type Sample struct {
+	Text    string
+	Earlier []string // answers to the same person
+	Theirs  []string // what they wrote: quoting that is no trick
+	Filled  []string // what a reply would be filled in with in this case
+}
+
 // Measure says how much of an answer stands in canned replies, any version of any, or
-// in earlier answers to the same person.
-func (l *Library) Measure(text string, earlier []string) Canned {
-	words := body(text)
+// in earlier answers to the same person. An answer without a word of its own is canned.
+func (l *Library) Measure(s Sample) Canned {
+	theirs := map[uint64]bool{}
+	for _, t := range s.Theirs {
+		for _, h := range runsOf(wordsOf(t)) {
+			theirs[h] = true
+		}
+	}
+	text := s.Text
+	for _, v := range s.Filled {
+		if len([]rune(v)) >= 3 {
+			text = strings.ReplaceAll(text, v, filled)
+		}
+	}
+	words := body(text, theirs)
 	if len(words) == 0 {
+		if len(wordsOf(s.Text)) > 0 { // nothing but what they wrote themselves
+			return Canned{Share: 1}
+		}
 		return Canned{}
 	}
 	runs := runsOf(words)
 	var out Canned
+	have := map[uint64]bool{}
 	if l != nil {
 		out.Share = shared(words, runs, l.runs)
 		best := 0.5
@@ -136,18 +183,28 @@ func (l *Library) Measure(text string, earlier []string) Canned {
 				best, out.Reply, out.Version = n, s.reply, s.version
 			}
 		}
+		if len(s.Earlier) > 0 && out.Share > 0 {
+			for _, h := range runs {
+				if l.runs[h] {
+					have[h] = true
+				}
+			}
+		}
 	}
-	for _, e := range earlier {
-		out.Repeats = out.Repeats || len(words) >= run && shared(words, runs, setOf(runsOf(body(e)))) >= CannedFrom
+	if len(words) < run {
+		return out
 	}
-	return out
-}
-
-func setOf(list []uint64) map[uint64]bool {
-	out := make(map[uint64]bool, len(list))
-	for _, h := range list {
-		out[h] = true
+	for _, e := range s.Earlier {
+		for _, v := range s.Filled {
+			if len([]rune(v)) >= 3 {
+				e = strings.ReplaceAll(e, v, filled)
+			}
+		}
+		for _, h := range runsOf(wordsOf(e)) {
+			have[h] = true
+		}
 	}
+	out.Repeats = len(s.Earlier) > 0 && !out.Is() && shared(words, runs, have) >= CannedFrom
 	return out
 }
 

@@ -27,7 +27,10 @@ type Store struct {
 	shelf   atomic.Pointer[Shelf]
 }
 
-// Open loads the topics.
+// For is a store that only makes and reads tokens.
+func For(v *vault.Vault) *Store { return &Store{v: v} }
+
+// Open loads what is stored.
 func Open(ctx context.Context, d *db.DB, v *vault.Vault, boxes *mailboxes.Store, s *staff.Service) (*Store, error) {
 	c := &Store{d: d, v: v, boxes: boxes, staff: s}
 	return c, c.Reload(ctx)

@@ -104,6 +104,11 @@ func (s *Store) SurveyOfCase(ctx context.Context, tx *db.Tx, c cases.ID) (*Surve
 	return &list[0], nil
 }
 
+// DropSurvey forgets a survey that nobody got.
+func DropSurvey(ctx context.Context, tx *db.Tx, id string) error {
+	return tx.Put(ctx, `DELETE FROM surveys WHERE id = $1 AND answered_at = 0`, id)
+}
+
 // AnswerSurvey keeps what they said; said again, the last word counts.
 func (s *Store) AnswerSurvey(ctx context.Context, tx *db.Tx, x *Survey) error {
 	return db.Change(ctx, tx, `UPDATE surveys SET score = $2, unsolved = $3, answered_at = $4 WHERE id = $1`, x.ID, x.Score, x.Unsolved, db.Micros(tx.Now))

@@ -5,7 +5,6 @@ package figures
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,7 +124,7 @@ func (f *Figures) contacts(ctx context.Context, tx *db.Tx) (err error) {
 	if f.Cases, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE made_at >= $1 AND made_at < $2 AND heard_at > 0`, from, to); err != nil {
 		return err
 	}
-	if f.Doors, err = db.List(ctx, tx, scanCount, `SELECT door, COUNT(*) FROM messages WHERE kind = 'in' AND at >= $1 AND at < $2 GROUP BY door ORDER BY COUNT(*) DESC, door`, from, to); err != nil {
+	if f.Doors, err = db.List(ctx, tx, scanCount, `SELECT door, COUNT(*) FROM messages WHERE kind = 'in' AND NOT automatic AND at >= $1 AND at < $2 GROUP BY door ORDER BY COUNT(*) DESC, door`, from, to); err != nil {
 		return err
 	}
 	for _, d := range f.Doors {
@@ -138,12 +137,12 @@ func (f *Figures) contacts(ctx context.Context, tx *db.Tx) (err error) {
 func (f *Figures) answers(ctx context.Context, tx *db.Tx) error {
 	type answer struct {
 		at, since, due, contacts int64
-		canned                   bool
+		canned, ends             bool
 	}
 	from, to := f.in()
 	list, err := db.List(ctx, tx, func(a *answer, row func(...any) error) error {
-		return row(&a.at, &a.since, &a.due, &a.contacts, &a.canned)
-	}, `SELECT at, since, due_at, contacts, canned FROM answers WHERE staff_id <> '' AND at >= $1 AND at < $2`, from, to)
+		return row(&a.at, &a.since, &a.due, &a.contacts, &a.canned, &a.ends)
+	}, `SELECT at, since, due_at, contacts, canned, ends FROM answers WHERE staff_id <> '' AND at >= $1 AND at < $2`, from, to)
 	if err != nil {
 		return err
 	}
@@ -154,12 +153,12 @@ func (f *Figures) answers(ctx context.Context, tx *db.Tx) error {
 		if a.due > 0 && a.at <= a.due { // one that was missed is a step up
 			f.Kept++
 		}
-		if a.since > 0 && a.contacts > 0 {
+		if a.since > 0 && (a.ends || a.canned) {
 			waits = append(waits, a.at-a.since)
 		}
 		if a.canned {
 			f.Canned++
-		} else if a.contacts > 0 {
+		} else if a.ends && a.contacts > 0 {
 			until[min(a.contacts, 3)-1]++
 		}
 	}
@@ -185,12 +184,12 @@ func (f *Figures) climbs(ctx context.Context, tx *db.Tx) (err error) {
 		case ladder.NobodyTook:
 			f.Untaken = l.N
 			f.Missed += l.N
-		case ladder.Missed:
+		case ladder.Missed, ladder.ClosedSilent:
 			f.Missed += l.N
 		}
 	}
 	type rung struct{ rung, n int64 }
-	list, err := db.List(ctx, tx, func(r *rung, row func(...any) error) error { return row(&r.rung, &r.n) }, `SELECT rung, COUNT(*) FROM climbs WHERE at >= $1 AND at < $2 GROUP BY rung`, from, to)
+	list, err := db.List(ctx, tx, func(r *rung, row func(...any) error) error { return row(&r.rung, &r.n) }, `SELECT rung, COUNT(*) FROM climbs WHERE why <> 'closed-silent' AND at >= $1 AND at < $2 GROUP BY rung`, from, to)
 	for _, r := range list {
 		f.Rungs[r.rung] = r.n
 	}
@@ -205,7 +204,7 @@ func (f *Figures) now(ctx context.Context, tx *db.Tx) (err error) {
 	if f.Late, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE due_at > 0 AND due_at < $1`, db.Micros(tx.Now)); err != nil {
 		return err
 	}
-	heard, err := db.Count(ctx, tx, `SELECT COALESCE(MIN(heard_at), 0) FROM cases WHERE due_at > 0 AND heard_at > 0`)
+	heard, err := db.Count(ctx, tx, `SELECT COALESCE(MIN(since_at), 0) FROM cases WHERE due_at > 0 AND since_at > 0`)
 	if heard > 0 {
 		f.Oldest = tx.Now.Sub(time.UnixMicro(heard))
 	}
@@ -248,7 +247,7 @@ func (f *Figures) weeks(ctx context.Context, tx *db.Tx) error {
 		}
 		return err
 	}
-	if err := each(`SELECT (at - $1) / $3, COUNT(*), 0, 0 FROM messages WHERE kind = 'in' AND at >= $1 AND at < $2 GROUP BY (at - $1) / $3`, func(w *Week, r row) { w.Contacts = r.a }); err != nil {
+	if err := each(`SELECT (at - $1) / $3, COUNT(*), 0, 0 FROM messages WHERE kind = 'in' AND NOT automatic AND at >= $1 AND at < $2 GROUP BY (at - $1) / $3`, func(w *Week, r row) { w.Contacts = r.a }); err != nil {
 		return err
 	}
 	if err := each(`SELECT (at - $1) / $3, COUNT(*), SUM(CASE WHEN canned THEN 1 ELSE 0 END), 0 FROM answers WHERE staff_id <> '' AND at >= $1 AND at < $2 GROUP BY (at - $1) / $3`, func(w *Week, r row) { w.Answers, w.Canned = r.a, r.b }); err != nil {
@@ -257,7 +256,7 @@ func (f *Figures) weeks(ctx context.Context, tx *db.Tx) error {
 	if err := each(`SELECT (at - $1) / $3, COUNT(*), 0, 0 FROM answers WHERE staff_id <> '' AND due_at > 0 AND at <= due_at AND at >= $1 AND at < $2 GROUP BY (at - $1) / $3`, func(w *Week, r row) { w.Kept = r.a }); err != nil {
 		return err
 	}
-	if err := each(`SELECT (at - $1) / $3, COUNT(*), 0, 0 FROM climbs WHERE why IN ('missed', 'nobody-took') AND at >= $1 AND at < $2 GROUP BY (at - $1) / $3`, func(w *Week, r row) { w.Missed = r.a }); err != nil {
+	if err := each(`SELECT (at - $1) / $3, COUNT(*), 0, 0 FROM climbs WHERE why IN ('missed', 'nobody-took', 'closed-silent') AND at >= $1 AND at < $2 GROUP BY (at - $1) / $3`, func(w *Week, r row) { w.Missed = r.a }); err != nil {
 		return err
 	}
 	if err := each(`SELECT (at - $1) / $3, COUNT(*), SUM(CASE WHEN why = 'after-canned' THEN 1 ELSE 0 END), SUM(CASE WHEN why = 'second-canned' THEN 1 ELSE 0 END) FROM climbs WHERE at >= $1 AND at < $2 GROUP BY (at - $1) / $3`,
@@ -275,14 +274,14 @@ type Names struct{ Topic, Reply func(id string) string }
 // formula, whoever chose its words.
 func (f *Figures) CSV(names Names) []byte {
 	var b strings.Builder
-	w := csv.NewWriter(&b)
-	w.UseCRLF = true
 	put := func(cells ...any) {
-		row := make([]string, len(cells))
 		for i, c := range cells {
-			row[i] = Cell(fmt.Sprint(c))
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(`"` + strings.ReplaceAll(Cell(fmt.Sprint(c)), `"`, `""`) + `"`) // each in quotes: some programs separate at ;
 		}
-		w.Write(row) // into memory
+		b.WriteString("\r\n")
 	}
 	put("week from", "contacts", "promises kept", "promises missed", "answers", "canned", "went up", "after a canned answer", "second canned in a row", "asked how it was", "scored", "mean score")
 	for _, x := range f.Weeks {
@@ -312,7 +311,6 @@ func (f *Figures) CSV(names Names) []byte {
 	for _, d := range f.Doors {
 		put(d.Name, d.N)
 	}
-	w.Flush()
 	return []byte(b.String())
 }
 

@@ -129,8 +129,9 @@ func (h *Hours) Add(t time.Time, d time.Duration) time.Time {
 	if h.Always() {
 		return t.Add(d)
 	}
-	at := t.In(h.zone)
-	for range 4 * 366 { // holidays alone cannot keep it for ever
+	y, m, day := t.In(h.zone).Date()
+	at := time.Date(y, m, day, 12, 0, 0, 0, h.zone) // noon: some places skip midnight
+	for range 4 * 366 {                             // holidays alone cannot keep it for ever
 		for _, s := range h.spans(at) {
 			from, to := h.at(at, s.from), h.at(at, s.to)
 			if from.Before(t) {
@@ -146,7 +147,7 @@ func (h *Hours) Add(t time.Time, d time.Duration) time.Time {
 			return from.Add(d).In(t.Location())
 		}
 		y, m, day := at.Date()
-		at = time.Date(y, m, day+1, 0, 0, 0, 0, h.zone)
+		at = time.Date(y, m, day+1, 12, 0, 0, 0, h.zone)
 	}
 	return t.Add(d)
 }
@@ -174,5 +175,5 @@ func (h *Hours) spans(at time.Time) []span {
 
 func (h *Hours) at(day time.Time, minute int) time.Time {
 	y, m, d := day.Date()
-	return time.Date(y, m, d, 0, minute, 0, 0, h.zone)
+	return time.Date(y, m, d, minute/60, minute%60, 0, 0, h.zone)
 }

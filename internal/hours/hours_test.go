@@ -56,3 +56,32 @@ func TestParseRefuses(t *testing.T) {
 		t.Error("a holiday that is no day was taken")
 	}
 }
+
+// TestWhereMidnightIsSkipped: where a day begins at one o'clock, hours are neither counted twice nor for ever.
+func TestWhereMidnightIsSkipped(t *testing.T) {
+	for _, name := range []string{"America/Santiago", "America/Asuncion", "Africa/Cairo", "Asia/Beirut", "America/Havana", "America/Sao_Paulo", "Atlantic/Azores", "Europe/Berlin", "Asia/Tehran", "America/Scoresbysund"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Log(err)
+			continue
+		}
+		h, err := Parse("Mon-Sun 09:00-17:00", "", zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, year := range []int{2015, 2024, 2026} {
+			bad := 0
+			for d := range 365 {
+				from := time.Date(year, 1, 1+d, 12, 0, 0, 0, zone)
+				got := h.Add(from, 8*time.Hour) // 5 today, 3 tomorrow
+				y, m, day := from.Date()
+				want := time.Date(y, m, day+1, 12, 0, 0, 0, zone)
+				if !got.Equal(want) {
+					if bad++; bad <= 2 {
+						t.Errorf("%s: 8 hours from %v: %v, want %v", name, from, got, want)
+					}
+				}
+			}
+		}
+	}
+}

@@ -193,7 +193,9 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 			}
 		}
 		c := *p.c // this may run again
-		if err := in.ladder.Heard(ctx, tx, &c, m, p.contact != nil); err != nil {
+		// An address that anybody may have typed says nothing of other cases, and
+		// nothing of them is to be learnt by it.
+		if err := in.ladder.Heard(ctx, tx, &c, m, false); err != nil {
 			return err
 		}
 		if ack != nil && ack.Canned && !c.Lifted {

@@ -190,7 +190,11 @@ func (in *Intake) PersonFor(ctx context.Context, token string) (c *cases.Case, e
 	if len(refs) != 1 {
 		return nil, fail.New(fail.NotFound, "this link is not one of ours, or it was cut short; reply to our mail instead")
 	}
-	return c, in.d.View(ctx, func(tx *db.Tx) error { c, err = in.cases.ByRef(ctx, tx, refs[0]); return err })
+	err = in.d.View(ctx, func(tx *db.Tx) error { c, err = in.cases.ByRef(ctx, tx, refs[0]); return err })
+	if err == nil && c.Contact == "" { // a letter of the house's own: there is nobody to answer
+		err = fail.New(fail.NotFound, "this link is not one of ours, or it was cut short; reply to our mail instead")
+	}
+	return c, err
 }
 
 // AskPerson is the button behind that link: a person must look at the case, one rung

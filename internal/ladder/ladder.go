@@ -11,6 +11,9 @@ package ladder
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"postern/internal/audit"
@@ -47,13 +50,14 @@ const (
 	Missed       Why = "missed"        // what was promised was not kept
 	NobodyTook   Why = "nobody-took"   // the rung below was called, and nobody came
 	ByHand       Why = "by-hand"       // somebody here handed it up
+	ClosedSilent Why = "closed-silent" // closed while a word was owed; nobody is called
 )
 
 var words = map[Why]string{
 	AfterCanned: "They wrote again after a canned answer", SecondCanned: "A second canned answer in a row was about to go out",
 	Third: "They write for the third time about one matter, and nobody has answered them in own words", CameBack: "They came back again after the case was closed",
 	Asked: "They ask for a person: what we wrote did not answer them", LowScore: "They say in a survey that it is not solved, or badly done",
-	Comment: "Their comment in a survey asks for an answer", Missed: "They were promised an answer by now", NobodyTook: "Nobody below took it in the promised time", ByHand: "A colleague hands it up",
+	Comment: "Their comment in a survey asks for an answer", Missed: "They were promised an answer by now", NobodyTook: "Nobody below took it in the promised time", ByHand: "A colleague hands it up", ClosedSilent: "Closed without a word",
 }
 
 // Words says it to those who work here.
@@ -61,7 +65,7 @@ func (w Why) Words() string { return words[w] }
 
 // Whys lists all.
 func Whys() []Why {
-	return []Why{AfterCanned, SecondCanned, Third, CameBack, Asked, LowScore, Comment, Missed, NobodyTook, ByHand}
+	return []Why{AfterCanned, SecondCanned, Third, CameBack, Asked, LowScore, Comment, Missed, NobodyTook, ByHand, ClosedSilent}
 }
 
 // A Climb is one step up.
@@ -116,11 +120,21 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 	if fresh {
 		c.Contacts++
 	}
-	c.Heard = m.At
+	if c.Since.IsZero() {
+		c.Since = m.At
+	}
+	if fresh { // else a mail every nine minutes would be one contact for ever
+		c.Heard = m.At
+	}
 	if c.Due.IsZero() {
 		c.Due = l.o.Promises.Hours.Add(tx.Now, l.o.Promises.Answer)
 	}
 	contacts, scripted, called := c.Contacts, c.Scripted, false
+	if scripted {
+		if err := outcome(ctx, tx, c.ID, "answered"); err != nil {
+			return err
+		}
+	}
 	if known {
 		others, err := l.sameMatter(ctx, tx, c, m.Contact)
 		if err != nil {
@@ -129,11 +143,12 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 		for _, o := range others {
 			contacts += o.contacts
 			scripted, called = scripted || o.scripted, called || o.lifted
-		}
-	}
-	if scripted {
-		if err := outcome(ctx, tx, c.ID, "answered"); err != nil {
-			return err
+			fresh = fresh && m.At.Sub(o.heard) >= afterthought
+			if o.scripted {
+				if err := outcome(ctx, tx, o.id, "escalated"); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	switch {
@@ -153,6 +168,8 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 
 // other is a case beside the one that is looked at.
 type other struct {
+	id               cases.ID
+	heard            time.Time
 	contacts         int64
 	scripted, lifted bool
 	topic            string
@@ -161,33 +178,30 @@ type other struct {
 
 // sameMatter are the other cases of this person that may be about the same: lately
 // alive, with the same topic or a word of the subject in common, and not answered by a
-// person yet.
+// person yet. What came by the form is not among them: anybody may have typed that
+// address.
 func (l *Ladder) sameMatter(ctx context.Context, tx *db.Tx, c *cases.Case, who contacts.ID) ([]other, error) {
 	if who == "" {
 		return nil, nil
 	}
 	return db.List(ctx, tx, func(o *other, row func(...any) error) error {
-		var id cases.ID
 		var sealed []byte
-		if err := row(&id, &o.contacts, &o.scripted, &o.lifted, &o.topic, &sealed); err != nil {
+		if err := row(&o.id, &o.contacts, &o.scripted, &o.lifted, &o.topic, &sealed, db.Time(&o.heard)); err != nil {
 			return err
 		}
 		if o.topic == "" || o.topic != c.Topic {
-			var err error
-			if o.subject, err = l.o.Cases.OpenSubject(id, sealed); err != nil {
-				return err
-			}
+			o.subject, _ = l.o.Cases.OpenSubject(o.id, sealed) // a damaged one is like no other
 		}
 		if !alike(c, o) {
 			*o = other{}
 		}
 		return nil
-	}, `SELECT id, contacts, scripted, lifted, topic, subject FROM cases WHERE contact_id = $1 AND last_at > $2 AND id <> $3 AND heard_at > 0 AND (contacts > 0 OR scripted) ORDER BY last_at DESC LIMIT 8`,
+	}, `SELECT id, contacts, scripted, lifted, topic, subject, heard_at FROM cases WHERE contact_id = $1 AND last_at > $2 AND id <> $3 AND heard_at > 0 AND (contacts > 0 OR scripted) AND door <> 'form' ORDER BY last_at DESC LIMIT 20`,
 		who, db.Micros(tx.Now.Add(-matter)), c.ID)
 }
 
-// Up lifts the case one rung and calls who stands there. Within ten minutes a second
-// cause lifts no further: five clicks are one cry.
+// Up lifts the case one rung and calls who stands there. While somebody is called who
+// still has time to come, another cause lifts no further: five clicks are one cry.
 func (l *Ladder) Up(ctx context.Context, tx *db.Tx, c *cases.Case, why Why) error {
 	if l == nil {
 		return nil
@@ -196,10 +210,20 @@ func (l *Ladder) Up(ctx context.Context, tx *db.Tx, c *cases.Case, why Why) erro
 	if err != nil {
 		return err
 	}
-	if last != nil && tx.Now.Sub(last.At) < afterthought && why != Missed && why != NobodyTook {
-		return nil
+	if last != nil && why != Missed && why != NobodyTook && why != ByHand {
+		waits := last.By == "" && tx.Now.Before(last.Due)
+		justTaken := last.By != "" && tx.Now.Sub(last.Taken) < afterthought
+		if waits || justTaken {
+			return nil
+		}
 	}
-	people, rung, err := l.people(ctx, tx, min(c.Rung+1, Executive))
+	from := c.Rung
+	if last == nil {
+		if from, err = l.standing(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	people, rung, err := l.people(ctx, tx, min(from+1, Executive))
 	if err != nil {
 		return err
 	}
@@ -227,6 +251,21 @@ func (l *Ladder) Up(ctx context.Context, tx *db.Tx, c *cases.Case, why Why) erro
 		return nil
 	}
 	return l.o.Call(ctx, tx, c, step, people)
+}
+
+// coolDown is after how long without a call a case stands on the ground again.
+const coolDown = 90 * 24 * time.Hour
+
+// standing is the rung that the next step begins from.
+func (l *Ladder) standing(ctx context.Context, tx *db.Tx, c *cases.Case) (int64, error) {
+	if c.Rung == Agents {
+		return Agents, nil
+	}
+	last, err := db.Count(ctx, tx, `SELECT COALESCE(MAX(at), 0) FROM climbs WHERE case_id = $1`, c.ID)
+	if err != nil || tx.Now.Sub(time.UnixMicro(last)) > coolDown {
+		return Agents, err
+	}
+	return c.Rung, nil
 }
 
 // people are those of a rung, or of the nearest above it that has any, else of the
@@ -308,17 +347,74 @@ func (l *Ladder) Take(ctx context.Context, tx *db.Tx, c *cases.Case, id string) 
 	if step.By == id {
 		return nil
 	}
-	c.Assignee, c.Due = id, l.o.Promises.Hours.Add(tx.Now, l.o.Promises.Answer)
+	c.Assignee = id
+	if step.By == "" { // who takes it from somebody has no more time than they had
+		c.Due = l.o.Promises.Hours.Add(tx.Now, l.o.Promises.Answer)
+	}
 	if err := tx.Put(ctx, `UPDATE climbs SET taken_by = $2, taken_at = $3 WHERE id = $1`, step.ID, id, db.Micros(tx.Now)); err != nil {
 		return err
 	}
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(id), Act: "case.taken", About: string(c.ID), Detail: "as " + string(Roles[c.Rung])})
 }
 
+// End ends a call without an answer to them, for a reason that the caller records: it
+// is spam, it was settled by telephone, they cannot be reached. Only who could answer
+// for the rung may.
+func (l *Ladder) End(ctx context.Context, tx *db.Tx, c *cases.Case, id string) error {
+	step, err := l.open(ctx, tx, c.ID)
+	if err != nil {
+		return err
+	}
+	if !c.Lifted || step == nil {
+		return fail.New(fail.Conflict, "nobody is called to this case")
+	}
+	p, err := l.o.Staff.Get(ctx, tx, staff.ID(id))
+	if err != nil {
+		return err
+	}
+	may, err := l.mayTake(ctx, tx, p, c.Rung)
+	if err != nil {
+		return err
+	}
+	if !may {
+		return fail.New(fail.Denied, "this case was lifted to the %s; one of them ends the call", Name(c.Rung))
+	}
+	c.Lifted, c.Due, c.Alarm, c.Contacts, c.Since = false, time.Time{}, "", 0, time.Time{}
+	return done(ctx, tx, step.ID, "ended by "+id)
+}
+
+// Waits reports whether this person waits for a word of ours in any case, and whether
+// somebody was called to one.
+func (l *Ladder) Waits(ctx context.Context, tx *db.Tx, who contacts.ID) (waits, called bool, err error) {
+	if l == nil || who == "" {
+		return false, false, nil
+	}
+	list, err := db.List(ctx, tx, func(b *bool, row func(...any) error) error { return row(b) },
+		`SELECT lifted FROM cases WHERE contact_id = $1 AND last_at > $2 AND (contacts > 0 OR lifted) LIMIT 50`, who, db.Micros(tx.Now.Add(-matter)))
+	return len(list) > 0, slices.Contains(list, true), err
+}
+
+// Owe promises a word, if they wait for one and none is promised.
+func (l *Ladder) Owe(c *cases.Case, now time.Time) {
+	if l != nil && c.Due.IsZero() && c.Contacts > 0 {
+		c.Due = l.o.Promises.Hours.Add(now, l.o.Promises.Answer)
+	}
+}
+
+// Silent notes that a case is closed while a word was owed: a promise that was not kept.
+func (l *Ladder) Silent(ctx context.Context, tx *db.Tx, c *cases.Case) error {
+	if l == nil {
+		return nil
+	}
+	return tx.Put(ctx, `INSERT INTO climbs (id, case_id, rung, why, at, due_at, done_at, done_by) VALUES ($1, $2, $3, $4, $5, $6, $5, 'closed')`,
+		db.NewID(), c.ID, c.Rung, ClosedSilent, db.Micros(tx.Now), db.Micros(c.Due))
+}
+
 // A Call is a lifted case as the desk shows it.
 type Call struct {
 	Climb
 	May bool // the viewer may take it
+	End bool // and may end it
 }
 
 // CallOf is who was called to a case and has not answered; nil: nobody.
@@ -331,7 +427,7 @@ func (l *Ladder) CallOf(ctx context.Context, tx *db.Tx, c *cases.Case, viewer *s
 		return nil, err
 	}
 	may, err := l.mayTake(ctx, tx, viewer, c.Rung)
-	return &Call{*step, may && step.By != string(viewer.ID)}, err
+	return &Call{*step, may && step.By != string(viewer.ID), may}, err
 }
 
 // Name is what those on a rung are called.
@@ -374,12 +470,12 @@ func (l *Ladder) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range due {
-		if err := l.o.DB.Update(ctx, func(tx *db.Tx) error { return l.overdue(ctx, tx, id) }); err != nil && !fail.Is(err, fail.Conflict) {
-			return err
+	for _, id := range due { // one that is damaged holds up no other
+		if e := l.o.DB.Update(ctx, func(tx *db.Tx) error { return l.overdue(ctx, tx, id) }); e != nil && !fail.Is(e, fail.Conflict) {
+			err = errors.Join(err, fmt.Errorf("case %s: %w", id, e))
 		}
 	}
-	return nil
+	return err
 }
 
 func (l *Ladder) overdue(ctx context.Context, tx *db.Tx, id cases.ID) error {

@@ -9,7 +9,10 @@ func TestInClear(t *testing.T) {
 		"ht\u200btp://pay.example/":                 "http://pay.example/",
 		"(http://pay.example/a?b=c)":                "http://pay.example/a?b=c",
 		"https://pay.example/ and pay.example":      "",
-		"> you wrote http://pay.example/\nNot ours": "",
+		"> you wrote http://pay.example/\nNot ours": "http://pay.example/",
+		"_http://pay.example_":                      "http://pay.example_",
+		"See www.pay.example.":                      "www.pay.example",
+		"https://www.pay.example and awww.x":        "",
 		"https://x.example/?next=http:%2F%2Fy":      "",
 		"":                                          "",
 	} {

@@ -10,6 +10,7 @@ import (
 	"postern/internal/centre"
 	"postern/internal/db"
 	"postern/internal/lang"
+	"postern/internal/links"
 	"postern/internal/mailboxes"
 	"postern/internal/message"
 	"postern/internal/pgp"
@@ -73,6 +74,9 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 	default:
 		dr.Subject = subject(l)
 		dr.Text = l.m.Doc.Text + "\n\n" + o.footer(l)
+		if l.d.Kind == Survey {
+			dr.Text = l.m.Doc.Text + "\n\n" + o.surveyLink(l) + "\n\n" + o.footer(l)
+		}
 		dr.Attachments = l.files
 	}
 	switch l.d.Kind {
@@ -96,6 +100,9 @@ func subject(l *letter) string {
 	if s == "" && l.c.Door == "form" {
 		s = l.c.Lang.Must("mail.form.subject", l.box.Name) // whoever typed this address into the form does not write our subjects
 	}
+	if s == "" && links.InClear(l.c.Subject) != "" {
+		s = l.c.Lang.Must("mail.form.subject", l.box.Name) // no mail of ours leads to plain HTTP, whoever wrote that
+	}
 	if s == "" {
 		s = "Re: " + strings.TrimSpace(strings.TrimPrefix(l.c.Subject, "Re:"))
 	}
@@ -106,6 +113,10 @@ func subject(l *letter) string {
 // how to check us.
 func (o *Outbox) footer(l *letter) string {
 	say, base := l.c.Lang.Must, o.words().BaseURL
+	signed := say("mail.foot.signed", group(string(l.box.Secret.Public().Fingerprint())), base+"/keys") + "\n"
+	if l.d != nil && l.d.Kind.House() { // whoever works here goes on in the desk; a button would call on their own behalf
+		return "-- \nGo on in the desk: " + base + "/desk/cases/" + string(l.c.ID) + "\n" + signed
+	}
 	s := "-- \n" + say("mail.foot.reply", string(l.c.Ref))
 	if o.words().Phone != "" {
 		s += " " + say("mail.foot.phone", o.words().Phone)
@@ -117,7 +128,7 @@ func (o *Outbox) footer(l *letter) string {
 	if l.backSig != "" {
 		return s + "\n" + say("mail.foot.unsigned", o.backURL(l.backSig)) + "\n" + say("mail.foot.check", base+"/check") + "\n"
 	}
-	return s + "\n" + say("mail.foot.signed", group(string(l.box.Secret.Public().Fingerprint())), base+"/keys") + "\n"
+	return s + "\n" + signed
 }
 
 func (o *Outbox) backURL(token string) string { return o.words().BaseURL + "/back/" + token }

@@ -46,6 +46,9 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 		return err
 	}
 	if l.overtaken() {
+		if err := o.dropSurvey(ctx, l); err != nil {
+			return err
+		}
 		return o.finish(ctx, l, Undone, "the case was opened again before it was asked about", 0)
 	}
 	if wait, err := o.crowded(ctx, l); err != nil || wait > 0 {
@@ -53,6 +56,9 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 			err = o.finish(ctx, l, Deferred, "another automatic mail went to this address lately", wait)
 		}
 		return err
+	}
+	if l.d.Kind == Reply && l.m.Canned && l.c.Lifted && l.d.Attempts == 0 {
+		l.decision = policy.Verdict{Protection: policy.Blocked, Why: "it is canned, and since it was written somebody further up was called: write in your own words"}
 	}
 	if l.decision.Protection == policy.Blocked || !policy.StillHolds(l.d.Shown, l.decision.Protection) {
 		return o.hold(ctx, l)
@@ -227,6 +233,9 @@ func (o *Outbox) markHeld(ctx context.Context, tx *db.Tx, d *Delivery, why strin
 	}
 	c.Held = true
 	if err := o.cases.Save(ctx, tx, c); err != nil {
+		return err
+	}
+	if err := o.strayed(ctx, tx, d); err != nil {
 		return err
 	}
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.held", About: string(d.Case), Detail: "delivery " + string(d.ID) + ": " + why})
@@ -441,6 +450,15 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 		}
 		d := *l.d // this may run again
 		d.State, d.Reason, d.Done = s, reason, done
+		switch s {
+		case Failed:
+			err = o.strayed(ctx, tx, &d)
+		case Sent, Captured:
+			err = o.arrived(ctx, tx, l)
+		}
+		if err != nil {
+			return err
+		}
 		return o.ended(ctx, tx, &d)
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -115,7 +114,7 @@ func (o *Outbox) mailIsOurs(ctx context.Context, raw []byte) (Finding, error) {
 func sameMail(shown, sent []byte) bool {
 	a, bodyA, _ := bytes.Cut(shown, []byte("\n\n"))
 	b, bodyB, _ := bytes.Cut(sent, []byte("\n\n"))
-	for _, name := range []string{"from", "reply-to", "subject", "content-type"} {
+	for _, name := range []string{"from", "sender", "reply-to", "to", "cc", "subject", "content-type", "list-unsubscribe"} {
 		if headerOf(a, name) != headerOf(b, name) {
 			return false
 		}
@@ -175,15 +174,16 @@ func (o *Outbox) kept(ctx context.Context, mailID string) (d *Delivery, raw []by
 	return d, raw, err
 }
 
-// plainText takes away what mail programs put around a text: marks of quoting, spaces,
-// how lines are broken, what nobody sees.
+// plainText takes away what mail programs put around a text: marks of quoting, and how
+// lines are broken. Every other character stays, also those that nobody sees.
 func plainText(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		for _, r := range strings.TrimLeft(line, " \t>|") {
-			if !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) {
-				b.WriteRune(r)
+		for _, w := range strings.Fields(strings.TrimLeft(line, " \t>|")) {
+			if b.Len() > 0 {
+				b.WriteByte(' ')
 			}
+			b.WriteString(w)
 		}
 	}
 	return norm.NFC.String(b.String())
@@ -193,7 +193,8 @@ func plainText(text string) string {
 func (o *Outbox) textSum(text string) string { return o.v.Index("sent-text", plainText(text)) }
 
 // A frame is what mail programs put before a text of ours when they show or forward it,
-// as far as it is ours too: nobody slips a word of theirs in as a subject or a sender.
+// as far as it is ours too: nobody slips a word of theirs in as a subject, a sender or a
+// date.
 type frame struct {
 	from, to string          // our address, and the one it went to
 	names    []string        // that may stand with our address
@@ -203,31 +204,48 @@ type frame struct {
 var (
 	around  = regexp.MustCompile(`(?i)^[\s>|*-]*(-* ?(original message|forwarded message|ursprüngliche nachricht|weitergeleitete nachricht)[\s-]*|begin forwarded message:|)\s*$`)
 	fieldOf = regexp.MustCompile(`(?i)^[\s>|*]*(from|to|date|sent|subject|von|an|datum|gesendet|betreff)\s*:\**\s*(.*)$`)
-	dateOf  = regexp.MustCompile(`^[\pL\d ,.:+()/-]{4,60}$`)
-	yearOf  = regexp.MustCompile(`\b20\d\d\b`)
-	longRun = regexp.MustCompile(`\d[\d ()/-]{7,}\d`) // a telephone number is no date
-	answers = regexp.MustCompile(`(?i)^((re|aw|fwd?|wg):)+`)
+	dateOf  = regexp.MustCompile(`(?i)^((mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|mo|di|mi|do|fr|sa|so)(day)?\.?,? )?\d{1,4}([./-]\d{1,2}[./-]\d{2,4}|\.? (jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)\pL{0,6}\.? \d{4})?,?( (at|um|,))? ?\d{1,2}:\d{2}(:\d{2})?( ?([ap]m|uhr|utc|gmt|cet|cest|mez|mesz|[+-]\d{4}))?$`)
+	answers = regexp.MustCompile(`(?i)^((re|aw|fwd?|wg): ?)+`)
+	luring  = regexp.MustCompile(`(?i)[\pL\d-]\.\pL{2,}|://|@|\d[\d ()/.-]{4,}\d`) // what leads somewhere, or can be called
 )
 
-// holds reports whether a line is part of the frame.
-func (f *frame) holds(line string) bool {
+// strip takes the frame off the top of a text, each field once, and the empty lines off
+// its end.
+func (f *frame) strip(lines []string) []string {
+	seen := map[string]bool{}
+	for n := 0; len(lines) > 0 && n < edge; n++ {
+		kind, ok := f.kind(lines[0])
+		if !ok || kind != "" && seen[kind] {
+			break
+		}
+		seen[kind] = true
+		lines = lines[1:]
+	}
+	for len(lines) > 0 && around.MatchString(lines[len(lines)-1]) {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
+}
+
+// kind says which part of the frame a line is; "" is one that says nothing.
+func (f *frame) kind(line string) (string, bool) {
 	if around.MatchString(line) {
-		return true
+		return "", true
 	}
 	m := fieldOf.FindStringSubmatch(line)
 	if m == nil {
-		return false
+		return "", false
 	}
 	value := strings.TrimSpace(m[2])
 	switch strings.ToLower(m[1]) {
 	case "date", "sent", "datum", "gesendet":
-		return dateOf.MatchString(value) && !longRun.MatchString(yearOf.ReplaceAllString(value, ""))
+		return "date", dateOf.MatchString(value)
 	case "from", "von":
-		return isPerson(value, f.from, f.names)
+		return "from", isPerson(value, f.from, f.names)
 	case "to", "an":
-		return isPerson(value, f.to, nil)
+		return "to", isPerson(value, f.to, nil)
 	}
-	return f.subjects[answers.ReplaceAllString(plainText(value), "")]
+	return "subject", f.subjects[answers.ReplaceAllString(plainText(value), "")]
 }
 
 // isPerson reports whether a value is an address, alone or with one of the names.
@@ -252,21 +270,29 @@ func (o *Outbox) frameOf(c *cases.Case, d *Delivery) *frame {
 		subjects = append(subjects, l.Must("mail.ack.subject"), l.Must("mail.survey.subject"), l.Must("mail.nudge.subject"), l.Must("mail.notice.subject", o.words().Org))
 	}
 	for _, s := range subjects {
-		s = answers.ReplaceAllString(plainText(s), "")
-		f.subjects[s], f.subjects[s+plainText(token)] = true, true
+		if s = answers.ReplaceAllString(plainText(s), ""); !luring.MatchString(s) { // a stranger may have chosen it
+			f.subjects[s], f.subjects[s+" "+token] = true, true
+		}
 	}
 	return f
 }
 
-// edge is how many lines before and after a text of ours are looked past.
-const edge = 20
+// edge is how many lines before a text of ours are looked past; lately, with how many
+// texts of a case one is compared.
+const (
+	edge   = 20
+	lately = 40
+)
+
+// maxPasted is how long a text may be that is compared with ours, in bytes.
+const maxPasted = MaxText + 10_000
 
 func (o *Outbox) textIsOurs(ctx context.Context, text string) (Finding, error) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	f := Finding{Origin: Foreign}
-	var sums map[string]left
+	var sent []left
 	err := o.d.View(ctx, func(tx *db.Tx) error {
-		sums = map[string]left{}
+		sent = nil
 		for _, ref := range o.cases.Tokens.Find(text) {
 			c, err := o.cases.ByRef(ctx, tx, ref)
 			if fail.Is(err, fail.NotFound) {
@@ -276,53 +302,52 @@ func (o *Outbox) textIsOurs(ctx context.Context, text string) (Finding, error) {
 				return err
 			}
 			f.Origin = Changed // the token is ours: at least that
-			if err := o.sumsOf(ctx, tx, c, sums); err != nil {
+			list, err := o.leftIn(ctx, tx, c)
+			if err != nil {
 				return err
 			}
+			sent = append(sent, list...)
 		}
 		return nil
 	})
-	if err != nil || f.Origin == Foreign {
+	if err != nil || f.Origin == Foreign || len(text) > maxPasted {
 		return f, err
 	}
-	lines := strings.Split(strings.Trim(text, "\n"), "\n")
-	for from := 0; from <= min(edge, len(lines)-1); from++ {
-		for to := len(lines); to > from && to >= len(lines)-edge; to-- {
-			at, ok := sums[o.textSum(strings.Join(lines[from:to], "\n"))]
-			if !ok {
-				continue
-			}
-			f.How, f.Sent, f.To = "text", at.at, at.to
-			if at.frame.around(lines[:from]) && at.frame.around(lines[to:]) {
-				f.Origin = Ours
-			}
-			return f, nil
+	o.cpu <- struct{}{}
+	defer func() { <-o.cpu }()
+	lines := strings.Split(text, "\n")
+	sums := map[int]string{} // by where the text begins and ends
+	for _, x := range sent {
+		rest := x.frame.strip(lines)
+		at := len(rest)
+		if sums[at] == "" {
+			sums[at] = o.textSum(strings.Join(rest, "\n"))
+		}
+		if sums[at] == x.sum {
+			return Finding{Origin: Ours, How: "text", Sent: x.at, To: x.to}, nil
 		}
 	}
 	return f, nil
 }
 
-func (f *frame) around(lines []string) bool {
-	return !slices.ContainsFunc(lines, func(l string) bool { return !f.holds(l) })
-}
-
-// left is when and where a text left to.
+// left is a text that left: when, where to, and what may stand around it.
 type left struct {
+	sum   string
 	at    time.Time
 	to    string
 	frame *frame
 }
 
-// sumsOf adds the texts that left in a case.
-func (o *Outbox) sumsOf(ctx context.Context, tx *db.Tx, c *cases.Case, sums map[string]left) error {
+// leftIn lists the newest texts that left in a case.
+func (o *Outbox) leftIn(ctx context.Context, tx *db.Tx, c *cases.Case) (out []left, err error) {
 	sent, err := o.OfCase(ctx, tx, c.ID)
-	for i := range sent {
+	for i := len(sent) - 1; i >= 0 && len(out) < lately; i-- {
 		switch d := &sent[i]; d.State {
 		case Sent, Captured, Bounced, Sending, Deferred:
 			if d.textSum != "" {
-				sums[d.textSum] = left{d.Done, d.Address, o.frameOf(c, d)}
+				out = append(out, left{d.textSum, d.Done, d.Address, o.frameOf(c, d)})
 			}
 		}
 	}
-	return err
+	return out, err
 }

@@ -26,6 +26,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/policy"
 )
 
@@ -196,11 +197,16 @@ func (o *Outbox) Tray(ctx context.Context, tx *db.Tx, limit int) ([]Delivery, er
 
 // Undo takes a message back that has not left: all of its deliveries, or none.
 func (o *Outbox) Undo(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.MessageID, staff string) error {
-	total, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND case_id = $2`, m, c.ID)
+	total, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND case_id = $2 AND kind = 'reply'`, m, c.ID)
 	if err != nil {
 		return err
 	}
-	n, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'undone', done_at = $3 WHERE message_id = $1 AND case_id = $2 AND state = 'waiting' AND due_at > $3`,
+	if newer, err := o.ladder.Newer(ctx, tx, c.ID, m); err != nil {
+		return err
+	} else if newer {
+		return fail.New(fail.Conflict, "another answer was written after this one; take that back first")
+	}
+	n, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'undone', done_at = $3 WHERE message_id = $1 AND case_id = $2 AND kind = 'reply' AND state = 'waiting' AND due_at > $3`,
 		m, c.ID, db.Micros(tx.Now))
 	if err != nil {
 		return err
@@ -217,16 +223,72 @@ func (o *Outbox) Undo(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.Mes
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.Staff(staff), Act: "message.undone", About: string(c.ID), Detail: "message " + string(m)})
 }
 
-// unsaid takes back what an answer that never left counted for.
+// unsaid takes back what an answer counted for that does not reach whoever the case is
+// with, by any way.
 func (o *Outbox) unsaid(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.MessageID) error {
 	if o.ladder == nil {
 		return nil
 	}
-	left, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND case_id = $2 AND state <> 'undone'`, m, c.ID)
+	left, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND case_id = $2 AND contact_id = $3 AND kind = 'reply' AND state NOT IN ('undone', 'held', 'failed', 'bounced')`, m, c.ID, c.Contact)
 	if err != nil || left > 0 {
 		return err
 	}
 	if err := o.ladder.Unsaid(ctx, tx, c, m); err != nil {
+		return err
+	}
+	return o.cases.Save(ctx, tx, c)
+}
+
+// strayed is unsaid for an answer that left and did not arrive, or may not leave: the
+// case is open again, and somebody must look.
+func (o *Outbox) strayed(ctx context.Context, tx *db.Tx, d *Delivery) error {
+	if o.ladder == nil || d.Kind != Reply {
+		return nil
+	}
+	counted, err := o.ladder.Counted(ctx, tx, d.Message)
+	if err != nil || !counted {
+		return err
+	}
+	c, err := o.cases.Get(ctx, tx, d.Case)
+	if err != nil || d.Contact != c.Contact {
+		return err
+	}
+	if c.State == cases.Closed {
+		c.State, c.ClosedAt = cases.Open, time.Time{}
+	}
+	if err := o.unsaid(ctx, tx, c, d.Message); err != nil {
+		return err
+	}
+	if counted, err = o.ladder.Counted(ctx, tx, d.Message); err != nil || counted {
+		return err // it reached them by another way
+	}
+	c.State, c.Unread = cases.Open, true
+	if c.Alarm == "" {
+		c.Alarm = strayAlarm
+	}
+	return o.cases.Save(ctx, tx, c)
+}
+
+const strayAlarm = "An answer of ours did not reach them"
+
+// arrived counts an answer that had strayed, was tried again, and is out now.
+func (o *Outbox) arrived(ctx context.Context, tx *db.Tx, l *letter) error {
+	if o.ladder == nil || l.d.Kind != Reply || l.m.Door != "desk" || l.m.Author == "" || l.c.Due.IsZero() && l.c.Alarm != strayAlarm {
+		return nil
+	}
+	counted, err := o.ladder.Counted(ctx, tx, l.m.ID)
+	if err != nil || counted {
+		return err
+	}
+	c, err := o.cases.Get(ctx, tx, l.d.Case)
+	if err != nil || c.Contact != l.d.Contact || c.Heard.After(l.m.At) { // they wrote since: it answers something older
+		return err
+	}
+	if c.Alarm == strayAlarm {
+		c.Alarm = ""
+	}
+	c.Answered(tx.Now)
+	if err := o.ladder.Spoke(ctx, tx, c, ladder.Answer{Message: l.m.ID, By: l.m.Author, Canned: l.m.Canned}); err != nil {
 		return err
 	}
 	return o.cases.Save(ctx, tx, c)
@@ -252,6 +314,9 @@ func (o *Outbox) Discard(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, s
 // releases a held one has read how it could go now, and agrees to that: it is
 // what they were shown from then on.
 func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, staff string) error {
+	if err := o.mayRetry(ctx, tx, c, id); err != nil {
+		return err
+	}
 	if err := db.Change(ctx, tx, `UPDATE deliveries SET shown = CASE WHEN state = 'held' AND protection IN ('signed', 'opted-out', 'portal') THEN protection ELSE shown END,
 		state = 'waiting', due_at = $3, done_at = 0, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
 		id, c.ID, db.Micros(tx.Now)); err != nil {
@@ -259,6 +324,19 @@ func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, sta
 	}
 	tx.AfterCommit(o.worker.Wake)
 	return o.settle(ctx, tx, c, id, staff, "delivery.retried")
+}
+
+// mayRetry keeps a canned answer from leaving late into a case that waits for a person.
+func (o *Outbox) mayRetry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID) error {
+	d, err := o.Get(ctx, tx, id)
+	if err != nil || d.Kind != Reply || !c.Lifted {
+		return err
+	}
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM messages WHERE id = $1 AND canned`, d.Message)
+	if err == nil && n > 0 {
+		err = ladder.ErrSecond(c)
+	}
+	return err
 }
 
 // settle records the act and takes the mark off a case that holds nothing any more.
@@ -306,6 +384,9 @@ func (o *Outbox) Bounced(ctx context.Context, tx *db.Tx, mailID, status string, 
 		return nil, err
 	}
 	if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.bounced", About: string(d.Case), Detail: "delivery " + string(d.ID) + "; status " + status}); err != nil {
+		return nil, err
+	}
+	if err := o.strayed(ctx, tx, d); err != nil {
 		return nil, err
 	}
 	return d, o.ended(ctx, tx, d)

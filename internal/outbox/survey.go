@@ -67,10 +67,22 @@ func (o *Outbox) AskSurvey(ctx context.Context, id cases.ID, group string) error
 	return err
 }
 
+// surveyMessage has the survey's id, and no link: that is put into the mail alone, so
+// that nobody here answers in their place.
 func (o *Outbox) surveyMessage(c *cases.Case, x *centre.Survey) *cases.Message {
 	say := c.Lang.Must
-	text := say("mail.survey.closed", string(c.Ref)) + "\n\n" + say("mail.survey.ask", o.words().BaseURL+"/survey/"+o.centre.SurveyToken(x.ID)) + "\n\n" + say("mail.survey.unsolved")
-	return &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.Out, Door: "auto", Contact: c.Contact, At: o.d.Now(), Doc: cases.Doc{Subject: say("mail.survey.subject"), Text: text}}
+	text := say("mail.survey.closed", string(c.Ref)) + "\n\n" + say("mail.survey.unsolved")
+	return &cases.Message{ID: cases.MessageID(x.ID), Case: c.ID, Kind: cases.Out, Door: "auto", Contact: c.Contact, At: o.d.Now(), Doc: cases.Doc{Subject: say("mail.survey.subject"), Text: text}}
+}
+
+// surveyLink is the line of the mail that leads to the survey.
+func (o *Outbox) surveyLink(l *letter) string {
+	return l.c.Lang.Must("mail.survey.ask", o.words().BaseURL+"/survey/"+o.centre.SurveyToken(string(l.m.ID)))
+}
+
+// dropSurvey forgets a question that was never asked, so that it can be asked later.
+func (o *Outbox) dropSurvey(ctx context.Context, l *letter) error {
+	return o.d.Update(ctx, func(tx *db.Tx) error { return centre.DropSurvey(ctx, tx, string(l.m.ID)) })
 }
 
 // overtaken reports whether there is nothing more to ask.

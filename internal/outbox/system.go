@@ -8,6 +8,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/ladder"
+	"postern/internal/links"
 	"postern/internal/policy"
 	"postern/internal/vault"
 )
@@ -36,7 +37,7 @@ type Prepared struct {
 	parts   *cases.Parts
 	files   []cases.SealedFile
 	key     *vault.Key
-	said    []cases.Sealed // ours in the case it goes on with
+	around  talk // of the case it goes on with
 	counts  ladder.Answer
 }
 
@@ -53,6 +54,9 @@ func (o *Outbox) PrepareSystem(ctx context.Context, s *SystemMessage) (*Prepared
 	if err := p.answer.check(); err != nil {
 		return nil, err
 	}
+	if link := links.InClear(s.Subject); link != "" {
+		return nil, fail.New(fail.Invalid, "the link %s in the subject leads over plain HTTP; write the https address, or leave it out", link)
+	}
 	p.answer.look()
 	if err := o.systemCase(ctx, p); err != nil {
 		return nil, err
@@ -68,7 +72,7 @@ func (o *Outbox) PrepareSystem(ctx context.Context, s *SystemMessage) (*Prepared
 	if p.parts, err = cases.Seal(p.message, p.key); err != nil {
 		return nil, err
 	}
-	if p.counts, err = o.measure(p.message, p.said, p.key); err != nil || p.fresh != nil || !p.counts.Canned {
+	if p.counts, err = o.measure(p.message, &p.around, p.key); err != nil || p.fresh != nil || !p.counts.Canned {
 		return p, err
 	}
 	return p, o.refuseSystem(ctx, p)
@@ -97,7 +101,7 @@ func (o *Outbox) systemCase(ctx context.Context, p *Prepared) (err error) {
 	s := p.s
 	if s.Case != "" {
 		asked, query := o.cases.AskKey(s.Case)
-		if err := o.d.Read(ctx, query, cases.AskSaid(&p.said, s.Case, earlier)); err != nil {
+		if err := o.d.Read(ctx, append(p.around.ask(o, s.Case), query)...); err != nil {
 			return err
 		}
 		p.key, err = asked.Key()
@@ -174,7 +178,18 @@ func (o *Outbox) caseOf(ctx context.Context, tx *db.Tx, p *Prepared) (*cases.Cas
 
 func (o *Outbox) keepSystem(ctx context.Context, tx *db.Tx, c *cases.Case, p *Prepared) error {
 	was := *c
-	if p.fresh == nil && !c.Heard.IsZero() { // a letter that nobody waits for is no answer
+	counts := p.fresh == nil && !c.Heard.IsZero()
+	if p.fresh != nil && p.counts.Canned { // beside a case where they wait it is an answer too
+		waits, called, err := o.ladder.Waits(ctx, tx, p.s.To)
+		if err != nil {
+			return err
+		}
+		if called {
+			return fail.New(fail.Conflict, "no canned letter goes to this person now: in another case somebody further up was called, and has not answered yet")
+		}
+		counts = waits
+	}
+	if counts { // a letter that nobody waits for is no answer
 		if err := o.ladder.Spoke(ctx, tx, c, p.counts); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func centreFixtures() []fixture {
 		asked1.Errors = web.Errors{{Field: "text", Text: l.Must("check.empty") + "."}}
 		add("check-error", "check", asked1)
 		add("check-ours", "check", public.CheckedPage{Public: in(l), Asked: true, Origin: "ours", How: "signature", Sent: at(-30), Key: ourKey, To: "a••••a@brandt-family.example"})
-		add("check-changed", "check", public.CheckedPage{Public: in(l), Asked: true, Origin: "changed", How: "register", Sent: at(-30), To: "a••••a@brandt-family.example", Filed: true})
+		add("check-changed", "check", public.CheckedPage{Public: in(l), Asked: true, Origin: "changed", How: "register", Sent: at(-30), To: "a••••a@brandt-family.example", Filed: true, See: true})
 		add("check-foreign", "check", public.CheckedPage{Public: in(l), Asked: true, Origin: "foreign"})
 		leaves := []public.Leaf{{URL: "/help/card-lost", Title: "Card lost or stolen", Lang: "en", First: "Block it at once, at any hour, by one button or one call. A new one is with you in four days."}, {URL: "/help/bill-twice", Title: "A bill came twice, and one of the two bears the reference of the year before", Lang: "en"}}
 		full := home
@@ -148,7 +148,7 @@ func ladderFixtures() []fixture {
 	lifted := casePage()
 	lifted.Alarm, lifted.Links, lifted.Notices = "", nil, nil
 	lifted.Due, lifted.Late, lifted.Topic = at(-1.2), true, "Payments and bills"
-	lifted.Call = &desk.Called{To: "leads", Why: "They wrote again after a canned answer", May: true}
+	lifted.Call = &desk.Called{To: "leads", Why: "They wrote again after a canned answer", May: true, End: true}
 	lifted.Steps = []desk.Rise{{At: at(-4), To: "Triagers", Why: "They wrote again after a canned answer", By: "Ivo Keller"}, {At: at(-1), To: "Leads", Why: "Nobody below took it in the promised time"}}
 	lifted.Compose.CannedOff = "Somebody further up was called: no canned reply goes out until they have answered in own words."
 	calm := casePage()

@@ -7,6 +7,7 @@ ALTER TABLE cases ADD COLUMN contacts BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE cases ADD COLUMN returns BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE cases ADD COLUMN due_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE cases ADD COLUMN heard_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE cases ADD COLUMN since_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE cases ADD COLUMN spoke_at BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX cases_due ON cases (due_at) WHERE due_at > 0;
 CREATE INDEX cases_lifted ON cases (due_at, id) WHERE lifted;
@@ -15,6 +16,7 @@ ALTER TABLE receipts ADD COLUMN nudge BYTEA;
 -- A keyed hash of the text as it left, for whoever asks whether it is ours.
 ALTER TABLE deliveries ADD COLUMN text_sum TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN canned BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE messages ADD COLUMN automatic BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Every step up: who was called, and by when.
 CREATE TABLE climbs (
@@ -46,6 +48,7 @@ CREATE TABLE answers (
 	due_at     BIGINT NOT NULL,
 	contacts   BIGINT NOT NULL,
 	outcome    TEXT NOT NULL DEFAULT '',
+	ends       BOOLEAN NOT NULL DEFAULT FALSE,
 	before     TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX answers_case ON answers (case_id, at);
@@ -105,12 +108,14 @@ DROP TABLE surveys;
 DROP TABLE canned_replies;
 DROP TABLE answers;
 DROP TABLE climbs;
+ALTER TABLE messages DROP COLUMN automatic;
 ALTER TABLE messages DROP COLUMN canned;
 ALTER TABLE deliveries DROP COLUMN text_sum;
 ALTER TABLE receipts DROP COLUMN nudge;
 DROP INDEX cases_lifted;
 DROP INDEX cases_due;
 ALTER TABLE cases DROP COLUMN spoke_at;
+ALTER TABLE cases DROP COLUMN since_at;
 ALTER TABLE cases DROP COLUMN heard_at;
 ALTER TABLE cases DROP COLUMN due_at;
 ALTER TABLE cases DROP COLUMN returns;

@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
@@ -14,6 +15,7 @@ import (
 	"postern/internal/ladder"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/staff"
 	"postern/internal/vault"
 	"postern/internal/web"
 )
@@ -260,20 +262,51 @@ func (d *Desk) assign(w http.ResponseWriter, r *http.Request, me *visitor) error
 	})
 }
 
-// setState serves POST /desk/cases/{id}/state.
+// setState serves POST /desk/cases/{id}/state. To close a case while a word is owed
+// takes a reason, which is kept in the case, and counts as a promise that was not kept.
 func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) error {
-	to := cases.State(r.FormValue("to"))
+	ctx, id, to := r.Context(), cases.ID(r.PathValue("id")), cases.State(r.FormValue("to"))
+	reason := strings.TrimSpace(r.FormValue("reason"))
+	_, key, _, err := d.storedDraft(ctx, me, id)
+	if err != nil {
+		return err
+	}
+	m, parts, err := d.newNote(me, id, key, "Closed without an answer: "+reason)
+	if err != nil {
+		return err
+	}
 	return d.change(w, r, me, "case."+string(to), func(tx *db.Tx, c *cases.Case) (string, error) {
 		switch to {
 		case cases.Closed:
-			return "", d.closeCase(r.Context(), tx, me, c)
+			if c.Topic == centre.Security && !me.May(staff.SecurityTriage) {
+				return "", fail.New(fail.Denied, "a report of a security problem is closed by a triager")
+			}
+			if c.Due.IsZero() || c.State == cases.Closed || c.Lifted {
+				return "", d.closeCase(ctx, tx, me, c)
+			}
+			if len(reason) < 5 {
+				return "", fail.New(fail.Invalid, "they were promised a word. Answer them, or say why the case is closed without one; the reason is kept in the case")
+			}
+			if err := d.o.Ladder.Silent(ctx, tx, c); err != nil {
+				return "", err
+			}
+			if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
+				return "", err
+			}
+			return "without an answer; the reason is note " + string(m.ID), d.closeCase(ctx, tx, me, c)
 		case cases.Open:
 			if c.State == cases.Closed {
-				return "", c.Reopen(tx.Now)
+				if err := c.Reopen(tx.Now); err != nil {
+					return "", err
+				}
 			}
 			c.State = cases.Open
+			d.o.Ladder.Owe(c, tx.Now)
 			return "", nil
 		case cases.Waiting:
+			if c.Lifted {
+				return "", fail.New(fail.Conflict, "somebody further up was called: the case waits for them, not for the customer")
+			}
 			c.State = cases.Waiting
 			return "", nil
 		}

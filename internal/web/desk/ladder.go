@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"postern/internal/audit"
 	"postern/internal/cases"
@@ -33,6 +34,29 @@ func (d *Desk) take(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return back(w, r, "/desk/cases/"+string(id))
 }
 
+// endCall serves POST /desk/cases/{id}/end-call: somebody who could answer for the rung
+// ends the call for a reason, which is kept in the case.
+func (d *Desk) endCall(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id, reason := r.Context(), cases.ID(r.PathValue("id")), strings.TrimSpace(r.FormValue("reason"))
+	_, key, _, err := d.storedDraft(ctx, me, id)
+	if err != nil {
+		return err
+	}
+	m, parts, err := d.newNote(me, id, key, "The call was ended without an answer: "+reason)
+	if err != nil {
+		return err
+	}
+	return d.change(w, r, me, "case.call-ended", func(tx *db.Tx, c *cases.Case) (string, error) {
+		if len(reason) < 5 {
+			return "", fail.New(fail.Invalid, "say why nobody needs to answer: it is spam, it was settled by telephone, they cannot be reached")
+		}
+		if err := d.o.Ladder.End(ctx, tx, c, me.ID()); err != nil {
+			return "", err
+		}
+		return "the reason is note " + string(m.ID), cases.AddMessage(ctx, tx, m, parts)
+	})
+}
+
 // lift serves POST /desk/cases/{id}/lift: an agent hands a case up by themselves.
 func (d *Desk) lift(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	return d.change(w, r, me, "case.handed-up", func(tx *db.Tx, c *cases.Case) (string, error) {
@@ -56,7 +80,7 @@ func (d *Desk) fillCall(p *CasePage, f *file) {
 		p.Steps = append(p.Steps, Rise{At: p.When(s.At), To: upperFirst(ladder.Name(s.Rung)), Why: s.Why.Words(), By: d.nameOf(s.By)})
 	}
 	if f.call != nil {
-		p.Call = &Called{To: ladder.Name(f.call.Rung), Why: f.call.Why.Words(), By: d.nameOf(f.call.By), May: f.call.May}
+		p.Call = &Called{To: ladder.Name(f.call.Rung), Why: f.call.Why.Words(), By: d.nameOf(f.call.By), May: f.call.May, End: f.call.End}
 		p.Alarm = ""
 	}
 	p.MayLift = c.State != cases.Closed && !c.Lifted && c.Rung < ladder.Executive
@@ -105,6 +129,7 @@ type Called struct {
 	Why string
 	By  string // who took it; empty: nobody yet
 	May bool   // the viewer may take it
+	End bool   // the viewer may end the call
 }
 
 // Rise is one step up that a case made.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,6 +159,9 @@ func (d *Desk) filled(c *cases.Case, name string, me *visitor, x *centre.Reply) 
 	return centre.Fill(x.Texts.In(c.Lang), map[string]string{"name": name, "reference": string(c.Ref), "topic": topic, "organisation": d.o.Org().Name, "promise": d.o.Org().Promise, "agent": me.Name()})
 }
 
+// luring is what leads somewhere, or can be called.
+var luring = regexp.MustCompile(`(?i)[\pL\d-]\.\pL{2,}|://|@|\d{4,}`)
+
 // greeted is the name to greet somebody by: the one they gave, never an address.
 func (d *Desk) greeted(ctx context.Context, c *cases.Case) (name string, err error) {
 	if c.Contact == "" {
@@ -166,7 +170,9 @@ func (d *Desk) greeted(ctx context.Context, c *cases.Case) (name string, err err
 	return name, d.db.View(ctx, func(tx *db.Tx) error {
 		k, err := d.book.Get(ctx, tx, c.Contact)
 		if err == nil {
-			name = web.Plain(k.Name)
+			if name = web.Plain(k.Name); luring.MatchString(name) {
+				name = "" // it would put somebody's link or number into our words
+			}
 		}
 		return err
 	})

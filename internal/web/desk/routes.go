@@ -114,6 +114,7 @@ func (d *Desk) routes() []route {
 		{"POST /desk/cases/{id}/sensitive", staff.CasesAnswer, d.setSensitive},
 		{"POST /desk/cases/{id}/topic", staff.CasesAnswer, d.setTopic},
 		{"POST /desk/cases/{id}/take", staff.CasesAnswer, d.take},
+		{"POST /desk/cases/{id}/end-call", staff.CasesAnswer, d.endCall},
 		{"POST /desk/cases/{id}/lift", staff.CasesAnswer, d.lift},
 		{"POST /desk/cases/{id}/note", staff.CasesAnswer, d.note},
 		{"GET /desk/cases/{id}/canned/{prefix}", staff.RepliesUse, d.cannedFor},

@@ -57,7 +57,7 @@ func (s *Site) check(w http.ResponseWriter, r *http.Request) error {
 		p.To = ""
 	}
 	if f.Origin != outbox.Ours {
-		if p.Filed, err = s.fileShown(w, r, p.Public, f, p.Text, uploads); err != nil {
+		if p.Filed, p.See, err = s.fileShown(w, r, p.Public, f, p.Text, uploads); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Site) check(w http.ResponseWriter, r *http.Request) error {
 
 // fileShown hands what is not ours to the security people. Where a network sends too
 // many, it says so, and the answer stands all the same.
-func (s *Site) fileShown(w http.ResponseWriter, r *http.Request, p web.Public, f outbox.Finding, text string, uploads []web.Upload) (filed bool, err error) {
+func (s *Site) fileShown(w http.ResponseWriter, r *http.Request, p web.Public, f outbox.Finding, text string, uploads []web.Upload) (filed, see bool, err error) {
 	ctx := r.Context()
 	words := map[outbox.Origin]string{outbox.Changed: "Somebody asks whether this is from us. The desk answered: something of ours is in it, and something that is not.", outbox.Foreign: "Somebody asks whether this is from us. The desk answered: nothing shows that it is ours."}[f.Origin]
 	d := &centre.Draft{Topic: centre.Security, Lang: p.Lang, Text: words}
@@ -84,13 +84,16 @@ func (s *Site) fileShown(w http.ResponseWriter, r *http.Request, p web.Public, f
 		}
 	}
 	if fail.Is(err, fail.TooMany) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, errors.Join(errors.New("file what somebody showed us"), err)
+		return false, false, errors.Join(errors.New("file what somebody showed us"), err)
 	}
-	setCookie(w, formCookie, secret, int(centre.DraftLife.Seconds()))
-	return true, nil
+	if begun, err := s.draft(r); err != nil || begun == nil { // a form that they have begun is not lost by this
+		setCookie(w, formCookie, secret, int(centre.DraftLife.Seconds()))
+		see = true
+	}
+	return true, see, nil
 }
 
 // checkPage serves GET /check.

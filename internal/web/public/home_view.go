@@ -45,4 +45,5 @@ type CheckedPage struct {
 	Key    web.Fingerprint
 	To     string // half of the address it was sent to
 	Filed  bool   // it is with our security people
+	See    bool   // their reference can be looked at
 }
