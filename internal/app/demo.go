@@ -82,7 +82,7 @@ func (s *scene) play(ctx context.Context) error {
 	if err := s.hire(ctx); err != nil {
 		return err
 	}
-	for _, act := range []func(context.Context) error{s.ada, s.jonas, s.lena, s.odd} {
+	for _, act := range []func(context.Context) error{s.shelf, s.ada, s.jonas, s.lena, s.odd, s.sam} {
 		if err := act(ctx); err != nil {
 			return err
 		}
@@ -107,6 +107,11 @@ func (s *scene) hire(ctx context.Context) error {
 		s.people = append(s.people, q)
 	}
 	s.agent, s.triager = string(s.people[0].ID), string(s.people[1].ID)
+	for _, p := range s.upstairs() {
+		if err := s.d.db.Update(ctx, func(tx *db.Tx) error { return s.d.staff.Add(ctx, tx, p) }); err != nil {
+			return err
+		}
+	}
 	lea := &staff.Person{Name: "Lea Holm", Email: "lea@northmere.example", Roles: []staff.Role{staff.Agent}}
 	err := s.d.db.Update(ctx, func(tx *db.Tx) error { return s.d.staff.Add(ctx, tx, lea) })
 	s.colleague = string(lea.ID)

@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"postern/internal/audit"
 	"postern/internal/config"
 	"postern/internal/db"
+	"postern/internal/ladder"
 	"postern/internal/mailboxes"
 	"postern/internal/smtpc"
 	"postern/internal/vault"
@@ -32,7 +35,7 @@ func good(name, cause string) Check { return Check{name, "good", cause, ""} }
 // inspectDesk runs the checks that need the desk's parts.
 func inspectDesk(ctx context.Context, c *config.Config, d *db.DB, v *vault.Vault, boxes *mailboxes.Store, anchor audit.Anchor) []Check {
 	return []Check{checkDatabase(ctx, d), checkMaster(ctx, d, v), checkKeys(boxes), checkCertificate(c, d.Now()), checkRelay(ctx, c),
-		checkTexts(c), checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
+		checkTexts(c), checkRungs(ctx, d), checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
 }
 
 func checkDatabase(ctx context.Context, d *db.DB) Check {
@@ -115,6 +118,33 @@ func checkTexts(c *config.Config) Check {
 		return Check{"Texts to telephones", "off", "No provider is set: customers get no codes by text message.", "Set texts.url and texts.secret if they should. Passkeys are better."}
 	}
 	return good("Texts to telephones", "They go to a provider, as "+c.TextsKind+".")
+}
+
+// checkRungs looks whether somebody can be called when nobody below answers.
+func checkRungs(ctx context.Context, d *db.DB) Check {
+	var rows []string
+	err := d.View(ctx, func(tx *db.Tx) (err error) {
+		rows, err = db.Strings(ctx, tx, `SELECT roles FROM staff WHERE NOT disabled`)
+		return err
+	})
+	if err != nil {
+		return Check{"Who is called", "bad", err.Error(), ""}
+	}
+	var none []string
+	for _, r := range ladder.Roles[ladder.Triagers:] {
+		if !slices.ContainsFunc(rows, func(s string) bool {
+			return slices.Contains(strings.FieldsFunc(s, func(c rune) bool { return c == ',' || c == ' ' }), string(r))
+		}) {
+			none = append(none, string(r))
+		}
+	}
+	switch {
+	case len(rows) == 0:
+		return Check{"Who is called", "off", "Nobody works here yet.", "Use the set-up link."}
+	case len(none) > 0:
+		return Check{"Who is called", "soon", "Nobody has the role " + strings.Join(none, ", nor ") + ": a case that no agent answers is called out to whoever stands nearest.", "Give somebody the role, on the page People."}
+	}
+	return good("Who is called", "There is somebody on every rung.")
 }
 
 func checkClock(c *config.Config, now time.Time) Check {
