@@ -130,3 +130,47 @@ func TestFiguresAreWhatHappened(t *testing.T) {
 		}
 	})
 }
+
+// TestFiguresOfSecurityReports: what came as a bill and was found to be a report counts
+// as one, by the wrong door; who answered it first, and whether a script was all.
+func TestFiguresOfSecurityReports(t *testing.T) {
+	eachWatch(t, func(p *pages, later func(time.Duration)) {
+		p.work()
+		p.hoursReply()
+		a := p.visitor("192.0.2.1")
+		ref, _ := a.sendForm("payments-and-bills", "I can see another customer's bill.", "", "")
+		wrong := p.byRef(ref)
+		b := p.visitor("192.0.2.2")
+		ref, _ = b.sendForm(centre.Security, "Your form is open.", "", "")
+		right := p.byRef(ref)
+		if w := p.do("agent", "POST", "/desk/cases/"+string(wrong.ID)+"/topic", url.Values{"topic": {centre.Security}}); w.Code != http.StatusSeeOther {
+			p.Fatal(w.Code)
+		}
+		later(time.Hour)
+		p.answered("agent", wrong, hoursText)
+		p.answered("triager", right, "I have tried it myself and you are right. It is closed from today on.")
+		for who, want := range map[string]int{"agent": http.StatusForbidden, "triager": http.StatusSeeOther} {
+			if w := p.do(who, "POST", "/desk/cases/"+string(right.ID)+"/state", url.Values{"to": {"closed"}}); w.Code != want {
+				p.Errorf("%s closes a report: %d", who, w.Code)
+			}
+		}
+		spam := p.write("pills@x.example", "Pills", "Buy pills.")
+		if w := p.do("agent", "POST", "/desk/cases/"+string(spam.ID)+"/state", url.Values{"to": {"spam"}}); w.Code != http.StatusSeeOther {
+			p.Fatal(w.Code)
+		}
+		var f *figures.Figures
+		p.must(func(ctx context.Context, tx *db.Tx) (err error) {
+			f, err = figures.Of(ctx, tx, figures.Weeks(tx.Now, 2))
+			return err
+		})
+		s := f.Security
+		if s.Cases != 2 || s.Answered != 2 || s.OnlyBy != 1 || len(s.WrongDoor) != 1 || s.WrongDoor[0] != (figures.Count{Name: "form", N: 1}) || s.Until[0].N != 1 || f.Spam != 1 || f.Missed != 0 {
+			p.Errorf("%+v, spam %d, missed %d", s, f.Spam, f.Missed)
+		}
+		// Who was taken for spam is not shut out.
+		p.again(spam, "pills@x.example", "I am a person, and I wanted to ask about my pills invoice.")
+		if now := p.fresh(spam); now.State != "open" || now.Spam || now.Due.IsZero() {
+			p.Errorf("%+v", now)
+		}
+	})
+}

@@ -106,6 +106,12 @@ func (d *Desk) summaryText(f *figures.Figures) string {
 	}
 	line("Came back after they were closed: %d.", f.Back)
 	line("Now %d wait for us, %d of them past what was promised.", f.Waiting, f.Late)
+	if x := f.Security; x.Cases > 0 {
+		line("Security reports: %d heard, %d answered, %d by scripts alone; somebody qualified answered %d after one contact, %d after two, %d after three or more.", x.Cases, x.Answered, x.OnlyBy, x.Until[0].N, x.Until[1].N, x.Until[2].N)
+		for _, c := range x.WrongDoor {
+			line("  %d came by the wrong door: %s", c.N, c.Name)
+		}
+	}
 	names := d.figureNames()
 	for _, o := range f.Topics {
 		if o.Scored > 0 || o.Unsolved > 0 {

@@ -44,6 +44,8 @@ type Case struct {
 	Mailbox      string    // our address it came to
 	Lang         lang.Lang // they write; what the desk itself says goes out in it
 	Topic        string    // of the support centre; empty: nobody named one
+	Began        string    // the topic that it came under; it may be about another
+	Spam         bool      // closed as such; a word from them opens it all the same
 	State        State
 	Assignee     string // staff id
 	Sensitive    bool
@@ -76,7 +78,7 @@ func (c *Case) Received(automatic bool, verdict string, now time.Time) {
 	if c.State == Closed && !c.Heard.IsZero() { // what was never theirs, a notice of ours, does not come back
 		c.Returns++
 	}
-	c.State, c.Unread, c.Last, c.Trust, c.ClosedAt = Open, true, now, verdict, time.Time{}
+	c.State, c.Unread, c.Last, c.Trust, c.ClosedAt, c.Spam = Open, true, now, verdict, time.Time{}, false
 }
 
 // WantsPerson opens the case, whatever state it is in, for somebody who asks for a
@@ -111,7 +113,7 @@ func (c *Case) Reopen(now time.Time) error {
 	if c.State != Closed {
 		return fail.New(fail.Conflict, "this case is open already")
 	}
-	c.State, c.ClosedAt, c.Last = Open, time.Time{}, now
+	c.State, c.ClosedAt, c.Last, c.Spam = Open, time.Time{}, now, false
 	return nil
 }
 

@@ -86,9 +86,20 @@ type Figures struct {
 	Waiting  int64           // that wait for us now
 	Late     int64           // of these, past what was promised
 	Oldest   time.Duration   // how long the longest of these has waited for a word
+	Spam     int64           // closed as such
+	Security Security
 	Topics   []Opinion
 	Replies  []Opinion
 	Groups   []Opinion
+}
+
+// Security is how reports of security problems fared: what somebody found to be one
+// counts, whatever it came as.
+type Security struct {
+	Cases, Answered, OnlyBy int64   // heard in the span; answered; by scripts alone
+	WrongDoor               []Count // that came as something else, by door
+	Until                   []Count // contacts until somebody qualified answered
+	Longest                 time.Duration
 }
 
 // KeptShare is the share of promises that were kept, in percent; -1: none was due.
@@ -107,7 +118,7 @@ func percent(part, all int64) int {
 // Of counts a span.
 func Of(ctx context.Context, tx *db.Tx, s Span) (*Figures, error) {
 	f := &Figures{Span: s, Rungs: map[int64]int64{}}
-	for _, step := range []func(context.Context, *db.Tx) error{f.contacts, f.answers, f.climbs, f.now, f.opinions, f.weeks} {
+	for _, step := range []func(context.Context, *db.Tx) error{f.contacts, f.answers, f.climbs, f.now, f.security, f.opinions, f.weeks} {
 		if err := step(ctx, tx); err != nil {
 			return nil, err
 		}
@@ -121,7 +132,7 @@ func scanCount(c *Count, row func(...any) error) error { return row(&c.Name, &c.
 
 func (f *Figures) contacts(ctx context.Context, tx *db.Tx) (err error) {
 	from, to := f.in()
-	if f.Cases, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE made_at >= $1 AND made_at < $2 AND heard_at > 0`, from, to); err != nil {
+	if f.Cases, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE made_at >= $1 AND made_at < $2 AND heard_at > 0 AND NOT spam`, from, to); err != nil {
 		return err
 	}
 	if f.Doors, err = db.List(ctx, tx, scanCount, `SELECT door, COUNT(*) FROM messages WHERE kind = 'in' AND NOT automatic AND at >= $1 AND at < $2 GROUP BY door ORDER BY COUNT(*) DESC, door`, from, to); err != nil {
@@ -129,6 +140,9 @@ func (f *Figures) contacts(ctx context.Context, tx *db.Tx) (err error) {
 	}
 	for _, d := range f.Doors {
 		f.Contacts += d.N
+	}
+	if f.Spam, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE spam AND closed_at >= $1 AND closed_at < $2`, from, to); err != nil {
+		return err
 	}
 	f.Back, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE returns > 0 AND heard_at >= $1 AND heard_at < $2`, from, to)
 	return err
@@ -207,6 +221,54 @@ func (f *Figures) now(ctx context.Context, tx *db.Tx) (err error) {
 	heard, err := db.Count(ctx, tx, `SELECT COALESCE(MIN(since_at), 0) FROM cases WHERE due_at > 0 AND since_at > 0`)
 	if heard > 0 {
 		f.Oldest = tx.Now.Sub(time.UnixMicro(heard))
+	}
+	return err
+}
+
+// security is the stone-wall set of what was found to be a security report.
+func (f *Figures) security(ctx context.Context, tx *db.Tx) (err error) {
+	from, to := f.in()
+	const these = `FROM cases WHERE topic = 'security' AND heard_at >= $1 AND heard_at < $2`
+	s := &f.Security
+	if s.Cases, err = db.Count(ctx, tx, `SELECT COUNT(*) `+these, from, to); err != nil || s.Cases == 0 {
+		return err
+	}
+	if s.WrongDoor, err = db.List(ctx, tx, scanCount, `SELECT door, COUNT(*) `+these+` AND began <> 'security' GROUP BY door ORDER BY COUNT(*) DESC, door`, from, to); err != nil {
+		return err
+	}
+	type row struct {
+		id           string
+		staff        string
+		canned, ends bool
+		contacts     int64
+	}
+	list, err := db.List(ctx, tx, func(r *row, scan func(...any) error) error {
+		return scan(&r.id, &r.canned, &r.ends, &r.contacts, &r.staff)
+	},
+		`SELECT a.case_id, a.canned, a.ends, a.contacts, COALESCE(p.roles, '') FROM answers a LEFT JOIN staff p ON p.id = a.staff_id WHERE a.case_id IN (SELECT id `+these+`) ORDER BY a.at, a.message_id`, from, to)
+	if err != nil {
+		return err
+	}
+	own, counted, until, before := map[string]bool{}, map[string]bool{}, [3]int64{}, map[string]int64{}
+	for _, r := range list {
+		own[r.id] = own[r.id] || !r.canned
+		before[r.id] += r.contacts
+		qualified := strings.Contains(r.staff, "triager") || strings.Contains(r.staff, "lead") || strings.Contains(r.staff, "executive")
+		if !r.canned && r.ends && qualified && !counted[r.id] {
+			counted[r.id] = true
+			until[min(max(before[r.id], 1), 3)-1]++
+		}
+	}
+	for _, had := range own {
+		s.Answered++
+		if !had {
+			s.OnlyBy++
+		}
+	}
+	s.Until = []Count{{"1", until[0]}, {"2", until[1]}, {"3 and more", until[2]}}
+	spoke, err := db.Count(ctx, tx, `SELECT COALESCE(MIN(CASE WHEN spoke_at > 0 THEN spoke_at ELSE made_at END), 0) FROM cases WHERE topic = 'security' AND state <> 'closed'`)
+	if spoke > 0 {
+		s.Longest = tx.Now.Sub(time.UnixMicro(spoke))
 	}
 	return err
 }

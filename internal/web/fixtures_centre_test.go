@@ -183,8 +183,8 @@ func ladderFixtures() []fixture {
 	badArt.Errors = web.Errors{{Field: "title-en", Text: "Give it a title of up to 120 letters."}}
 	weeks := func(n ...int64) []int64 { return n }
 	labels := []string{"7 Sep", "14 Sep", "21 Sep", "28 Sep", "5 Oct", "12 Oct", "19 Oct", "26 Oct"}
-	sums := desk.FiguresPage{Staff: staff("figures", ""), Weeks: 8, From: at(-24 * 60), To: at(-24), Wait: "3 h", Slowest: "4 days", Oldest: "9 h",
-		Figures: &figures.Figures{Kept: 412, Missed: 9, OnlyBy: 61, Answered: 388, Answers: 540, Canned: 131, Back: 12, Untaken: 3, Waiting: 24, Late: 1,
+	sums := desk.FiguresPage{Staff: staff("figures", ""), Weeks: 8, From: at(-24 * 60), To: at(-24), Wait: "3 h", Slowest: "4 days", Oldest: "9 h", Silent: "3 days",
+		Figures: &figures.Figures{Kept: 412, Missed: 9, OnlyBy: 61, Answered: 388, Answers: 540, Canned: 131, Back: 12, Untaken: 3, Waiting: 24, Late: 1, Spam: 40, Security: figures.Security{Cases: 9, Answered: 8, OnlyBy: 1, WrongDoor: []figures.Count{{Name: "mail", N: 3}, {Name: "form", N: 1}}, Until: []figures.Count{{Name: "1", N: 5}, {Name: "2", N: 2}, {Name: "3 and more"}}},
 			Until: []figures.Count{{Name: "1", N: 301}, {Name: "2", N: 40}, {Name: "3 and more", N: 6}}, Doors: []figures.Count{{Name: "mail", N: 620}, {Name: "form", N: 211}, {Name: "phone", N: 40}, {Name: "survey", N: 33}}},
 		Lifts:  []figures.Count{{Name: "They wrote again after a canned answer", N: 28}, {Name: "Nobody below took it in the promised time", N: 3}},
 		Topics: []figures.Opinion{{Name: "Payments and bills", Asked: 120, Answered: 44, Scored: 40, Sum: 160, Unsolved: 3}, {Name: "No topic", Asked: 12}}, Replies: []figures.Opinion{{Name: "Card lost", Asked: 80, Answered: 20, Scored: 20, Sum: 91}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"postern/internal/audit"
 	"postern/internal/cases"
@@ -262,6 +263,9 @@ func (d *Desk) assign(w http.ResponseWriter, r *http.Request, me *visitor) error
 	})
 }
 
+// asSpam is how a case is closed that nobody waits in.
+const asSpam cases.State = "spam"
+
 // setState serves POST /desk/cases/{id}/state. To close a case while a word is owed
 // takes a reason, which is kept in the case, and counts as a promise that was not kept.
 func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) error {
@@ -277,6 +281,15 @@ func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) err
 	}
 	return d.change(w, r, me, "case."+string(to), func(tx *db.Tx, c *cases.Case) (string, error) {
 		switch to {
+		case asSpam:
+			if c.Topic == centre.Security && !me.May(staff.SecurityTriage) {
+				return "", fail.New(fail.Denied, "a report of a security problem is closed by a triager")
+			}
+			if err := c.Close(tx.Now); err != nil { // nobody is asked how it was
+				return "", err
+			}
+			c.Spam, c.Contacts, c.Since = true, 0, time.Time{}
+			return "", nil
 		case cases.Closed:
 			if c.Topic == centre.Security && !me.May(staff.SecurityTriage) {
 				return "", fail.New(fail.Denied, "a report of a security problem is closed by a triager")

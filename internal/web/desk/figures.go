@@ -65,6 +65,7 @@ func (d *Desk) figures(w http.ResponseWriter, r *http.Request, me *visitor) erro
 	p.Figures = f
 	p.From, p.To = p.When(f.From), p.When(f.To.Add(-time.Hour))
 	p.Wait, p.Slowest, p.Oldest = span2(f.Wait), span2(f.Slowest), span2(f.Oldest)
+	p.Silent = span2(f.Security.Longest)
 	var kept, missed, own, canned, up []int64
 	var labels []string
 	for _, x := range f.Weeks {

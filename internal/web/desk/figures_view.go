@@ -12,6 +12,7 @@ type FiguresPage struct {
 	Weeks                   int
 	From, To                web.When
 	Wait, Slowest, Oldest   string
+	Silent                  string // days since a reporter last heard
 	Charts                  []Chart
 	Lifts                   []figures.Count
 	Topics, Replies, Groups []figures.Opinion
