@@ -525,11 +525,11 @@ func TestAttackStitched(t *testing.T) {
 	p := openPages(t, "")
 	lib := libraryOf(p, hoursText)
 	before := "I have looked at your account and I can see that everything is as it should be, so please wait until the end of the month and look again."
-	if m := lib.Measure(centre.Sample{Text: hoursText + "\n\n" + before, Earlier: []string{before}}); !m.Is() {
+	if m := lib.Measure(centre.Sample{Text: hoursText + "\n\n" + before, Earlier: []centre.Trace{centre.TraceOf(before, nil)}}); !m.Is() {
 		t.Errorf("a canned reply and an earlier answer, nothing else: %.2f, repeats %v", m.Share, m.Repeats)
 	}
 	a, b := "The first of my standing answers says nothing at all about what you asked us last week.", "The second one of them says it again with other and even friendlier words than before."
-	if m := lib.Measure(centre.Sample{Text: a + "\n\n" + b, Earlier: []string{a, b}}); !m.Is() {
+	if m := lib.Measure(centre.Sample{Text: a + "\n\n" + b, Earlier: []centre.Trace{centre.TraceOf(a, nil), centre.TraceOf(b, nil)}}); !m.Is() {
 		t.Errorf("two earlier answers, nothing else: %.2f, repeats %v", m.Share, m.Repeats)
 	}
 }

@@ -249,18 +249,6 @@ func GetMessage(ctx context.Context, tx *db.Tx, id ID, m MessageID) (*Sealed, er
 	return &found[0], nil
 }
 
-// AskSaid is the query for the newest answers of ours in a case that went out or may
-// still go, newest first.
-func AskSaid(out *[]Sealed, id ID, limit int) db.Query {
-	return db.Into(out, scanMessage, `SELECT `+messageColumns+` FROM messages m WHERE case_id = $1 AND kind = 'out' AND door IN ('desk', 'api')
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.case_id = $1 AND d.message_id = m.id AND d.state <> 'undone') ORDER BY at DESC, id DESC LIMIT $2`, id, limit)
-}
-
-// AskHeard is the query for their newest words in a case, newest first.
-func AskHeard(out *[]Sealed, id ID, limit int) db.Query {
-	return db.Into(out, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 AND kind = 'in' ORDER BY at DESC, id DESC LIMIT $2`, id, limit)
-}
-
 // OfAuthor returns a message without what is in it, if the author wrote it;
 // another's is NotFound.
 func OfAuthor(ctx context.Context, tx *db.Tx, author string, id MessageID) (*Message, error) {

@@ -97,13 +97,13 @@ func runsOf(words []string) []uint64 {
 
 // body is an answer's words without the lines that every letter has, the greeting and
 // the name below, and without what it quotes of theirs.
-func body(text string, theirs map[uint64]bool) []string {
+func body(text string, theirs []Trace) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if bare := strings.TrimLeft(line, "> |"); bare != line && len(theirs) > 0 {
 			w := wordsOf(bare)
-			if len(w) < run || shared(w, runsOf(w), theirs) >= CannedFrom {
+			if len(w) < run || shared(w, runsOf(w), func(h uint64) bool { return slices.ContainsFunc(theirs, func(t Trace) bool { return t.has(h) }) }) >= CannedFrom {
 				continue
 			}
 			line = bare
@@ -139,30 +139,50 @@ func closes(line string) bool {
 	return len(w) > 0 && len(w) <= 5 && slices.Contains(closings, w[0])
 }
 
+// A Trace is a text by its runs of words, in order: small, and quick to compare with.
+type Trace []uint64
+
+// TraceOf is the trace of a text, with what a reply would be filled in with left open.
+func TraceOf(text string, values []string) Trace {
+	t := runsOf(wordsOf(opened(text, values)))
+	slices.Sort(t)
+	return t
+}
+
+func (t Trace) has(h uint64) bool { _, ok := slices.BinarySearch(t, h); return ok }
+
+// opened puts the mark of what is filled in where such a value stands.
+func opened(text string, values []string) string {
+	for _, v := range values {
+		if len([]rune(v)) >= 3 {
+			text = strings.ReplaceAll(text, v, filled)
+		}
+	}
+	return text
+}
+
 // A Sample is an answer to be measured, with what it is measured against.
 type Sample struct {
 	Text    string
-	Earlier []string // answers to the same person
-	Theirs  []string // what they wrote: quoting that is no trick
+	Earlier []Trace  // answers to the same person
+	Theirs  []Trace  // what they wrote: quoting that is no trick
 	Filled  []string // what a reply would be filled in with in this case
+}
+
+// Quotes reports whether a text has lines that are marked as somebody else's.
+func Quotes(text string) bool {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); strings.TrimLeft(line, "> |") != line {
+			return true
+		}
+	}
+	return false
 }
 
 // Measure says how much of an answer stands in canned replies, any version of any, or
 // in earlier answers to the same person. An answer without a word of its own is canned.
 func (l *Library) Measure(s Sample) Canned {
-	theirs := map[uint64]bool{}
-	for _, t := range s.Theirs {
-		for _, h := range runsOf(wordsOf(t)) {
-			theirs[h] = true
-		}
-	}
-	text := s.Text
-	for _, v := range s.Filled {
-		if len([]rune(v)) >= 3 {
-			text = strings.ReplaceAll(text, v, filled)
-		}
-	}
-	words := body(text, theirs)
+	words := body(opened(s.Text, s.Filled), s.Theirs)
 	if len(words) == 0 {
 		if len(wordsOf(s.Text)) > 0 { // nothing but what they wrote themselves
 			return Canned{Share: 1}
@@ -171,49 +191,33 @@ func (l *Library) Measure(s Sample) Canned {
 	}
 	runs := runsOf(words)
 	var out Canned
-	have := map[uint64]bool{}
 	if l != nil {
-		out.Share = shared(words, runs, l.runs)
+		out.Share = shared(words, runs, func(h uint64) bool { return l.runs[h] })
 		best := 0.5
 		for _, s := range l.shapes {
 			if out.Share < best {
 				break
 			}
-			if n := shared(words, runs, s.runs); n > best {
+			if n := shared(words, runs, func(h uint64) bool { return s.runs[h] }); n > best {
 				best, out.Reply, out.Version = n, s.reply, s.version
 			}
 		}
-		if len(s.Earlier) > 0 && out.Share > 0 {
-			for _, h := range runs {
-				if l.runs[h] {
-					have[h] = true
-				}
-			}
-		}
 	}
-	if len(words) < run {
+	if len(words) < run || len(s.Earlier) == 0 || out.Is() {
 		return out
 	}
-	for _, e := range s.Earlier {
-		for _, v := range s.Filled {
-			if len([]rune(v)) >= 3 {
-				e = strings.ReplaceAll(e, v, filled)
-			}
-		}
-		for _, h := range runsOf(wordsOf(e)) {
-			have[h] = true
-		}
-	}
-	out.Repeats = len(s.Earlier) > 0 && !out.Is() && shared(words, runs, have) >= CannedFrom
+	out.Repeats = shared(words, runs, func(h uint64) bool {
+		return l != nil && l.runs[h] || slices.ContainsFunc(s.Earlier, func(t Trace) bool { return t.has(h) })
+	}) >= CannedFrom
 	return out
 }
 
-// shared is the share of the words that stand in runs which a text has too.
-func shared(words []string, runs []uint64, have map[uint64]bool) float64 {
+// shared is the share of the words that stand in runs which are somewhere else too.
+func shared(words []string, runs []uint64, have func(uint64) bool) float64 {
 	n, end := 0, 0 // words counted, and where the last run ended
 	width := min(run, len(words))
 	for i, h := range runs {
-		if have[h] {
+		if have(h) {
 			n += i + width - max(i, end)
 			end = i + width
 		}

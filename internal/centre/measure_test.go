@@ -42,14 +42,14 @@ func TestMeasure(t *testing.T) {
 		{"nothing", "", false, ""},
 		{"two words", "Thank you.", false, ""},
 	} {
-		got := l.Measure(Sample{Text: c.text, Filled: []string{"Ada Brandt", "Mara Stein"}, Theirs: []string{"When are you open? I have a long question about many things, and nobody answers it.\nAda"}})
+		got := l.Measure(Sample{Text: c.text, Filled: []string{"Ada Brandt", "Mara Stein"}, Theirs: []Trace{TraceOf("When are you open? I have a long question about many things, and nobody answers it.\nAda", nil)}})
 		if got.Is() != c.canned || c.canned && got.Reply != c.reply {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
 	own := "I looked at it myself, and the page is open. It is closed from this evening on."
 	for text, want := range map[string]bool{own: true, "Dear Ada,\n\n" + own + "\n\nKind regards\nMara": true, "Yes.": false, own + " And tomorrow I look again, because one of the servers was slow to follow.": false} {
-		if got := l.Measure(Sample{Text: text, Earlier: []string{"Something else entirely, said before.", own}}); got.Is() != want {
+		if got := l.Measure(Sample{Text: text, Earlier: []Trace{TraceOf("Something else entirely, said before.", nil), TraceOf(own, nil)}}); got.Is() != want {
 			t.Errorf("%q repeats: %+v", text, got)
 		}
 	}
@@ -66,8 +66,9 @@ func BenchmarkMeasure(b *testing.B) {
 	}
 	l := library(texts...)
 	answer := strings.Repeat("an answer of ten kilobytes, in the words of whoever wrote it; ", 160)
+	earlier := []Trace{TraceOf(answer+"x", nil), TraceOf(answer+"y", nil)}
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Measure(Sample{Text: answer, Earlier: []string{answer + "x", answer + "y"}})
+		l.Measure(Sample{Text: answer, Earlier: earlier})
 	}
 }

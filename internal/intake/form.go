@@ -195,7 +195,7 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 		c := *p.c // this may run again
 		// An address that anybody may have typed says nothing of other cases, and
 		// nothing of them is to be learnt by it.
-		if err := in.ladder.Heard(ctx, tx, &c, m, false); err != nil {
+		if err := in.ladder.Heard(ctx, tx, &c, m, nil); err != nil {
 			return err
 		}
 		if ack != nil && ack.Canned && !c.Lifted {

@@ -10,6 +10,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/evidence"
 	"postern/internal/fail"
+	"postern/internal/ladder"
 	"postern/internal/lang"
 	"postern/internal/vault"
 )
@@ -26,7 +27,8 @@ type plan struct {
 	mayAck  bool        // no automatic mail went to this address today
 	link    *cases.Case // a case the mail spoke of without belonging to it
 	bounce  cases.ID    // the case of the mail that came back
-	key     *vault.Key  // the case's data key
+	others  []ladder.Other
+	key     *vault.Key // the case's data key
 }
 
 func (p *plan) contactID() contacts.ID {
@@ -72,7 +74,10 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 	if p.c == nil {
 		in.begin(m, p)
 	}
-	return p, nil
+	if p.contact == nil {
+		return p, nil
+	}
+	return p, in.d.View(ctx, func(tx *db.Tx) (err error) { p.others, err = in.ladder.SameMatter(ctx, tx, p.c, p.contact.ID); return err })
 }
 
 // returned finds the case of the mail of ours that a report speaks of. Only a

@@ -161,7 +161,11 @@ func (in *Intake) moves(ctx context.Context, tx *db.Tx, r *written, c *cases.Cas
 		return nil
 	}
 	c.Received(false, m.Evidence.Class(), tx.Now)
-	if err := in.ladder.Heard(ctx, tx, c, m, r.by != ""); err != nil {
+	others, err := in.ladder.SameMatter(ctx, tx, c, r.by)
+	if err != nil {
+		return err
+	}
+	if err := in.ladder.Heard(ctx, tx, c, m, others); err != nil {
 		return err
 	}
 	if r.person {

@@ -353,7 +353,7 @@ func (in *Intake) heard(ctx context.Context, tx *db.Tx, m *mail, p *plan, c *cas
 	if p.bounce != "" || msg.Doc.Automatic != "" {
 		return nil
 	}
-	if err := in.ladder.Heard(ctx, tx, c, msg, p.contact != nil); err != nil {
+	if err := in.ladder.Heard(ctx, tx, c, msg, p.others); err != nil {
 		return err
 	}
 	if p.newCase && p.link != nil && p.link.Scripted && !c.Lifted {

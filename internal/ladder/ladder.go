@@ -110,9 +110,9 @@ const afterthought = 10 * time.Minute
 const matter = 30 * 24 * time.Hour
 
 // Heard counts a message of theirs, by any door, and lifts the case if it shows that
-// nobody was helped. The caller has moved the case and saves it. known is false for
-// somebody who never wrote before.
-func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.Message, known bool) error {
+// nobody was helped. The caller has moved the case and saves it. others are the cases of
+// SameMatter, read a moment before.
+func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.Message, others []Other) error {
 	if l == nil || m.Kind != cases.In || m.Doc.Automatic != "" {
 		return nil
 	}
@@ -135,19 +135,13 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 			return err
 		}
 	}
-	if known {
-		others, err := l.sameMatter(ctx, tx, c, m.Contact)
-		if err != nil {
-			return err
-		}
-		for _, o := range others {
-			contacts += o.contacts
-			scripted, called = scripted || o.scripted, called || o.lifted
-			fresh = fresh && m.At.Sub(o.heard) >= afterthought
-			if o.scripted {
-				if err := outcome(ctx, tx, o.id, "escalated"); err != nil {
-					return err
-				}
+	for _, o := range others {
+		contacts += o.contacts
+		scripted, called = scripted || o.scripted, called || o.lifted
+		fresh = fresh && m.At.Sub(o.heard) >= afterthought
+		if o.scripted {
+			if err := outcome(ctx, tx, o.id, "escalated"); err != nil {
+				return err
 			}
 		}
 	}
@@ -166,8 +160,8 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 	return nil
 }
 
-// other is a case beside the one that is looked at.
-type other struct {
+// An Other is a case beside the one that is looked at.
+type Other struct {
 	id               cases.ID
 	heard            time.Time
 	contacts         int64
@@ -176,15 +170,15 @@ type other struct {
 	subject          string
 }
 
-// sameMatter are the other cases of this person that may be about the same: lately
+// SameMatter are the other cases of this person that may be about the same: lately
 // alive, with the same topic or a word of the subject in common, and not answered by a
 // person yet. What came by the form is not among them: anybody may have typed that
 // address.
-func (l *Ladder) sameMatter(ctx context.Context, tx *db.Tx, c *cases.Case, who contacts.ID) ([]other, error) {
-	if who == "" {
+func (l *Ladder) SameMatter(ctx context.Context, tx *db.Tx, c *cases.Case, who contacts.ID) ([]Other, error) {
+	if l == nil || who == "" {
 		return nil, nil
 	}
-	return db.List(ctx, tx, func(o *other, row func(...any) error) error {
+	return db.List(ctx, tx, func(o *Other, row func(...any) error) error {
 		var sealed []byte
 		if err := row(&o.id, &o.contacts, &o.scripted, &o.lifted, &o.topic, &sealed, db.Time(&o.heard)); err != nil {
 			return err
@@ -193,10 +187,10 @@ func (l *Ladder) sameMatter(ctx context.Context, tx *db.Tx, c *cases.Case, who c
 			o.subject, _ = l.o.Cases.OpenSubject(o.id, sealed) // a damaged one is like no other
 		}
 		if !alike(c, o) {
-			*o = other{}
+			*o = Other{}
 		}
 		return nil
-	}, `SELECT id, contacts, scripted, lifted, topic, subject, heard_at FROM cases WHERE contact_id = $1 AND last_at > $2 AND id <> $3 AND heard_at > 0 AND (contacts > 0 OR scripted) AND door <> 'form' ORDER BY last_at DESC LIMIT 20`,
+	}, `SELECT id, contacts, scripted, lifted, topic, subject, heard_at FROM cases WHERE contact_id = $1 AND last_at > $2 AND id <> $3 AND heard_at > 0 AND (contacts > 0 OR scripted) AND door <> 'form' ORDER BY last_at DESC LIMIT 8`,
 		who, db.Micros(tx.Now.Add(-matter)), c.ID)
 }
 

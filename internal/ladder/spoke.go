@@ -253,7 +253,7 @@ func outcome(ctx context.Context, tx *db.Tx, c cases.ID, what string) error {
 
 // alike reports whether two cases of one person may be about the same: the same
 // topic, or a longer word that both subjects have.
-func alike(a *cases.Case, b *other) bool {
+func alike(a *cases.Case, b *Other) bool {
 	if a.Topic != "" && a.Topic == b.topic {
 		return true
 	}

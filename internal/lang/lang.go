@@ -7,7 +7,6 @@ package lang
 import (
 	"embed"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -170,21 +169,27 @@ func (l Lang) Hours(s string) string {
 }
 
 // everyday are words that nearly every text has, and the other language has not.
-var everyday = map[Lang][]string{German: {"und", "ich", "nicht", "ist", "der", "die", "das", "bitte", "für", "mit", "sie", "eine", "einen", "wie", "zu", "haben", "guten", "hallo", "wir", "auf", "von", "mein", "meine", "ihre"},
-	English: {"and", "i", "not", "is", "the", "please", "for", "with", "you", "a", "how", "to", "have", "hello", "we", "on", "of", "my", "your", "it", "that", "dear"}}
+var everyday = func() map[string]Lang {
+	out := map[string]Lang{}
+	for l, words := range map[Lang]string{German: "und ich nicht ist der die das bitte für mit sie eine einen wie zu haben guten hallo wir auf von mein meine ihre",
+		English: "and i not is the please for with you a how to have hello we on of my your it that dear"} {
+		for _, w := range strings.Fields(words) {
+			out[w] = l
+		}
+	}
+	return out
+}()
 
 // Guess is the language that a text is most likely written in; English if nothing
 // speaks for another.
 func Guess(text string) Lang {
-	if len(text) > 4000 {
-		text = text[:4000]
+	if len(text) > 1500 {
+		text = text[:1500]
 	}
 	n := map[Lang]int{}
-	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
-		for l, list := range everyday {
-			if slices.Contains(list, w) {
-				n[l]++
-			}
+	for w := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
+		if l, ok := everyday[w]; ok {
+			n[l]++
 		}
 	}
 	if n[German] > n[English] {

@@ -9,17 +9,14 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
-	"postern/internal/centre"
 	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/dlp"
 	"postern/internal/fail"
 	"postern/internal/ladder"
-	"postern/internal/lang"
 	"postern/internal/links"
 	"postern/internal/policy"
-	"postern/internal/vault"
 )
 
 // Answer is what an agent wrote and to whom.
@@ -160,10 +157,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := around.twice(m, key); err != nil {
-		return "", err
-	}
-	counts, err := o.measure(m, &around, key)
+	counts, err := o.measure(ctx, m, &around, key)
 	if err != nil {
 		return "", err
 	}
@@ -214,98 +208,6 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 		err = refused
 	}
 	return m.ID, err
-}
-
-// earlier is how many of our answers in the case a new one is compared with.
-const earlier = 5
-
-// talk is what an answer is measured against: the newest words of both sides, and
-// what a canned reply would be filled in with.
-type talk struct {
-	said, heard []cases.Sealed
-	c           []cases.Case
-}
-
-func (x *talk) ask(o *Outbox, id cases.ID) []db.Query {
-	return []db.Query{cases.AskSaid(&x.said, id, earlier), cases.AskHeard(&x.heard, id, 3), o.cases.AskID(&x.c, id)}
-}
-
-// twice refuses what a second click sends: the same words, a moment later.
-func (x *talk) twice(m *cases.Message, key *vault.Key) error {
-	if len(x.said) == 0 || m.At.Sub(x.said[0].At) >= Undo || x.said[0].Author != m.Author {
-		return nil
-	}
-	old, err := x.said[0].Open(key)
-	if err == nil && old.Doc.Text == m.Doc.Text && len(old.Doc.Attachments) == len(m.Doc.Attachments) {
-		err = fail.New(fail.Conflict, "this very answer is on its way already")
-	}
-	return err
-}
-
-// sample is a text with what it is measured against.
-func (o *Outbox) sample(text string, x *talk, key *vault.Key) (s centre.Sample, err error) {
-	s.Text = text
-	for i := range x.said {
-		old, err := x.said[i].Open(key)
-		if err != nil {
-			return s, err
-		}
-		s.Earlier = append(s.Earlier, old.Doc.Text)
-	}
-	for i := range x.heard {
-		old, err := x.heard[i].Open(key)
-		if err != nil {
-			return s, err
-		}
-		s.Theirs = append(s.Theirs, old.Doc.Text)
-	}
-	w := o.words()
-	s.Filled = []string{w.Promise, w.Org}
-	for _, c := range x.c {
-		s.Filled = append(s.Filled, c.Who, string(c.Ref))
-		if c.Topic == "" || o.centre == nil {
-			continue
-		}
-		for _, t := range o.centre.Tree().List(lang.English) {
-			if t.ID == c.Topic {
-				s.Filled = append(s.Filled, t.Name)
-			}
-		}
-	}
-	return s, nil
-}
-
-// measure finds out whether an answer is canned, outside the transaction, and marks it.
-func (o *Outbox) measure(m *cases.Message, x *talk, key *vault.Key) (ladder.Answer, error) {
-	s, err := o.sample(m.Doc.Text, x, key)
-	if err != nil {
-		return ladder.Answer{}, err
-	}
-	canned := o.centre.Library().Measure(s)
-	m.Canned = canned.Is()
-	a := ladder.Answer{Message: m.ID, Canned: m.Canned}
-	if m.Canned {
-		a.Reply, a.Version = canned.Reply, canned.Version
-	}
-	return a, nil
-}
-
-// Canned says how much of a draft is prepared text, and whether it must not go out like
-// that: for the composer, before anything is sent.
-func (o *Outbox) Canned(ctx context.Context, tx *db.Tx, c *cases.Case, key *vault.Key, text string) (found centre.Canned, refused error, err error) {
-	var x talk
-	if err := tx.Read(ctx, x.ask(o, c.ID)...); err != nil {
-		return found, nil, err
-	}
-	s, err := o.sample(text, &x, key)
-	if err != nil {
-		return found, nil, err
-	}
-	found = o.centre.Library().Measure(s)
-	if o.ladder.Refuses(c, ladder.Answer{Canned: found.Is()}) {
-		refused = ladder.ErrSecond(c)
-	}
-	return found, refused, nil
 }
 
 // handUp lifts a case for which there was only another canned answer.

@@ -72,7 +72,7 @@ func (o *Outbox) PrepareSystem(ctx context.Context, s *SystemMessage) (*Prepared
 	if p.parts, err = cases.Seal(p.message, p.key); err != nil {
 		return nil, err
 	}
-	if p.counts, err = o.measure(p.message, &p.around, p.key); err != nil || p.fresh != nil || !p.counts.Canned {
+	if p.counts, err = o.measure(ctx, p.message, &p.around, p.key); err != nil || p.fresh != nil || !p.counts.Canned {
 		return p, err
 	}
 	return p, o.refuseSystem(ctx, p)

@@ -67,6 +67,7 @@ type Outbox struct {
 	observe func(string)
 	worker  *db.Worker
 	cpu     chan struct{} // as many sealers as cores
+	traces  traces
 }
 
 // senders is how many deliveries are worked on at once.
