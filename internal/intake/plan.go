@@ -77,7 +77,10 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 	if p.contact == nil {
 		return p, nil
 	}
-	return p, in.d.View(ctx, func(tx *db.Tx) (err error) { p.others, err = in.ladder.SameMatter(ctx, tx, p.c, p.contact.ID); return err })
+	return p, in.d.View(ctx, func(tx *db.Tx) (err error) {
+		p.others, err = in.ladder.SameMatter(ctx, tx, p.c, p.contact.ID)
+		return err
+	})
 }
 
 // returned finds the case of the mail of ours that a report speaks of. Only a
