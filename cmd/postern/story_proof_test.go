@@ -124,7 +124,7 @@ func (s *cast) token(path, kind, proof string) {
 	if err := json.Unmarshal(s.d.get("/.well-known/jwks.json"), &set); err != nil {
 		s.Fatal(err)
 	}
-	signed, err := jose.ParseSigned(answer.Token, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(answer.Token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		s.Fatal(err)
 	}

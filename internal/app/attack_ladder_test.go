@@ -40,10 +40,10 @@ func libraryOf(p *pages, text string) *centre.Library {
 
 func TestAttackCannedDisguised(t *testing.T) {
 	p := openPages(t, "")
-	lib := libraryOf(p, hoursText)
+	libraryOf(p, hoursText)
 	german := "Wir sind für Sie von Montag bis Freitag geöffnet, natürlich außer an Feiertagen, und Sie erreichen uns während dieser Zeit über die übliche Nummer."
 	libraryOf(p, german)
-	lib = p.d.centre.Library()
+	lib := p.d.centre.Library()
 	words := strings.Fields(hoursText)
 	for i := range words {
 		if i%3 == 0 && len(words[i]) > 1 {

@@ -35,7 +35,7 @@ func (demoCmd) Run(ctx context.Context, e *Env, c *commands) error {
 	}
 	defer os.RemoveAll(dir)
 	cfg.DataDir, cfg.Database, cfg.MasterKey, cfg.KeyFile, cfg.RelayAddr = dir, "", "", "", ""
-	cfg.OrgName, cfg.OrgPhone, cfg.Mailbox, cfg.LogLevel = "Northmere Savings", "0555 0100, weekdays 8:00 to 18:00", "support@northmere.example", "warn"
+	cfg.Hours, cfg.OrgName, cfg.OrgPhone, cfg.Mailbox, cfg.LogLevel = "Mon-Fri 08:00-18:00", "Northmere Savings", "0555 0100", "support@northmere.example", "warn"
 	cfg.TextsURL, cfg.TextsSecret, cfg.TextsCapture = "", "", true
 	d, err := Open(ctx, cfg, logger(cfg, e.Stderr), nil)
 	if err != nil {

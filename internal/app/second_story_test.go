@@ -160,7 +160,7 @@ func TestP9TheSecondStory(t *testing.T) {
 		// 7. They ask for somebody higher, on the case that came from elsewhere.
 		later(time.Hour)
 		p.do("", "POST", "/person/"+p.d.cases.Tokens.Make(other.Ref), nil)
-		other = p.lifted(other, ladder.Triagers, ladder.Asked)
+		p.lifted(other, ladder.Triagers, ladder.Asked)
 		mailed("executive@northmere.example", 1)
 		if w := p.do("executive", "POST", "/desk/cases/"+string(c.ID)+"/take", nil); w.Code != http.StatusSeeOther {
 			p.Fatal(w.Code)

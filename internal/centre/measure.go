@@ -35,7 +35,6 @@ type shape struct {
 	reply   string
 	version int64
 	runs    map[uint64]bool
-	words   int
 }
 
 // filled stands for whatever was filled in, in what is compared.

@@ -33,7 +33,7 @@ type Config struct {
 	KeyFile   string `key:"master_key_file" help:"file with the master key; empty: master.key in the data folder, made at first start"`
 
 	OrgName  string `key:"org.name=Our organisation" help:"the organisation's name, as customers read it"`
-	OrgPhone string `key:"org.phone" help:"telephone number and hours, for people who want a person"`
+	OrgPhone string `key:"org.phone" help:"telephone number, for people who want a person; org.hours stands beside it"`
 	Promise  string `key:"org.promise=within one working day" help:"when a person answers, in words that follow \"A person will answer you\""`
 	Hours    string `key:"org.hours=Mon-Fri 09:00-17:00" help:"when people are at work, such as \"Mon-Thu 09:00-17:00, Fri 09:00-13:00\"; promised times count in these hours; \"always\": at any time"`
 	Holidays string `key:"org.holidays" help:"days when nobody is at work, as 2026-12-24 or, for every year, 12-25, with commas between"`
