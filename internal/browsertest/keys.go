@@ -65,3 +65,25 @@ func (tab *Tab) Value(sel string) string {
 	tab.must(err)
 	return s
 }
+
+// Vitals are what a page feels like: when its largest part was there, how much it jumped,
+// and how long it took to answer a key, at most; times in milliseconds.
+type Vitals struct{ LCP, CLS, INP float64 }
+
+// Vitals measures the page that is shown, with one press of the Tab key.
+func (tab *Tab) Vitals() Vitals {
+	tab.t.Helper()
+	watch := func(kind, options, of string) float64 {
+		v, err := chromedp.Run(tab.ctx, chromedp.Evaluate[float64](`new Promise(done => { const list = [];
+			new PerformanceObserver(l => list.push(...l.getEntries())).observe({type: '`+kind+`', buffered: true`+options+`});
+			setTimeout(() => done(`+of+`), 300) })`, chromedp.EvalAwaitPromise))
+		tab.must(err)
+		return v
+	}
+	var v Vitals
+	v.LCP = watch("largest-contentful-paint", "", "list.length ? list.at(-1).startTime : 0")
+	v.CLS = watch("layout-shift", "", "list.reduce((n, e) => n + (e.hadRecentInput ? 0 : e.value), 0)")
+	tab.Keys("\t")
+	v.INP = watch("event", ", durationThreshold: 16", "list.reduce((n, e) => Math.max(n, e.duration), 16)") // shorter ones are not reported
+	return v
+}
