@@ -172,7 +172,7 @@ func (l *lab) feel(d *deskUnder) error {
 		}
 	})
 	if worst.LCP == 0 {
-		return errors.New("Chromium measured nothing; is it installed?")
+		return errors.New("the browser measured nothing; is Chromium installed?")
 	}
 	l.most("P", "largest part of a public page there after", worst.LCP, 1000, " ms")
 	l.most("P", "a public page jumps by", worst.CLS, 0.02, "")
