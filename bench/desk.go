@@ -30,6 +30,7 @@ type deskUnder struct {
 	env                []string
 	url, smtp, metrics string
 	http               *http.Client
+	cert               *x509.Certificate // its own, which the load trusts
 	sink               *load.Sink
 
 	mu  sync.Mutex
@@ -112,6 +113,7 @@ func (d *deskUnder) trust() error {
 	if err != nil {
 		return err
 	}
+	d.cert = parsed
 	pool := x509.NewCertPool()
 	pool.AddCert(parsed)
 	jar, _ := cookiejar.New(nil)

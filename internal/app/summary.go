@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"postern/internal/figures"
 	"postern/internal/jobs"
 	"postern/internal/ladder"
-	"postern/internal/lang"
 	"postern/internal/outbox"
 	"postern/internal/staff"
 )
@@ -62,27 +60,11 @@ func (d *Desk) summary(ctx context.Context) error {
 		return err
 	}
 	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: summaryID(week), Kind: outbox.Summary, To: to, Subject: "The week from " + week.From.Format("2 January 2006") + " in figures", Text: d.summaryText(f),
-		Files: []cases.File{{Name: "figures-" + week.From.Format("2006-01-02") + ".csv", Type: "text/csv", Data: f.CSV(d.figureNames())}}})
+		Files: []cases.File{{Name: "figures-" + week.From.Format("2006-01-02") + ".csv", Type: "text/csv", Data: f.CSV(figures.NamesOf(d.centre))}}})
 }
 
 func summaryID(week figures.Span) cases.MessageID {
 	return cases.MessageID("summary-" + week.From.Format("2006-01-02"))
-}
-
-func (d *Desk) figureNames() figures.Names {
-	return figures.Names{Topic: func(id string) string {
-		for _, c := range d.centre.Tree().List(lang.English) {
-			if c.ID == id {
-				return c.Name
-			}
-		}
-		return cmp.Or(id, "No topic")
-	}, Reply: func(id string) string {
-		if r := d.centre.Library().Get(id); r != nil {
-			return r.Name
-		}
-		return id
-	}}
 }
 
 func (d *Desk) summaryText(f *figures.Figures) string {
@@ -112,7 +94,7 @@ func (d *Desk) summaryText(f *figures.Figures) string {
 			line("  %d came by the wrong door: %s", c.N, c.Name)
 		}
 	}
-	names := d.figureNames()
+	names := figures.NamesOf(d.centre)
 	for _, o := range f.Topics {
 		if o.Scored > 0 || o.Unsolved > 0 {
 			line("Said of %s: %.1f of 5 by %d; %d not solved.", names.Topic(o.Name), o.Mean(), o.Scored, o.Unsolved)

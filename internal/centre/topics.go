@@ -81,6 +81,17 @@ func (t *Tree) List(l lang.Lang) []Choice {
 	return out
 }
 
+// Name is what a topic or a door is called; "": there is none with this id.
+func (t *Tree) Name(l lang.Lang, id string) string {
+	if IsDoor(id) {
+		return l.Must(doorKeys[id])
+	}
+	if x := t.Topic(id); x != nil {
+		return x.In(l).Name
+	}
+	return ""
+}
+
 // Topic returns the topic with the id; nil if there is none.
 func (t *Tree) Topic(id string) *Topic {
 	if t == nil {

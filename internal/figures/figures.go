@@ -4,15 +4,18 @@
 package figures
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"postern/internal/centre"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/ladder"
+	"postern/internal/lang"
 )
 
 // A Span is what is counted: from and up to, but not, to.
@@ -331,6 +334,17 @@ func (f *Figures) weeks(ctx context.Context, tx *db.Tx) error {
 
 // Names puts names to what is counted by an id; what has none keeps its id.
 type Names struct{ Topic, Reply func(id string) string }
+
+// NamesOf takes the names from the support centre.
+func NamesOf(c *centre.Store) Names {
+	return Names{Topic: func(id string) string { return cmp.Or(c.Tree().Name(lang.English, id), id, "No topic") },
+		Reply: func(id string) string {
+			if r := c.Library().Get(id); r != nil {
+				return r.Name
+			}
+			return id
+		}}
+}
 
 // CSV writes the weeks and the opinions for a spreadsheet. No cell can be read as a
 // formula, whoever chose its words.

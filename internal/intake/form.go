@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -143,12 +144,7 @@ func (in *Intake) formSubject(d *centre.Draft) string {
 	if line = clip(strings.Join(strings.Fields(line), " "), 80); line != "" {
 		return line
 	}
-	for _, c := range in.centre.Tree().List(lang.English) {
-		if c.ID == d.Topic {
-			return c.Name
-		}
-	}
-	return "(no subject)"
+	return cmp.Or(in.centre.Tree().Name(lang.English, d.Topic), "(no subject)")
 }
 
 // formMarks notes what makes the case sensitive, and who must look at it.

@@ -117,14 +117,12 @@ func (l *Ladder) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, m *cases.M
 		return nil
 	}
 	fresh := m.At.Sub(c.Heard) >= afterthought
-	if fresh {
+	if fresh { // counted from the last that counted: else a mail every nine minutes would be one contact for ever
 		c.Contacts++
+		c.Heard = m.At
 	}
 	if c.Since.IsZero() {
 		c.Since = m.At
-	}
-	if fresh { // else a mail every nine minutes would be one contact for ever
-		c.Heard = m.At
 	}
 	if c.Due.IsZero() {
 		c.Due = l.o.Promises.Hours.Add(tx.Now, l.o.Promises.Answer)
@@ -318,28 +316,32 @@ func (l *Ladder) mayTake(ctx context.Context, tx *db.Tx, p *staff.Person, rung i
 	return true, err
 }
 
-// Take gives a lifted case to somebody of its rung. Somebody below is Denied.
-func (l *Ladder) Take(ctx context.Context, tx *db.Tx, c *cases.Case, id string) error {
+// called is the call that somebody may answer for. There must be one, and they must
+// stand high enough: else Conflict, or Denied.
+func (l *Ladder) called(ctx context.Context, tx *db.Tx, c *cases.Case, id string) (*Climb, error) {
 	step, err := l.open(ctx, tx, c.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !c.Lifted || step == nil {
-		return fail.New(fail.Conflict, "nobody was called to this case, or they answered already")
+		return nil, fail.New(fail.Conflict, "nobody is called to this case, or they answered already")
 	}
 	p, err := l.o.Staff.Get(ctx, tx, staff.ID(id))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	may, err := l.mayTake(ctx, tx, p, c.Rung)
-	if err != nil {
+	if err == nil && !may {
+		err = fail.New(fail.Denied, "this case was lifted to the %s; it is for one of them", Name(c.Rung))
+	}
+	return step, err
+}
+
+// Take gives a lifted case to somebody of its rung. Somebody below is Denied.
+func (l *Ladder) Take(ctx context.Context, tx *db.Tx, c *cases.Case, id string) error {
+	step, err := l.called(ctx, tx, c, id)
+	if err != nil || step.By == id {
 		return err
-	}
-	if !may {
-		return fail.New(fail.Denied, "this case was lifted to the %s; one of them takes it", Name(c.Rung))
-	}
-	if step.By == id {
-		return nil
 	}
 	c.Assignee = id
 	if step.By == "" { // who takes it from somebody has no more time than they had
@@ -355,23 +357,9 @@ func (l *Ladder) Take(ctx context.Context, tx *db.Tx, c *cases.Case, id string) 
 // is spam, it was settled by telephone, they cannot be reached. Only who could answer
 // for the rung may.
 func (l *Ladder) End(ctx context.Context, tx *db.Tx, c *cases.Case, id string) error {
-	step, err := l.open(ctx, tx, c.ID)
+	step, err := l.called(ctx, tx, c, id)
 	if err != nil {
 		return err
-	}
-	if !c.Lifted || step == nil {
-		return fail.New(fail.Conflict, "nobody is called to this case")
-	}
-	p, err := l.o.Staff.Get(ctx, tx, staff.ID(id))
-	if err != nil {
-		return err
-	}
-	may, err := l.mayTake(ctx, tx, p, c.Rung)
-	if err != nil {
-		return err
-	}
-	if !may {
-		return fail.New(fail.Denied, "this case was lifted to the %s; one of them ends the call", Name(c.Rung))
 	}
 	c.Lifted, c.Due, c.Alarm, c.Contacts, c.Since = false, time.Time{}, "", 0, time.Time{}
 	return done(ctx, tx, step.ID, "ended by "+id)

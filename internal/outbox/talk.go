@@ -127,13 +127,8 @@ func (o *Outbox) sample(id cases.ID, text string, x *talk, key *vault.Key, look 
 	s.Text, s.Filled = text, []string{w.Promise, w.Org}
 	for _, c := range x.c {
 		s.Filled = append(s.Filled, c.Who, string(c.Ref))
-		if c.Topic == "" || o.centre == nil {
-			continue
-		}
-		for _, t := range o.centre.Tree().List(lang.English) {
-			if t.ID == c.Topic {
-				s.Filled = append(s.Filled, t.Name)
-			}
+		if o.centre != nil {
+			s.Filled = append(s.Filled, o.centre.Tree().Name(lang.English, c.Topic))
 		}
 	}
 	if said, err = o.read(id, key, x.said, s.Filled, look); err != nil {

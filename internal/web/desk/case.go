@@ -280,20 +280,17 @@ func (d *Desk) setState(w http.ResponseWriter, r *http.Request, me *visitor) err
 		return err
 	}
 	return d.change(w, r, me, "case."+string(to), func(tx *db.Tx, c *cases.Case) (string, error) {
+		if (to == cases.Closed || to == asSpam) && c.Topic == centre.Security && !me.May(staff.SecurityTriage) {
+			return "", fail.New(fail.Denied, "a report of a security problem is closed by a triager")
+		}
 		switch to {
 		case asSpam:
-			if c.Topic == centre.Security && !me.May(staff.SecurityTriage) {
-				return "", fail.New(fail.Denied, "a report of a security problem is closed by a triager")
-			}
 			if err := c.Close(tx.Now); err != nil { // nobody is asked how it was
 				return "", err
 			}
 			c.Spam, c.Contacts, c.Since = true, 0, time.Time{}
 			return "", nil
 		case cases.Closed:
-			if c.Topic == centre.Security && !me.May(staff.SecurityTriage) {
-				return "", fail.New(fail.Denied, "a report of a security problem is closed by a triager")
-			}
 			if c.Due.IsZero() || c.State == cases.Closed || c.Lifted {
 				return "", d.closeCase(ctx, tx, me, c)
 			}

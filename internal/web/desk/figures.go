@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"postern/internal/cases"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/figures"
@@ -34,22 +33,6 @@ func (d *Desk) count(ctx context.Context, s figures.Span, more func(tx *db.Tx) e
 	})
 }
 
-// FigureNames are the names behind the ids that figures hold.
-func (d *Desk) figureNames() figures.Names {
-	return figures.Names{Topic: func(id string) string {
-		if id == "" {
-			return "No topic"
-		}
-		name, _ := d.topicOptions(&cases.Case{Topic: id})
-		return name
-	}, Reply: func(id string) string {
-		if x := d.o.Centre.Library().Get(id); x != nil {
-			return x.Name
-		}
-		return id
-	}}
-}
-
 // figures serves GET /desk/figures.
 func (d *Desk) figures(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	p := FiguresPage{Staff: d.chrome(me, "figures")}
@@ -64,8 +47,8 @@ func (d *Desk) figures(w http.ResponseWriter, r *http.Request, me *visitor) erro
 	}
 	p.Figures = f
 	p.From, p.To = p.When(f.From), p.When(f.To.Add(-time.Hour))
-	p.Wait, p.Slowest, p.Oldest = span2(f.Wait), span2(f.Slowest), span2(f.Oldest)
-	p.Silent = span2(f.Security.Longest)
+	p.Wait, p.Slowest, p.Oldest = lengthOf(f.Wait), lengthOf(f.Slowest), lengthOf(f.Oldest)
+	p.Silent = lengthOf(f.Security.Longest)
 	var kept, missed, own, canned, up []int64
 	var labels []string
 	for _, x := range f.Weeks {
@@ -75,7 +58,7 @@ func (d *Desk) figures(w http.ResponseWriter, r *http.Request, me *visitor) erro
 		up = append(up, x.Lifted)
 	}
 	p.Charts = []Chart{ChartOf("Promises of a person’s word", labels, Series{"kept", kept}, Series{"missed", missed}), ChartOf("Answers", labels, Series{"in own words", own}, Series{"canned", canned}), ChartOf("Cases that went up", labels, Series{"steps", up})}
-	names := d.figureNames()
+	names := figures.NamesOf(d.o.Centre)
 	for _, l := range f.Lifts {
 		p.Lifts = append(p.Lifts, figures.Count{Name: ladder.Why(l.Name).Words(), N: l.N})
 	}
@@ -94,8 +77,8 @@ func (d *Desk) figures(w http.ResponseWriter, r *http.Request, me *visitor) erro
 	return web.Render(w, r, Templates, "figures", p)
 }
 
-// span2 is a length of time in words: "3 h", "2 days".
-func span2(d time.Duration) string {
+// lengthOf is a length of time in words: "3 h", "2 days".
+func lengthOf(d time.Duration) string {
 	switch {
 	case d <= 0:
 		return "none yet"
@@ -117,7 +100,7 @@ func (d *Desk) figuresCSV(w http.ResponseWriter, r *http.Request, me *visitor) e
 	if err != nil {
 		return err
 	}
-	web.ServeFile(w, "figures-"+f.From.Format("2006-01-02")+".csv", f.CSV(d.figureNames()))
+	web.ServeFile(w, "figures-"+f.From.Format("2006-01-02")+".csv", f.CSV(figures.NamesOf(d.o.Centre)))
 	return nil
 }
 

@@ -246,10 +246,7 @@ func (s *Site) caseReply(w http.ResponseWriter, r *http.Request) error {
 	case strings.TrimSpace(text) == "" && len(files) == 0 && !person:
 		return again("yourcase.empty")
 	}
-	if err := s.Centre.CountReply(r.Context(), web.Network(r)); err != nil {
-		if fail.Is(err, fail.TooMany) {
-			return fail.New(fail.TooMany, "%s", p.Lang.Must("form.many"))
-		}
+	if err := s.countReply(r, p.Lang); err != nil {
 		return err
 	}
 	if _, err := s.Intake.FromPage(r.Context(), h.receipt, text, files, person); err != nil {

@@ -42,10 +42,7 @@ func (s *Site) check(w http.ResponseWriter, r *http.Request) error {
 	case strings.TrimSpace(string(shown)) == "":
 		return wrong("check.empty")
 	}
-	if err := s.Centre.CountReply(ctx, web.Network(r)); err != nil {
-		if fail.Is(err, fail.TooMany) {
-			return fail.New(fail.TooMany, "%s", p.Lang.Must("form.many"))
-		}
+	if err := s.countReply(r, p.Lang); err != nil {
 		return err
 	}
 	f, err := s.Outbox.IsOurs(ctx, shown)

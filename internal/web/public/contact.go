@@ -11,6 +11,7 @@ import (
 	"postern/internal/cases"
 	"postern/internal/centre"
 	"postern/internal/fail"
+	"postern/internal/lang"
 	"postern/internal/web"
 )
 
@@ -181,6 +182,16 @@ func (s *Site) begun(w http.ResponseWriter, r *http.Request, f *centre.Draft) er
 	secret, err := s.Centre.Begin(r.Context(), f, web.Network(r))
 	if err == nil {
 		setCookie(w, formCookie, secret, int(centre.DraftLife.Seconds()))
+	}
+	return err
+}
+
+// countReply counts what somebody sends without an account against their network; too
+// many are TooMany, in the page's language.
+func (s *Site) countReply(r *http.Request, l lang.Lang) error {
+	err := s.Centre.CountReply(r.Context(), web.Network(r))
+	if fail.Is(err, fail.TooMany) {
+		err = fail.New(fail.TooMany, "%s", l.Must("form.many"))
 	}
 	return err
 }

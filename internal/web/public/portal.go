@@ -367,10 +367,7 @@ func (s *Site) person(w http.ResponseWriter, r *http.Request) error {
 		}
 		return web.Render(w, r, Templates, "person", p)
 	}
-	if err := s.Centre.CountReply(ctx, web.Network(r)); err != nil {
-		if fail.Is(err, fail.TooMany) {
-			return fail.New(fail.TooMany, "%s", p.Lang.Must("form.many"))
-		}
+	if err := s.countReply(r, p.Lang); err != nil {
 		return err
 	}
 	ref, err := s.Intake.AskPerson(ctx, token)

@@ -54,10 +54,7 @@ func (s *Site) survey(w http.ResponseWriter, r *http.Request) error {
 	case !unsolved && score == 0 && p.Comment == "", score < 0, score > centre.HighestScore:
 		return wrong("score", "survey.choose")
 	}
-	if err := s.Centre.CountReply(ctx, web.Network(r)); err != nil {
-		if fail.Is(err, fail.TooMany) {
-			return fail.New(fail.TooMany, "%s", p.Lang.Must("form.many"))
-		}
+	if err := s.countReply(r, p.Lang); err != nil {
 		return err
 	}
 	ref, err := s.Intake.FromSurvey(ctx, p.Token, score, unsolved, p.Comment)
