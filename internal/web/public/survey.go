@@ -1,6 +1,7 @@
 package public
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 
@@ -15,24 +16,8 @@ import (
 func (s *Site) survey(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	p := SurveyPage{Public: s.page(r), Token: r.PathValue("token")}
-	var x *centre.Survey
-	err := s.DB.View(ctx, func(tx *db.Tx) error {
-		var err error
-		if x, err = s.Centre.SurveyOf(ctx, tx, p.Token); err != nil {
-			return err
-		}
-		c, err := s.Cases.Get(ctx, tx, x.Case)
-		if err == nil {
-			p.Ref = string(c.Ref)
-		}
+	if err := s.fillSurvey(ctx, &p); err != nil {
 		return err
-	})
-	if err != nil {
-		return err
-	}
-	p.Again = !x.Answered.IsZero()
-	for n := centre.LowestScore; n <= centre.HighestScore; n++ {
-		p.Scores = append(p.Scores, Score{N: n, Words: p.Lang.Must("survey." + strconv.Itoa(n))})
 	}
 	if r.Method != http.MethodPost {
 		return web.Render(w, r, Templates, "survey", p)
@@ -73,4 +58,22 @@ func (s *Site) survey(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Done = true
 	return web.Render(w, r, Templates, "survey", p)
+}
+
+// fillSurvey reads what is asked. A made-up link is NotFound.
+func (s *Site) fillSurvey(ctx context.Context, p *SurveyPage) error {
+	for n := centre.LowestScore; n <= centre.HighestScore; n++ {
+		p.Scores = append(p.Scores, Score{N: n, Words: p.Lang.Must("survey." + strconv.Itoa(n))})
+	}
+	return s.DB.View(ctx, func(tx *db.Tx) error {
+		x, err := s.Centre.SurveyOf(ctx, tx, p.Token)
+		if err != nil {
+			return err
+		}
+		c, err := s.Cases.Get(ctx, tx, x.Case)
+		if err == nil {
+			p.Ref, p.Again = string(c.Ref), !x.Answered.IsZero()
+		}
+		return err
+	})
 }
