@@ -12,10 +12,10 @@ import (
 var floors = strings.Fields(`
 	fail db db/dbtest jobs vault safehttp jws
 	message pgp mailauth evidence smtpc dlp links
-	lang hours recognise
+	lang hours recognise recognise/learn recognise/train
 	gpgtest browsertest passkeytest
 	audit staff contacts mailboxes apikeys hooks texts
-	policy consent cases centre portal instructions ladder figures
+	policy consent cases centre portal instructions ladder security figures
 	outbox authorise intake
 	smtpd web web/public web/desk web/api
 	config app

@@ -18,6 +18,7 @@ import (
 	"postern/internal/config"
 	"postern/internal/evidence"
 	"postern/internal/fail"
+	"postern/internal/recognise"
 )
 
 // Version of this program.
@@ -42,14 +43,15 @@ type Env struct {
 type commands struct {
 	Config string `help:"Configuration file (TOML)." env:"POSTERN_CONFIG" placeholder:"FILE"`
 
-	Serve   serveCmd   `cmd:"" help:"Run the desk."`
-	Demo    demoCmd    `cmd:"" help:"Run a desk for a made-up organisation in a temporary folder, with customers who write real mail."`
-	Doctor  doctorCmd  `cmd:"" help:"Check configuration, database, keys, certificate, relay, clock, disk and audit log; say how to mend what is wrong."`
-	Inspect struct{}   `cmd:"" help:"Say what a mail proves: postern inspect [--json] [--at TIME] [--key FILE]... [--contact ADDRESS=KEYFILE]... [--secret FILE]... MAIL..."`
-	Audit   auditCmd   `cmd:"" help:"Work with the audit log."`
-	APIKey  apiKeyCmd  `cmd:"" name:"api-key" help:"Keys for the organisation's own systems; docs/API.md says what they can do."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Explain a command, or all settings (postern help config)."`
+	Serve     serveCmd   `cmd:"" help:"Run the desk."`
+	Demo      demoCmd    `cmd:"" help:"Run a desk for a made-up organisation in a temporary folder, with customers who write real mail."`
+	Doctor    doctorCmd  `cmd:"" help:"Check configuration, database, keys, certificate, relay, clock, disk and audit log; say how to mend what is wrong."`
+	Inspect   struct{}   `cmd:"" help:"Say what a mail proves: postern inspect [--json] [--at TIME] [--key FILE]... [--contact ADDRESS=KEYFILE]... [--secret FILE]... MAIL..."`
+	Recognise struct{}   `cmd:"" help:"Say what messages are about, and whether one may be a security report: postern recognise --json [--own HOST]... [FILE]..."`
+	Audit     auditCmd   `cmd:"" help:"Work with the audit log."`
+	APIKey    apiKeyCmd  `cmd:"" name:"api-key" help:"Keys for the organisation's own systems; docs/API.md says what they can do."`
+	Version   versionCmd `cmd:"" help:"Print the version."`
+	Help      helpCmd    `cmd:"" help:"Explain a command, or all settings (postern help config)."`
 }
 
 type auditCmd struct {
@@ -58,9 +60,12 @@ type auditCmd struct {
 
 // Run executes a command and returns its exit code.
 func Run(ctx context.Context, e Env) int {
-	// inspect reads its own flags, so that it is the same everywhere it is used.
+	// These read their own flags, so that they are the same everywhere they are used.
 	if len(e.Args) > 0 && e.Args[0] == "inspect" {
 		return evidence.Inspect(e.Args[1:], e.Stdin, e.Stdout, e.Stderr)
+	}
+	if len(e.Args) > 0 && e.Args[0] == "recognise" {
+		return recognise.Command(e.Args[1:], e.Stdin, e.Stdout, e.Stderr)
 	}
 	var c commands
 	exit := -1

@@ -34,6 +34,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/security"
 	"postern/internal/smtpc"
 	"postern/internal/smtpd"
 	"postern/internal/staff"
@@ -60,6 +61,7 @@ type Desk struct {
 	staff    *staff.Service
 	centre   *centre.Store
 	ladder   *ladder.Ladder
+	security *security.Service
 	jobs     *jobs.Runner
 	outbox   *outbox.Outbox
 	intake   *intake.Intake
@@ -206,6 +208,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	if err := d.jobs.Migrate(ctx); err != nil {
 		return err
 	}
+	if err := d.openSecurity(); err != nil {
+		return err
+	}
 	if err := d.openLadder(); err != nil {
 		return err
 	}
@@ -247,13 +252,20 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		resolver = net.DefaultResolver
 	}
 	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox, Centre: d.centre, Ladder: d.ladder,
-		Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
+		Security: d.security, Host: hostOf(d.cfg.URL), Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
 	d.addTextJobs()
 	d.addLadderJobs()
+	d.addSecurityJobs()
 	d.addSummaryJob()
 	return nil
+}
+
+// hostOf is the host of our own pages, without a port.
+func hostOf(address string) string {
+	u, _ := url.Parse(address) // checked when the settings were read
+	return u.Hostname()
 }
 
 func (d *Desk) words() outbox.Words {

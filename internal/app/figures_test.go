@@ -147,11 +147,17 @@ func TestFiguresOfSecurityReports(t *testing.T) {
 			p.Fatal(w.Code)
 		}
 		later(time.Hour)
+		if w := p.decide("triager", wrong, "dismiss"); w.Code != http.StatusSeeOther { // wrongly: a script answers it
+			p.Fatal(w.Code)
+		}
 		p.answered("agent", wrong, hoursText)
 		p.answered("triager", right, "I have tried it myself and you are right. It is closed from today on.")
-		for who, want := range map[string]int{"agent": http.StatusForbidden, "triager": http.StatusSeeOther} {
-			if w := p.do(who, "POST", "/desk/cases/"+string(right.ID)+"/state", url.Values{"to": {"closed"}}); w.Code != want {
-				p.Errorf("%s closes a report: %d", who, w.Code)
+		for _, x := range []struct {
+			who  string
+			want int
+		}{{"agent", http.StatusForbidden}, {"triager", http.StatusConflict}} { // it is still to be said what it is
+			if w := p.do(x.who, "POST", "/desk/cases/"+string(right.ID)+"/state", url.Values{"to": {"closed"}}); w.Code != x.want {
+				p.Errorf("%s closes a report: %d", x.who, w.Code)
 			}
 		}
 		spam := p.write("pills@x.example", "Pills", "Buy pills.")

@@ -45,6 +45,10 @@ func (d *Desk) openLadder() error {
 		return err
 	}
 	d.ladder = ladder.New(ladder.Options{DB: d.db, Cases: d.cases, Staff: d.staff, Call: d.call,
+		Spoken: func(ctx context.Context, tx *db.Tx, c *cases.Case, a ladder.Answer) error {
+			return d.security.Spoke(ctx, tx, c, a.By, a.Message)
+		},
+		Unspoken: d.security.Unspoke,
 		Promises: ladder.Promises{Hours: calendar, Answer: time.Duration(d.cfg.Answer) * time.Hour, Take: time.Duration(d.cfg.Take) * time.Hour}})
 	return nil
 }

@@ -58,6 +58,10 @@ type Case struct {
 	ClosedAt     time.Time
 	Version      int64
 
+	// What package security keeps.
+	Security Security
+	Circle   bool // only those who triage read it, and whom they let in
+
 	// What package ladder keeps.
 	Rung     int64     // how high it went: 0 agents, 1 triagers, 2 leads, 3 the executive
 	Lifted   bool      // that rung was called and has not answered yet: no canned reply goes out
@@ -69,6 +73,20 @@ type Case struct {
 	Since    time.Time // since when they wait: their first word that no person answered
 	Spoke    time.Time // when a person last answered in own words
 }
+
+// Security is what a case is to the security people.
+type Security string
+
+const (
+	NoReport  Security = ""
+	Suspected Security = "flagged" // it may be a report: somebody qualified must look
+	Report    Security = "report"  // it is one, and is worked on
+	Settled   Security = "done"    // it was one
+)
+
+// Watched reports whether a script has no place in it, and only the work on the report
+// closes it.
+func (s Security) Watched() bool { return s == Suspected || s == Report }
 
 // Received moves the case for an inbound message. Automatic mail moves nothing.
 func (c *Case) Received(automatic bool, verdict string, now time.Time) {
@@ -103,6 +121,12 @@ func (c *Case) Close(now time.Time) error {
 	}
 	if c.Lifted {
 		return fail.New(fail.Conflict, "somebody further up was called and has not answered yet; they take it and answer first")
+	}
+	if c.Security == Suspected {
+		return fail.New(fail.Conflict, "it may be a security report: somebody qualified says what it is before it is closed")
+	}
+	if c.Security == Report {
+		return fail.New(fail.Conflict, "it is a security report, and is closed when the work on it is done")
 	}
 	c.State, c.ClosedAt, c.Unread, c.Alarm, c.Due = Closed, now, false, "", time.Time{}
 	return nil

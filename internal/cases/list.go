@@ -54,8 +54,15 @@ type Mark struct {
 	ID   ID
 }
 
+// A Viewer is who looks at a list: cases of the closed circle are not there for who
+// was not let in.
+type Viewer struct {
+	ID  string // staff id
+	All bool   // reads the closed circle too
+}
+
 // List returns a page of a view, newest first, after the mark.
-func (s *Store) List(ctx context.Context, tx *db.Tx, v View, staff string, after Mark, limit int) ([]Case, error) {
+func (s *Store) List(ctx context.Context, tx *db.Tx, v View, who Viewer, after Mark, limit int) ([]Case, error) {
 	where, err := v.where()
 	if err != nil {
 		return nil, err
@@ -63,8 +70,28 @@ func (s *Store) List(ctx context.Context, tx *db.Tx, v View, staff string, after
 	if after.ID == "" {
 		after = Mark{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "~"}
 	}
-	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE `+where+` AND (last_at, id) < ($2, $3)
-		ORDER BY last_at DESC, id DESC LIMIT $4`, staff, db.Micros(after.Last), after.ID, limit)
+	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE `+where+` AND (last_at, id) < ($2, $3) AND (NOT closed_circle OR $5 OR `+letIn+`)
+		ORDER BY last_at DESC, id DESC LIMIT $4`, who.ID, db.Micros(after.Last), after.ID, limit, who.All)
+}
+
+// letIn is whether $1 was let into a case of the closed circle.
+const letIn = `EXISTS (SELECT 1 FROM report_circle k WHERE k.case_id = cases.id AND k.staff_id = $1)`
+
+// Readable leaves out what is not for the viewer.
+func (who Viewer) Readable(ctx context.Context, tx *db.Tx, list []Case) (out []Case, err error) {
+	for _, c := range list {
+		if c.Circle && !who.All {
+			n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE id = $2 AND `+letIn, who.ID, c.ID)
+			if err != nil {
+				return nil, err
+			}
+			if n == 0 {
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	return out, nil
 }
 
 // countCap is where counting stops: "1000" reads "999+". A count must not cost

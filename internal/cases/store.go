@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/internal/contacts"
@@ -22,13 +23,13 @@ type Store struct {
 func NewStore(v *vault.Vault) *Store { return &Store{v, NewTokens(v)} }
 
 const columns = `id, ref, subject, who, contact_id, key_id, mailbox, state, assignee, sensitive, sensitive_why, unread, held, alarm, trust, made_at, last_at, closed_at, version, topic, door,
-	rung, lifted, scripted, contacts, returns, due_at, heard_at, spoke_at, lang, since_at, began, spam`
+	rung, lifted, scripted, contacts, returns, due_at, heard_at, spoke_at, lang, since_at, began, spam, security, closed_circle`
 
 func (s *Store) scan(c *Case, row func(...any) error) error {
 	var subject, who []byte
 	err := row(&c.ID, &c.Ref, &subject, &who, &c.Contact, &c.KeyID, &c.Mailbox, &c.State, &c.Assignee, &c.Sensitive, &c.SensitiveWhy,
 		&c.Unread, &c.Held, &c.Alarm, &c.Trust, db.Time(&c.Made), db.Time(&c.Last), db.Time(&c.ClosedAt), &c.Version, &c.Topic, &c.Door,
-		&c.Rung, &c.Lifted, &c.Scripted, &c.Contacts, &c.Returns, db.Time(&c.Due), db.Time(&c.Heard), db.Time(&c.Spoke), &c.Lang, db.Time(&c.Since), &c.Began, &c.Spam)
+		&c.Rung, &c.Lifted, &c.Scripted, &c.Contacts, &c.Returns, db.Time(&c.Due), db.Time(&c.Heard), db.Time(&c.Spoke), &c.Lang, db.Time(&c.Since), &c.Began, &c.Spam, &c.Security, &c.Circle)
 	if err != nil {
 		return err
 	}
@@ -77,11 +78,11 @@ func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
 	if c.Door == "" {
 		c.Door = "mail"
 	}
-	err := tx.Put(ctx, `INSERT INTO cases (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)`,
+	err := tx.Put(ctx, `INSERT INTO cases (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)`,
 		c.ID, c.Ref, s.v.Desk().SealText(c.Subject, "case", string(c.ID), "subject"), s.v.Desk().SealText(c.Who, "case", string(c.ID), "who"),
 		c.Contact, c.KeyID, c.Mailbox, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Alarm, c.Trust,
 		db.Micros(c.Made), db.Micros(c.Last), db.Micros(c.ClosedAt), c.Topic, c.Door,
-		c.Rung, c.Lifted, c.Scripted, c.Contacts, c.Returns, db.Micros(c.Due), db.Micros(c.Heard), db.Micros(c.Spoke), string(c.Lang), db.Micros(c.Since), c.Topic, c.Spam)
+		c.Rung, c.Lifted, c.Scripted, c.Contacts, c.Returns, db.Micros(c.Due), db.Micros(c.Heard), db.Micros(c.Spoke), string(c.Lang), db.Micros(c.Since), c.Topic, c.Spam, c.Security, c.Circle)
 	if err != nil {
 		return err
 	}
@@ -98,9 +99,9 @@ func (s *Store) Add(ctx context.Context, tx *db.Tx, c *Case) error {
 func (s *Store) Save(ctx context.Context, tx *db.Tx, c *Case) error {
 	err := tx.Must(ctx, fail.New(fail.Conflict, "somebody else changed this case in the meantime; look at it again"), `UPDATE cases SET state = $2, assignee = $3, sensitive = $4, sensitive_why = $5, unread = $6, held = $7,
 		trust = $8, last_at = $9, closed_at = $10, version = version + 1, alarm = $12, topic = $13,
-		rung = $14, lifted = $15, scripted = $16, contacts = $17, returns = $18, due_at = $19, heard_at = $20, spoke_at = $21, since_at = $22, spam = $23 WHERE id = $1 AND version = $11`,
+		rung = $14, lifted = $15, scripted = $16, contacts = $17, returns = $18, due_at = $19, heard_at = $20, spoke_at = $21, since_at = $22, spam = $23, security = $24, closed_circle = $25 WHERE id = $1 AND version = $11`,
 		c.ID, c.State, c.Assignee, c.Sensitive, c.SensitiveWhy, c.Unread, c.Held, c.Trust, db.Micros(c.Last), db.Micros(c.ClosedAt), c.Version, c.Alarm, c.Topic,
-		c.Rung, c.Lifted, c.Scripted, c.Contacts, c.Returns, db.Micros(c.Due), db.Micros(c.Heard), db.Micros(c.Spoke), db.Micros(c.Since), c.Spam)
+		c.Rung, c.Lifted, c.Scripted, c.Contacts, c.Returns, db.Micros(c.Due), db.Micros(c.Heard), db.Micros(c.Spoke), db.Micros(c.Since), c.Spam, c.Security, c.Circle)
 	if err == nil {
 		c.Version++
 	}
@@ -230,6 +231,13 @@ func scanMessage(m *Sealed, row func(...any) error) error {
 // Thread returns a case's messages, oldest first.
 func Thread(ctx context.Context, tx *db.Tx, id ID) ([]Sealed, error) {
 	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 ORDER BY at, id`, id)
+}
+
+// LastOut returns our newest messages in a case, oldest first.
+func LastOut(ctx context.Context, tx *db.Tx, id ID, limit int) ([]Sealed, error) {
+	list, err := db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 AND kind = 'out' ORDER BY at DESC, id DESC LIMIT $2`, id, limit)
+	slices.Reverse(list)
+	return list, err
 }
 
 // AskMessage is the query for one message of the case.

@@ -19,6 +19,7 @@ import (
 
 	"postern/internal/fail"
 	"postern/internal/hours"
+	"postern/internal/security"
 )
 
 // DefaultOrgName stands until somebody gives the organisation a name.
@@ -39,6 +40,8 @@ type Config struct {
 	Holidays string `key:"org.holidays" help:"days when nobody is at work, as 2026-12-24 or, for every year, 12-25, with commas between"`
 	Answer   int64  `key:"promise.answer_hours=8" help:"hours of work until a person answers; after that the case goes one rung up"`
 	Take     int64  `key:"promise.take_hours=2" help:"hours of work until somebody who was called takes a case; after that the next rung is called"`
+	Report   string `key:"report.days=1,5,14,5,90,3" help:"what reporters of security holes are promised, in days: first word of a person (working days), assessment (working days), a word while it is open, reward decided (working days), published, appeal answered (working days)"`
+	Fix      string `key:"report.fix_days=3,14,60,90" help:"days until a hole is fixed that is critical, high, medium, low"`
 	Timezone string `key:"org.timezone=UTC" help:"time zone of times on pages, such as Europe/Berlin"`
 	Mailbox  string `key:"org.mailbox" help:"first mailbox, made at first start; empty: support@ the host of web.url"`
 
@@ -220,6 +223,9 @@ func (c *Config) check() error {
 	if _, err := c.Calendar(); err != nil {
 		return refuse("org.hours", c.Hours, fail.Text(err)+" (org.holidays counts too)")
 	}
+	if _, err := c.Reports(); err != nil {
+		return refuse("report.days", c.Report, fail.Text(err)+" (report.fix_days counts too)")
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return refuse("web.tls_cert", c.TLSCert, "give web.tls_cert and web.tls_key together, or neither")
 	}
@@ -245,6 +251,36 @@ func (c *Config) Calendar() (*hours.Hours, error) {
 		return nil, fail.New(fail.Invalid, "write when people are at work, or always")
 	}
 	return hours.Parse(week, c.Holidays, zone)
+}
+
+// Reports are the times promised to who reports a security hole.
+func (c *Config) Reports() (security.Promises, error) {
+	calendar, err := c.Calendar()
+	if err != nil {
+		return security.Promises{}, err
+	}
+	p := security.Standard(calendar)
+	if err := numbers(c.Report, &p.First, &p.Assess, &p.Update, &p.Reward, &p.Publish, &p.Appeal); err != nil {
+		return p, err
+	}
+	if err := numbers(c.Fix, &p.Fix[0], &p.Fix[1], &p.Fix[2], &p.Fix[3]); err != nil {
+		return p, err
+	}
+	return p, p.Check()
+}
+
+// numbers reads as many numbers as there are places, with commas between.
+func numbers(s string, places ...*int) (err error) {
+	list := strings.Split(s, ",")
+	if len(list) != len(places) {
+		return fail.New(fail.Invalid, "write %d numbers with commas between", len(places))
+	}
+	for i, x := range list {
+		if *places[i], err = strconv.Atoi(strings.TrimSpace(x)); err != nil {
+			return fail.New(fail.Invalid, "%q is no number", x)
+		}
+	}
+	return nil
 }
 
 // checkTexts wants one way or none. What the address and the secret look like is

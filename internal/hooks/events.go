@@ -14,7 +14,7 @@ import (
 // asked for; asking for it alone makes an endpoint that is told nothing else.
 func Events() []string {
 	return []string{"instruction.proved", "instruction.approved", "instruction.due", "instruction.executed", "instruction.refused", "instruction.frozen", "instruction.expired",
-		"instruction.cancelled", "message.received", "message.sent", "case.lifted"}
+		"instruction.cancelled", "message.received", "message.sent", "case.lifted", "report.needs-a-person"}
 }
 
 // known puts the names of events in order, each once.

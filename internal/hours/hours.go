@@ -177,3 +177,31 @@ func (h *Hours) at(day time.Time, minute int) time.Time {
 	y, m, d := day.Date()
 	return time.Date(y, m, d, minute/60, minute%60, 0, 0, h.zone)
 }
+
+// Days is the moment n working days after t: the same time of day, or the end of work
+// if that comes first. What begins outside the hours begins when they next open.
+func (h *Hours) Days(t time.Time, n int) time.Time {
+	if h.Always() {
+		return t.Add(time.Duration(n) * 24 * time.Hour)
+	}
+	at := t
+	if !h.Open(t) {
+		at = h.Add(t, 0)
+	}
+	y, m, d := at.In(h.zone).Date()
+	day := time.Date(y, m, d, 12, 0, 0, 0, h.zone)
+	minute := at.In(h.zone).Hour()*60 + at.In(h.zone).Minute()
+	for range 4 * 366 {
+		if n == 0 {
+			spans := h.spans(day)
+			last := spans[len(spans)-1]
+			return h.at(day, min(max(minute, spans[0].from), last.to)).In(t.Location())
+		}
+		y, m, d := day.Date()
+		day = time.Date(y, m, d+1, 12, 0, 0, 0, h.zone)
+		if len(h.spans(day)) > 0 {
+			n--
+		}
+	}
+	return t.Add(time.Duration(n) * 24 * time.Hour)
+}

@@ -19,7 +19,6 @@ import (
 	"postern/internal/lang"
 	"postern/internal/outbox"
 	"postern/internal/policy"
-	"postern/internal/recognise"
 )
 
 // FormAddress checks an address that somebody typed; "" is none, and is fine.
@@ -173,6 +172,7 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 	if name := clip(f.d.Name, 120); name != "" || f.d.Address != "" {
 		m.Doc.From = &cases.Person{Name: name, Address: f.d.Address}
 	}
+	p.look = in.look(p.c, m, nil)
 	blobs := m.Doc.Attach(f.files, p.key)
 	parts, err := cases.Seal(m, p.key)
 	if err != nil {
@@ -189,6 +189,9 @@ func (in *Intake) fileForm(ctx context.Context, f *form) error {
 			}
 		}
 		c := *p.c // this may run again
+		if err := in.heardSecurity(ctx, tx, &c, p.key, p.look); err != nil {
+			return err
+		}
 		// An address that anybody may have typed says nothing of other cases, and
 		// nothing of them is to be learnt by it.
 		if err := in.ladder.Heard(ctx, tx, &c, m, nil); err != nil {
@@ -265,7 +268,7 @@ func (in *Intake) formAck(f *form) (*cases.Message, *cases.Parts, error) {
 // a security report, and to nobody whose case waits for a person higher up.
 func (in *Intake) byRule(f *form) *centre.Reply {
 	c := f.p.c
-	if c.Topic == centre.Security || c.Mailbox == in.centre.MailboxFor(centre.Security) && c.Mailbox != in.centre.MailboxFor("") || c.Alarm != "" || len(recognise.Suspect(f.d.Text)) > 0 {
+	if c.Topic == centre.Security || c.Mailbox == in.centre.MailboxFor(centre.Security) && c.Mailbox != in.centre.MailboxFor("") || c.Alarm != "" || in.suspicious(f.d.Text) {
 		return nil
 	}
 	return in.centre.Library().AutoFor(c.Topic)

@@ -12,6 +12,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/ladder"
 	"postern/internal/lang"
+	"postern/internal/security"
 	"postern/internal/vault"
 )
 
@@ -29,6 +30,7 @@ type plan struct {
 	bounce  cases.ID    // the case of the mail that came back
 	others  []ladder.Other
 	key     *vault.Key // the case's data key
+	look    *security.Heard
 }
 
 func (p *plan) contactID() contacts.ID {

@@ -108,6 +108,11 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 	}
 	r.evidence.Verdict, r.evidence.Encryption, r.evidence.TLS, r.evidence.Disposition = "N", "none", true, "accept"
 	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: c.ID, Kind: cases.In, Door: r.door, Contact: r.by, At: in.d.Now(), Doc: cases.Doc{Text: text}, Evidence: &r.evidence}
+	was, err := in.said(ctx, c.ID, key)
+	if err != nil {
+		return "", err
+	}
+	look := in.look(c, m, was)
 	blobs := m.Doc.Attach(r.files, key)
 	parts, err := cases.Seal(m, key)
 	if err != nil {
@@ -122,6 +127,9 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 			return err
 		}
 		if err := in.moves(ctx, tx, r, c, m); err != nil {
+			return err
+		}
+		if err := in.heardSecurity(ctx, tx, c, key, look); err != nil {
 			return err
 		}
 		if r.why != "" {

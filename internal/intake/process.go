@@ -195,6 +195,9 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 	}
 	msg := in.message(m, p)
 	in.mark(m, p, msg)
+	if err := in.lookAt(ctx, m, p, msg); err != nil {
+		return err
+	}
 	parts, err := cases.Seal(msg, p.key)
 	if err != nil {
 		return err
@@ -236,6 +239,21 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 		}
 		return in.done(ctx, tx, m.s.ID, p.c.ID)
 	})
+}
+
+// lookAt lets the recogniser read the mail, with what we had written before.
+func (in *Intake) lookAt(ctx context.Context, m *mail, p *plan, msg *cases.Message) (err error) {
+	if p.bounce != "" {
+		return nil
+	}
+	var was []string
+	if !p.newCase {
+		if was, err = in.said(ctx, p.c.ID, p.key); err != nil {
+			return err
+		}
+	}
+	p.look = in.look(p.c, msg, was)
+	return nil
 }
 
 // message is the mail as an item of its case.
@@ -352,6 +370,9 @@ func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan, msg
 func (in *Intake) heard(ctx context.Context, tx *db.Tx, m *mail, p *plan, c *cases.Case, msg *cases.Message) error {
 	if p.bounce != "" || msg.Doc.Automatic != "" {
 		return nil
+	}
+	if err := in.heardSecurity(ctx, tx, c, p.key, p.look); err != nil {
+		return err
 	}
 	if err := in.ladder.Heard(ctx, tx, c, msg, p.others); err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/ladder"
-	"postern/internal/recognise"
 )
 
 // FromSurvey files what somebody answered in a survey: score and comment are a
@@ -38,7 +37,7 @@ func (in *Intake) FromSurvey(ctx context.Context, token string, score int64, uns
 	switch {
 	case x.Low():
 		r.quiet, r.lift = false, ladder.LowScore
-	case asks(comment):
+	case in.asks(comment):
 		r.quiet, r.lift = false, ladder.Comment
 	}
 	return in.answer(ctx, r)
@@ -62,6 +61,6 @@ func surveyText(x *centre.Survey, comment string) string {
 var asking = regexp.MustCompile(`(?i)\?|(^|[^\pL])(please|still|but |however|not (solved|answered|true|correct)|never|nobody|no one|wrong|call me|call back|contact|escalat|complain|manager|supervisor|person|human|bitte|immer noch|aber |jedoch|nicht (gelöst|beantwortet|richtig)|nie |niemand|falsch|rückruf|zurückruf|beschwer|vorgesetzt|mensch)`)
 
 // asks reports whether a comment asks for something, or may be a security report.
-func asks(comment string) bool {
-	return comment != "" && (asking.MatchString(comment) || len(recognise.Suspect(comment)) > 0)
+func (in *Intake) asks(comment string) bool {
+	return comment != "" && (asking.MatchString(comment) || in.suspicious(comment))
 }

@@ -50,6 +50,7 @@ const (
 	Missed       Why = "missed"        // what was promised was not kept
 	NobodyTook   Why = "nobody-took"   // the rung below was called, and nobody came
 	ByHand       Why = "by-hand"       // somebody here handed it up
+	Unsure       Why = "unsure"        // somebody qualified does not know whether it is a security report
 	ClosedSilent Why = "closed-silent" // closed while a word was owed; nobody is called
 )
 
@@ -57,7 +58,7 @@ var words = map[Why]string{
 	AfterCanned: "They wrote again after a canned answer", SecondCanned: "A second canned answer in a row was about to go out",
 	Third: "They write for the third time about one matter, and nobody has answered them in own words", CameBack: "They came back again after the case was closed",
 	Asked: "They ask for a person: what we wrote did not answer them", LowScore: "They say in a survey that it is not solved, or badly done",
-	Comment: "Their comment in a survey asks for an answer", Missed: "They were promised an answer by now", NobodyTook: "Nobody below took it in the promised time", ByHand: "A colleague hands it up", ClosedSilent: "Closed without a word",
+	Comment: "Their comment in a survey asks for an answer", Missed: "They were promised an answer by now", NobodyTook: "Nobody below took it in the promised time", ByHand: "A colleague hands it up", Unsure: "A triager is not sure whether it is a security report", ClosedSilent: "Closed without a word",
 }
 
 // Words says it to those who work here.
@@ -65,7 +66,7 @@ func (w Why) Words() string { return words[w] }
 
 // Whys lists all.
 func Whys() []Why {
-	return []Why{AfterCanned, SecondCanned, Third, CameBack, Asked, LowScore, Comment, Missed, NobodyTook, ByHand, ClosedSilent}
+	return []Why{AfterCanned, SecondCanned, Third, CameBack, Asked, LowScore, Comment, Missed, NobodyTook, ByHand, Unsure, ClosedSilent}
 }
 
 // A Climb is one step up.
@@ -95,6 +96,10 @@ type Options struct {
 	Promises Promises
 	// Call reaches the people of a rung: in the transaction it queues what tells them.
 	Call func(ctx context.Context, tx *db.Tx, c *cases.Case, step *Climb, people []staff.Person) error
+	// Spoken is told of what a person wrote to them in own words, Unspoken of what never
+	// reached them; both may be nil.
+	Spoken   func(ctx context.Context, tx *db.Tx, c *cases.Case, a Answer) error
+	Unspoken func(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.MessageID) error
 }
 
 // Ladder lifts cases. A nil one lifts none.
@@ -202,7 +207,7 @@ func (l *Ladder) Up(ctx context.Context, tx *db.Tx, c *cases.Case, why Why) erro
 	if err != nil {
 		return err
 	}
-	if last != nil && why != Missed && why != NobodyTook && why != ByHand {
+	if last != nil && why != Missed && why != NobodyTook && why != ByHand && why != Unsure {
 		waits := last.By == "" && tx.Now.Before(last.Due)
 		justTaken := last.By != "" && tx.Now.Sub(last.Taken) < afterthought
 		if waits || justTaken {

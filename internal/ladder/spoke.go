@@ -26,6 +26,9 @@ type Answer struct {
 
 // ErrSecond is the refusal of a canned answer where one must not go out.
 func ErrSecond(c *cases.Case) error {
+	if c.Security.Watched() {
+		return fail.New(fail.Conflict, "no canned answer goes out here: it may tell of a security hole. A person writes, in their own words")
+	}
 	if c.Lifted {
 		return fail.New(fail.Conflict, "no canned answer goes out here: somebody further up was called. Write in your own words")
 	}
@@ -34,7 +37,7 @@ func ErrSecond(c *cases.Case) error {
 
 // Refuses reports whether this answer must not go out.
 func (l *Ladder) Refuses(c *cases.Case, a Answer) bool {
-	return l != nil && a.Canned && (c.Lifted || c.Scripted)
+	return l != nil && a.Canned && (c.Lifted || c.Scripted || c.Security.Watched())
 }
 
 // before is how it stood before an answer, for taking it back.
@@ -76,6 +79,11 @@ func (l *Ladder) Spoke(ctx context.Context, tx *db.Tx, c *cases.Case, a Answer) 
 		}
 		if ends {
 			kept = was.Due // a script and a word from below keep no promise of a person's
+		}
+	}
+	if l.o.Spoken != nil && !a.Canned {
+		if err := l.o.Spoken(ctx, tx, c, a); err != nil {
+			return err
 		}
 	}
 	b, err := json.Marshal(was)
@@ -175,6 +183,11 @@ func (l *Ladder) Unsaid(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.M
 		return nil
 	}
 	was, later := list[n].before, list[n+1:]
+	if l.o.Unspoken != nil {
+		if err := l.o.Unspoken(ctx, tx, c, m); err != nil {
+			return err
+		}
+	}
 	if err := tx.Put(ctx, `DELETE FROM answers WHERE message_id = $1`, m); err != nil {
 		return err
 	}

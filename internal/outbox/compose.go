@@ -82,7 +82,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 	switch l.d.Kind {
 	case Ack:
 		dr.AutoSubmitted = "auto-replied"
-	case Notice, Receipt, Survey, Nudge, Call, Summary:
+	case Notice, Receipt, Survey, Nudge, Call, Summary, Report:
 		dr.AutoSubmitted = "auto-generated"
 	}
 	if l.to != nil {

@@ -57,8 +57,8 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 		}
 		return err
 	}
-	if l.d.Kind == Reply && l.m.Canned && l.c.Lifted && l.d.Attempts == 0 {
-		l.decision = policy.Verdict{Protection: policy.Blocked, Why: "it is canned, and since it was written somebody further up was called: write in your own words"}
+	if l.d.Kind == Reply && l.m.Canned && (l.c.Lifted || l.c.Security.Watched()) && l.d.Attempts == 0 {
+		l.decision = policy.Verdict{Protection: policy.Blocked, Why: "it is canned, and since it was written a person was called to the case: write in your own words"}
 	}
 	if l.decision.Protection == policy.Blocked || !policy.StillHolds(l.d.Shown, l.decision.Protection) {
 		return o.hold(ctx, l)

@@ -61,6 +61,7 @@ const (
 	Nudge   Kind = "nudge"   // says that something new stands on the case page, and not what
 	Call    Kind = "call"    // to somebody who works here: a case waits for them
 	Summary Kind = "summary" // to the executive: figures
+	Report  Kind = "report"  // how far a security report has come
 )
 
 // House reports whether it goes to people who work here.
@@ -68,7 +69,9 @@ func (k Kind) House() bool { return k == Call || k == Summary }
 
 // Ours reports whether the desk itself chose the words: they hold nothing that
 // anybody wrote, and nothing sensitive.
-func (k Kind) Ours() bool { return k == Ack || k == Notice || k == Survey || k == Nudge || k.House() }
+func (k Kind) Ours() bool {
+	return k == Ack || k == Notice || k == Survey || k == Nudge || k == Report || k.House()
+}
 
 // apart reports whether it goes to an address that is no contact's.
 func (k Kind) apart() bool { return k == Nudge || k.House() }
@@ -329,7 +332,7 @@ func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, sta
 // mayRetry keeps a canned answer from leaving late into a case that waits for a person.
 func (o *Outbox) mayRetry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID) error {
 	d, err := o.Get(ctx, tx, id)
-	if err != nil || d.Kind != Reply || !c.Lifted {
+	if err != nil || d.Kind != Reply || !c.Lifted && !c.Security.Watched() {
 		return err
 	}
 	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM messages WHERE id = $1 AND canned`, d.Message)

@@ -212,7 +212,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 
 // handUp lifts a case for which there was only another canned answer.
 func (o *Outbox) handUp(ctx context.Context, tx *db.Tx, c *cases.Case) error {
-	if c.Lifted {
+	if c.Lifted || c.Security.Watched() { // they are called already
 		return nil
 	}
 	if err := o.ladder.Up(ctx, tx, c, ladder.SecondCanned); err != nil {

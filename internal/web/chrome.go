@@ -57,11 +57,12 @@ type Me struct {
 	Work  bool   // sees contacts, tray and quarantine
 	Write bool   // sees canned replies and articles
 	Sums  bool   // sees the figures
+	Guard bool   // sees the security desk
 	Admin bool   // sees people, mailboxes, topics, keys, audit log and health
 }
 
 // Counts stand beside the entries of the rail; zero shows nothing.
-type Counts struct{ Unread, Tray, Quarantine, Health int }
+type Counts struct{ Unread, Tray, Quarantine, Health, Flagged int }
 
 // View is a list of cases in the rail.
 type View struct {

@@ -44,8 +44,8 @@ func day(y, m, d int) web.When {
 }
 
 func staff(place, view string) web.Staff {
-	s := web.Staff{Org: org, Clock: clock, At: place, Me: web.Me{Name: "Mara Stein", Roles: "Agent and admin", Cases: true, Work: true, Write: true, Sums: true, Admin: true},
-		Counts: web.Counts{Unread: 8, Tray: 12, Quarantine: 2, Health: 2}}
+	s := web.Staff{Org: org, Clock: clock, At: place, Me: web.Me{Name: "Mara Stein", Roles: "Agent and admin", Cases: true, Work: true, Write: true, Sums: true, Guard: true, Admin: true},
+		Counts: web.Counts{Unread: 8, Tray: 12, Quarantine: 2, Health: 2, Flagged: 2}}
 	if place == "inbox" {
 		for _, v := range []struct {
 			id string
@@ -164,7 +164,7 @@ func casePage() desk.CasePage {
 }
 
 func fixtures() []fixture {
-	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures(), authoriseFixtures(), centreFixtures())
+	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures(), authoriseFixtures(), centreFixtures(), securityFixtures())
 }
 
 func deskFixtures() []fixture {

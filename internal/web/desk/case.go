@@ -34,6 +34,7 @@ type file struct {
 	members  []contacts.ID
 	people   map[contacts.ID]*contacts.Contact
 	draft    *cases.Draft
+	viewer   cases.Viewer
 	history  []audit.Row
 	earlier  []cases.Case
 	passkeys int
@@ -47,6 +48,7 @@ func (d *Desk) open(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID) (f
 	if f.c, err = d.cases.Get(ctx, tx, id); err != nil {
 		return nil, err
 	}
+	f.viewer = me.viewer()
 	if f.key, err = d.vault.Get(ctx, tx, f.c.KeyID); err != nil {
 		return nil, err
 	}
@@ -101,6 +103,9 @@ func (d *Desk) openPeople(ctx context.Context, tx *db.Tx, f *file) (err error) {
 		}
 	}
 	if f.earlier, err = d.cases.OfContact(ctx, tx, f.c.Contact, 6); err != nil {
+		return err
+	}
+	if f.earlier, err = f.viewer.Readable(ctx, tx, f.earlier); err != nil {
 		return err
 	}
 	f.passkeys, err = d.passkeys(ctx, tx, f.c.Contact)
@@ -194,7 +199,7 @@ func (d *Desk) markRead(ctx context.Context, id cases.ID) {
 func (d *Desk) fillCase(p *CasePage, f *file, x caseExtra) {
 	c := f.c
 	p.ID, p.Ref, p.Subject, p.State, p.Mailbox = string(c.ID), string(c.Ref), web.Plain(c.Subject), string(c.State), c.Mailbox
-	p.Last, p.Alarm = p.When(c.Last), c.Alarm
+	p.Last, p.Alarm, p.Security = p.When(c.Last), c.Alarm, string(c.Security)
 	d.fillCall(p, f)
 	if c.Sensitive {
 		p.Sensitive = c.SensitiveWhy

@@ -15,6 +15,7 @@ type CasePage struct {
 	Steps     []Rise   // how it came up, oldest first
 	MayLift   bool
 	Alarm     string // why a person must look now; empty: nothing is wrong
+	Security  string // flagged, report, done; empty: nothing
 	With      []string
 	Mailbox   string
 	Topic     string   // as the support centre names it; empty: none

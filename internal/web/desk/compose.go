@@ -41,6 +41,8 @@ func (d *Desk) composer(ctx context.Context, tx *db.Tx, me *visitor, p *CasePage
 	}
 	c.Canned, c.Macro, c.Changes = d.cannedOf(me), draft.Macro, d.macroWords(draft.Macro)
 	switch {
+	case f.c.Security.Watched():
+		c.CannedOff = "It may tell of a security hole: no canned reply goes out. Write in your own words."
 	case f.c.Lifted:
 		c.CannedOff = "Somebody further up was called: no canned reply goes out until they have answered in own words."
 	case f.c.Scripted:

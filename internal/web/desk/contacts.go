@@ -116,6 +116,9 @@ func (d *Desk) contactPage(w http.ResponseWriter, r *http.Request, me *visitor, 
 			if err != nil {
 				return err
 			}
+			if list, err = me.viewer().Readable(ctx, tx, list); err != nil {
+				return err
+			}
 			p.Card.Cases = d.rows(p.Clock, list)
 			for _, c := range list {
 				if p.Propose == "" && c.State != cases.Closed {

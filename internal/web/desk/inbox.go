@@ -30,7 +30,7 @@ func (d *Desk) inbox(w http.ResponseWriter, r *http.Request, me *visitor) error 
 	p := InboxPage{Staff: d.chrome(me, "inbox"), View: string(view)}
 	var list []cases.Case
 	err = d.db.View(ctx, func(tx *db.Tx) error {
-		if list, err = d.cases.List(ctx, tx, view, me.ID(), after, pageRows+1); err != nil {
+		if list, err = d.cases.List(ctx, tx, view, me.viewer(), after, pageRows+1); err != nil {
 			return err
 		}
 		return d.fillChrome(ctx, tx, me, &p.Staff, string(view))
@@ -120,6 +120,9 @@ func (d *Desk) search(w http.ResponseWriter, r *http.Request, me *visitor) error
 	var found []cases.Case
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
 		if found, err = d.cases.Search(ctx, tx, p.Query, limit+1); err != nil {
+			return err
+		}
+		if found, err = me.viewer().Readable(ctx, tx, found); err != nil {
 			return err
 		}
 		people, err := d.book.Search(ctx, tx, p.Query, 10)

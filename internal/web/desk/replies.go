@@ -291,7 +291,7 @@ func (d *Desk) runMacro(ctx context.Context, me *visitor, id cases.ID, macro str
 		if x.Do.Assign {
 			c.Assignee = me.ID()
 		}
-		if x.Do.Close && !c.Held && !c.Lifted && c.State != cases.Closed {
+		if x.Do.Close && !c.Held && !c.Lifted && !c.Security.Watched() && c.State != cases.Closed {
 			if err := d.closeCase(ctx, tx, me, c); err != nil {
 				return err
 			}

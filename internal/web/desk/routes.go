@@ -4,6 +4,7 @@ import (
 	"context"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/security"
 	"postern/internal/staff"
 	"postern/internal/texts"
 	"postern/internal/vault"
@@ -44,6 +46,8 @@ type Options struct {
 	Texts     *texts.Texts
 	Centre    *centre.Store
 	Ladder    *ladder.Ladder
+	Security  *security.Service
+	Own       func() []string                                                             // hosts and domains that are ours
 	Closed    func(ctx context.Context, tx *db.Tx, c *cases.Case, by *staff.Person) error // what follows when somebody closes a case
 	Org       func() web.Org
 	Zone      *time.Location
@@ -80,7 +84,7 @@ func New(o Options) http.Handler {
 	d := &Desk{db: o.DB, vault: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, out: o.Outbox, in: o.Intake,
 		staff: o.Staff, auth: o.Auth, hooks: o.Hooks, o: o, html: mailHTML()}
 	mux := http.NewServeMux()
-	for _, r := range append(d.routes(), d.authoriseRoutes()...) {
+	for _, r := range slices.Concat(d.routes(), d.authoriseRoutes(), d.securityRoutes()) {
 		mux.Handle(r.pattern, d.guarded(r))
 	}
 	for pattern, h := range d.openRoutes() {
@@ -217,6 +221,27 @@ func (d *Desk) authoriseRoutes() []route {
 	}
 }
 
+// securityRoutes are those of security reports. An agent flags, reads what is flagged
+// and proposes; the machine refuses what takes more.
+func (d *Desk) securityRoutes() []route {
+	return []route{
+		{"GET /desk/security", staff.SecurityTriage, d.board},
+		{"POST /desk/security/sample", staff.SecurityTriage, d.judge},
+		{"GET /desk/security/{id}", staff.CasesRead, d.securityCase},
+		{"POST /desk/security/{id}/flag", staff.CasesAnswer, d.flag},
+		{"POST /desk/security/{id}/decide", staff.CasesAnswer, d.decide},
+		{"POST /desk/security/{id}/fill", staff.SecurityTriage, d.fillReport},
+		{"POST /desk/security/{id}/move", staff.SecurityTriage, d.moveReport},
+		{"POST /desk/security/{id}/ask", staff.SecurityTriage, d.askReporter},
+		{"POST /desk/security/{id}/retest", staff.SecurityTriage, d.retest},
+		{"POST /desk/security/{id}/reward", staff.SecurityTriage, d.reward},
+		{"POST /desk/security/{id}/plan", staff.SecurityTriage, d.plan},
+		{"POST /desk/security/{id}/mark", staff.SecurityTriage, d.markReport},
+		{"POST /desk/security/{id}/circle", staff.SecurityTriage, d.circle},
+		{"POST /desk/security/{id}/appeal", staff.SecurityTriage, d.answerAppeal},
+	}
+}
+
 // openRoutes are the ways in; nobody is signed in yet.
 func (d *Desk) openRoutes() map[string]web.Handler {
 	return map[string]web.Handler{
@@ -254,7 +279,7 @@ func (d *Desk) home(w http.ResponseWriter, r *http.Request, me *visitor) error {
 func (d *Desk) chrome(me *visitor, at string) web.Staff {
 	return web.Staff{Org: d.o.Org(), Clock: d.clock(), At: at,
 		Me: web.Me{Name: me.Name(), Roles: me.roleWords(), Cases: me.May(staff.CasesRead), Work: me.May(staff.ContactsEdit),
-			Write: me.May(staff.RepliesEdit), Sums: me.May(staff.FiguresRead), Admin: me.May(staff.PeopleManage)}}
+			Write: me.May(staff.RepliesEdit), Sums: me.May(staff.FiguresRead), Guard: me.May(staff.SecurityTriage), Admin: me.May(staff.PeopleManage)}}
 }
 
 func (d *Desk) fillChrome(ctx context.Context, tx *db.Tx, me *visitor, s *web.Staff, view string) error {
@@ -267,6 +292,13 @@ func (d *Desk) fillChrome(ctx context.Context, tx *db.Tx, me *visitor, s *web.St
 			s.Views = append(s.Views, web.View{ID: string(v), Count: int(counts[v]), On: string(v) == view})
 		}
 		s.Counts.Unread = int(counts[cases.ViewOpen])
+	}
+	if me.May(staff.SecurityTriage) {
+		n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM (SELECT 1 FROM reports WHERE state = 'flagged' LIMIT 100) t`)
+		if err != nil {
+			return err
+		}
+		s.Counts.Flagged = int(n)
 	}
 	if me.May(staff.QuarantineRead) {
 		n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM (SELECT 1 FROM spool WHERE state = 'quarantine' LIMIT 100) t`)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postern/internal/audit"
+	"postern/internal/cases"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/staff"
@@ -58,8 +59,21 @@ func (d *Desk) guarded(rt route) web.Handler {
 		if rt.need != "" && !me.May(rt.need) {
 			return fail.New(fail.Denied, "your role does not allow this; ask an admin if you need it")
 		}
+		if one := rt.ofCase(r); one != "" {
+			if err := d.admit(r.Context(), me, one); err != nil {
+				return err
+			}
+		}
 		return rt.serve(w, r, me)
 	}
+}
+
+// ofCase is the case that a route is about; empty: none.
+func (rt route) ofCase(r *http.Request) cases.ID {
+	if strings.Contains(rt.pattern, " /desk/cases/{id}") || strings.Contains(rt.pattern, " /desk/security/{id}") {
+		return cases.ID(r.PathValue("id"))
+	}
+	return ""
 }
 
 func (d *Desk) whoIs(r *http.Request) (*visitor, error) {

@@ -36,7 +36,7 @@ document.addEventListener('keydown', event => {
   else if (key === 'j') move(1);
   else if (key === 'k') move(-1);
   else if (key === '/') { const q = document.getElementById('q'); if (!q) { location.assign('/desk/search'); return; } q.focus(); }
-  else if (!['r', 'n', 'a', 'e'].includes(key) || !press(key)) return;
+  else if (!['r', 'n', 'a', 'e', 'y', 'u', 'x'].includes(key) || !press(key)) return;
   event.preventDefault();
 });
 

@@ -1,0 +1,161 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/jobs"
+	"postern/internal/ladder"
+	"postern/internal/outbox"
+	"postern/internal/security"
+	"postern/internal/staff"
+)
+
+// reportEvent tells the organisation's systems what happened with a report.
+const reportEvent = "report.needs-a-person"
+
+// wordArgs: tell people here about a report.
+type wordArgs struct {
+	ID   string        `json:"id"`
+	Case cases.ID      `json:"case"`
+	Word security.Word `json:"word"`
+	To   []string      `json:"to"`
+}
+
+func (wordArgs) Kind() string { return "report_word" }
+
+// progressArgs: tell who reported how far it has come.
+type progressArgs struct {
+	ID   string        `json:"id"`
+	Case cases.ID      `json:"case"`
+	Word security.Word `json:"word"`
+}
+
+func (progressArgs) Kind() string { return "report_progress" }
+
+// strikeArgs: do what the clocks of reports say.
+type strikeArgs struct{}
+
+func (strikeArgs) Kind() string { return "report_clocks" }
+
+func (d *Desk) openSecurity() error {
+	promises, err := d.cfg.Reports()
+	if err != nil {
+		return err
+	}
+	d.security = security.New(security.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Staff: d.staff, Promises: promises,
+		Tell: d.tellSecurity, Write: d.writeReporter,
+		Miss: func(ctx context.Context, tx *db.Tx, c *cases.Case) error {
+			return d.ladder.Up(ctx, tx, c, ladder.Missed)
+		}})
+	return nil
+}
+
+func (d *Desk) addSecurityJobs() {
+	jobs.AddWorker(d.jobs, d.sendWord)
+	jobs.AddWorker(d.jobs, d.sendProgress)
+	jobs.AddWorker(d.jobs, func(ctx context.Context, _ strikeArgs) error { return d.security.Run(ctx) })
+	d.jobs.Every(time.Minute, strikeArgs{})
+}
+
+// tellSecurity queues a word to the people it names, in the transaction of what
+// happened; the systems hear of it by webhook, such as a pager.
+func (d *Desk) tellSecurity(ctx context.Context, tx *db.Tx, c *cases.Case, w security.Word) error {
+	a := wordArgs{ID: db.NewID(), Case: c.ID, Word: w}
+	for _, p := range w.To {
+		if !p.Disabled {
+			a.To = append(a.To, string(p.ID))
+		}
+	}
+	a.Word.To = nil
+	err := d.publish(ctx, tx, reportEvent, a.ID+"-word", string(c.ID), map[string]string{"case": string(c.ID), "reference": string(c.Ref), "what": string(w.What), "clock": string(w.Clock),
+		"url": d.cfg.URL + "/desk/security/" + string(c.ID)})
+	if err != nil || len(a.To) == 0 {
+		return err
+	}
+	return d.jobs.Insert(ctx, tx, a)
+}
+
+var clockWords = map[security.ClockName]string{
+	security.ClockLook: "Somebody qualified was to look at it by now", security.ClockFirst: "They were promised a person's first word by now", security.ClockAssess: "It was to be assessed by now",
+	security.ClockUpdate: "They were to hear from us again by now", security.ClockFix: "It was to be fixed by now", security.ClockAsk: "They were to be asked to retest by now",
+	security.ClockRetest: "Nobody has retested it; our own retest suffices now", security.ClockReward: "The reward was to be decided by now", security.ClockPublish: "It was to be published by now",
+	security.ClockAppeal: "Their appeal was to be answered by now", security.ClockRisk: "The time for which the risk was accepted is over",
+}
+
+// wordFor is what people here read about a report: nothing that somebody else wrote.
+func wordFor(w security.Word) string {
+	switch w.What {
+	case security.WordFlagged:
+		return "It may tell of a security hole. Somebody qualified says what it is; until then no prepared text goes out, and it cannot be closed"
+	case security.WordLaw:
+		return "The law wants a word soon: " + w.Law
+	case security.WordRed:
+		return "A probe is red: what was fixed is back. The report is open again"
+	case security.WordAppeal:
+		return "They appeal against how it was closed. Somebody else than who closed it answers"
+	case security.WordAnswered:
+		return "They answered what we asked"
+	}
+	return clockWords[w.Clock]
+}
+
+// sendWord writes to them. It may run twice: the letter is named.
+func (d *Desk) sendWord(ctx context.Context, a wordArgs) error {
+	var c *cases.Case
+	var to []string
+	var lately int64
+	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
+		to = nil
+		if c, err = d.cases.Get(ctx, tx, a.Case); err != nil {
+			return err
+		}
+		if lately, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM report_events WHERE act = 'report.flagged' AND at > $1`, db.Micros(tx.Now.Add(-time.Hour))); err != nil {
+			return err
+		}
+		for _, id := range a.To {
+			p, err := d.staff.Get(ctx, tx, staff.ID(id))
+			if err != nil {
+				return err
+			}
+			if !p.Disabled {
+				to = append(to, p.Email)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(to) == 0 {
+		return err
+	}
+	if a.Word.What == security.WordFlagged && lately > callsAnHour { // who floods us must not flood them
+		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(fmt.Sprintf("flags-%d", d.db.Now().Unix()/3600)), Kind: outbox.Call, To: to, Subject: "Many cases may be security reports",
+			Text: fmt.Sprintf("More than %d cases were flagged within an hour. About the others of this hour no mail comes; all of them stand here, with their clocks:\n\n%s/desk/security", callsAnHour, d.cfg.URL)})
+	}
+	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(a.ID), Kind: outbox.Call, Case: c.ID, To: to, Subject: fmt.Sprintf("Security: case %s", c.Ref),
+		Text: fmt.Sprintf("%s.\n\n%s/desk/security/%s", wordFor(a.Word), d.cfg.URL, c.ID)})
+}
+
+// writeReporter queues a word of the desk's own to who reported.
+func (d *Desk) writeReporter(ctx context.Context, tx *db.Tx, c *cases.Case, w security.Word) error {
+	if c.Contact == "" {
+		return nil
+	}
+	return d.jobs.Insert(ctx, tx, progressArgs{ID: db.NewID(), Case: c.ID, Word: w})
+}
+
+// sendProgress says how far it has come, and nothing of what it is.
+func (d *Desk) sendProgress(ctx context.Context, a progressArgs) error {
+	text := "mail.report.moved"
+	switch a.Word.What {
+	case security.WordRemind:
+		text = "mail.report.remind"
+	case security.WordClosed:
+		text = "mail.report.closed"
+	case security.WordReopened:
+		text = "mail.report.reopened"
+	}
+	return d.outbox.TellProgress(ctx, &outbox.Progress{ID: cases.MessageID(a.ID), Case: a.Case, Text: text, State: "report.state." + string(a.Word.State)})
+}

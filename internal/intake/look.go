@@ -1,0 +1,80 @@
+package intake
+
+import (
+	"context"
+	"strings"
+
+	"postern/internal/cases"
+	"postern/internal/centre"
+	"postern/internal/db"
+	"postern/internal/recognise"
+	"postern/internal/security"
+	"postern/internal/vault"
+)
+
+// look lets the recogniser read what somebody wrote, by whatever door, before the
+// transaction that files it. was is what stands in the case so far; a new case has
+// nothing.
+func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.Heard {
+	if in.security == nil || m.Kind != cases.In || m.Doc.Automatic != "" {
+		return nil
+	}
+	text := m.Doc.Text
+	if m.Doc.Subject != "" {
+		text = m.Doc.Subject + "\n" + text
+	}
+	h := &security.Heard{Message: m, Verdict: recognise.Look(&recognise.Input{Text: text, Door: m.Door, Previous: was, Own: in.OwnHosts()})}
+	switch {
+	case in.centre == nil:
+	case c.Began == centre.Security || c.Began == "" && c.Topic == centre.Security:
+		h.Sure = "it came by the door for security problems"
+	case c.Mailbox == in.centre.MailboxFor(centre.Security) && c.Mailbox != in.centre.MailboxFor(""):
+		h.Sure = "it came to the mailbox for security problems"
+	}
+	return h
+}
+
+// heardSecurity notes it, in the transaction that files the message.
+func (in *Intake) heardSecurity(ctx context.Context, tx *db.Tx, c *cases.Case, key *vault.Key, h *security.Heard) error {
+	if h == nil {
+		return nil
+	}
+	return in.security.Heard(ctx, tx, c, key, h)
+}
+
+// said returns the last words of ours in a case: what an answer answers.
+func (in *Intake) said(ctx context.Context, c cases.ID, key *vault.Key) ([]string, error) {
+	if in.security == nil {
+		return nil, nil
+	}
+	var list []cases.Sealed
+	err := in.d.View(ctx, func(tx *db.Tx) (err error) { list, err = cases.LastOut(ctx, tx, c, 2); return err })
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for i := range list {
+		if m, err := list[i].Open(key); err == nil { // a damaged one says nothing
+			out = append(out, m.Doc.Text)
+		}
+	}
+	return out, nil
+}
+
+// OwnHosts are the hosts and domains that are ours: that of the pages, and those of
+// the mailboxes.
+func (in *Intake) OwnHosts() []string {
+	own := []string{in.host}
+	for _, b := range in.boxes.All() {
+		if _, domain, ok := strings.Cut(b.Address, "@"); ok {
+			own = append(own, domain)
+		}
+	}
+	return own
+}
+
+// suspicious reports whether a text may be a security report, for what must not be
+// answered by a script.
+func (in *Intake) suspicious(text string) bool {
+	return recognise.Look(&recognise.Input{Text: text, Own: in.OwnHosts()}).Flagged
+}

@@ -1,0 +1,65 @@
+package outbox
+
+import (
+	"context"
+
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/policy"
+	"postern/internal/vault"
+)
+
+// A Progress tells who reported a security hole how far it has come, in words of ours
+// from the catalogue, and nothing of what it is.
+type Progress struct {
+	ID          cases.MessageID // names it for good: told twice, it goes once
+	Case        cases.ID
+	Text, State string // keys of the catalogue
+}
+
+// TellProgress queues it: by mail, or onto the case page of who gave no address.
+func (o *Outbox) TellProgress(ctx context.Context, p *Progress) error {
+	var c *cases.Case
+	var key *vault.Key
+	address := ""
+	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
+		if c, err = o.cases.Get(ctx, tx, p.Case); err != nil {
+			return err
+		}
+		if key, err = o.v.Get(ctx, tx, c.KeyID); err != nil {
+			return err
+		}
+		who, err := o.book.Get(ctx, tx, c.Contact)
+		if err == nil {
+			address = who.MailTo()
+		}
+		return err
+	})
+	if fail.Is(err, fail.NotFound) {
+		return nil // the person or the content is gone
+	}
+	if err != nil {
+		return err
+	}
+	say := c.Lang.Must
+	m := &cases.Message{ID: p.ID, Case: c.ID, Kind: cases.Out, Door: "auto", Contact: c.Contact, At: o.d.Now(),
+		Doc: cases.Doc{Subject: say("mail.report.subject"), Text: say(p.Text, string(c.Ref), say(p.State)) + "\n\n" + say("mail.report.page")}}
+	parts, err := cases.Seal(m, key)
+	if err != nil {
+		return err
+	}
+	shown := policy.Signed
+	if address == "" {
+		shown = policy.Page
+	}
+	return o.d.Update(ctx, func(tx *db.Tx) error {
+		if n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM messages WHERE id = $1`, p.ID); err != nil || n > 0 {
+			return err
+		}
+		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
+			return err
+		}
+		return o.Queue(ctx, tx, &Delivery{Case: c.ID, Message: m.ID, Contact: c.Contact, Kind: Report, Mailbox: c.Mailbox, Address: address, Shown: shown})
+	})
+}

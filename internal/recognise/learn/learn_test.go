@@ -1,0 +1,92 @@
+package learn
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"postern/internal/recognise"
+)
+
+const trained, held = "../train/*.jsonl", "../testdata/held.jsonl"
+
+// TestSetsAreApart: nothing of the part that is held back was trained on.
+func TestSetsAreApart(t *testing.T) {
+	set, err := Read(trained)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := Read(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set) < 1200 {
+		t.Errorf("%d messages", len(set))
+	}
+	norm := func(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
+	seen, ids := map[string]string{}, map[string]bool{}
+	for _, m := range set {
+		seen[norm(m.Text)] = m.ID
+	}
+	for _, m := range append(set, back...) {
+		if ids[m.ID] {
+			t.Errorf("%s stands there twice", m.ID)
+		}
+		ids[m.ID] = true
+		if m.Class == recognise.Report && m.Flaw == "" || strings.TrimSpace(m.Text) == "" {
+			t.Errorf("%s: no flaw, or no text", m.ID)
+		}
+	}
+	for _, m := range back {
+		if id := seen[norm(m.Text)]; id != "" {
+			t.Errorf("%s was trained on, as %s", m.ID, id)
+		}
+	}
+}
+
+// TestTrainingIsReproducible: the model that is shipped is the one that the messages
+// make.
+func TestTrainingIsReproducible(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("other processors round in other places; the shipped model was made on amd64")
+	}
+	set, err := Read(trained)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := os.ReadFile("../model.bin.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(Train(set), shipped) {
+		t.Error("the shipped model is another: go run ./internal/recognise/train")
+	}
+}
+
+// TestHeldBack keeps the recogniser from getting worse on messages that it was never
+// shown; make bench prints the figures with every confusion.
+func TestHeldBack(t *testing.T) {
+	back, err := Read(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := Measure(back)
+	t.Logf("recall %.3f, false alarms %.3f, class right %d of %d", f.Recall(), f.Alarms(), f.Right, f.All)
+	if f.Recall() < 0.90 || f.Alarms() > 0.12 {
+		t.Errorf("recall %.3f, false alarms %.3f: it got worse", f.Recall(), f.Alarms())
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for _, line := range []string{"nonsense", `{"id":"1","class":"other","text":"x"}`, ""} {
+		if err := os.WriteFile(dir+"/a.jsonl", []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(dir + "/*.jsonl"); err == nil {
+			t.Errorf("read: %q", line)
+		}
+	}
+}

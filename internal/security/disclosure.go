@@ -1,0 +1,69 @@
+package security
+
+import (
+	"strings"
+	"time"
+
+	"postern/internal/fail"
+)
+
+// Disclosure is how it is published. The default is a plain note: what was wrong, what
+// was done, the days.
+type Disclosure struct {
+	Day       time.Time `json:"day,omitzero"` // planned; the clock's target where nobody planned
+	Text      string    `json:"text,omitempty"`
+	Hidden    string    `json:"hidden,omitempty"` // what is left out, and why
+	CVE       string    `json:"cve,omitempty"`
+	Product   string    `json:"product,omitempty"` // where a product is affected: then there is an advisory
+	Credit    string    `json:"credit,omitempty"`  // the name they want to be thanked under
+	CreditAt  time.Time `json:"credit_at,omitzero"`
+	Published time.Time `json:"published,omitzero"`
+	Advisory  string    `json:"advisory,omitempty"` // its id
+	Not       string    `json:"not,omitempty"`      // why nothing is published
+	Changes   []Change  `json:"changes,omitempty"`
+}
+
+// Open reports whether it is not settled.
+func (d *Disclosure) Open() bool { return d.Published.IsZero() && d.Not == "" }
+
+// Plan sets the day of publication. A later one takes a reason, and notice of fourteen
+// days before the day that was promised.
+func (r *Report) Plan(to time.Time, why string, by Actor, now time.Time) error {
+	c := r.Running(ClockPublish)
+	switch {
+	case !by.qualified():
+		return fail.New(fail.Denied, "that takes somebody who is qualified to triage")
+	case c == nil:
+		return fail.New(fail.Conflict, "nothing is to be published")
+	case to.Before(now):
+		return fail.New(fail.Invalid, "that day is over")
+	}
+	was := c.Target
+	if !r.Disclosure.Day.IsZero() {
+		was = r.Disclosure.Day
+	}
+	if to.After(was) {
+		if len(strings.TrimSpace(why)) < 10 {
+			return fail.New(fail.Invalid, "say why it is published later; they read it")
+		}
+		if now.After(was.Add(-changeNotice)) {
+			return fail.New(fail.Conflict, "a later day takes fourteen days' notice, and it is due on %s; agree it with them first, or publish", was.Format("2 January 2006"))
+		}
+		r.Disclosure.Changes = append(r.Disclosure.Changes, Change{From: was, To: to, Why: why, By: by.ID, At: now})
+	}
+	r.Disclosure.Day, c.Target, c.Limit, c.Missed = to, to, to, 0
+	return nil
+}
+
+// PublishNot settles that nothing is published, with the reason.
+func (r *Report) PublishNot(why string, by Actor, now time.Time) error {
+	if !by.qualified() {
+		return fail.New(fail.Denied, "that takes somebody who is qualified to triage")
+	}
+	if len(strings.TrimSpace(why)) < 10 {
+		return fail.New(fail.Invalid, "say why nothing is published; they read it")
+	}
+	r.Disclosure.Not = why
+	r.void(now, ClockPublish)
+	return nil
+}

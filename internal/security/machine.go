@@ -1,0 +1,542 @@
+package security
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/internal/cases"
+	"postern/internal/fail"
+)
+
+// An Actor moves a report.
+type Actor struct {
+	ID   string // staff id; empty for the others
+	Kind ActorKind
+}
+
+// ActorKind says what somebody may do to a report.
+type ActorKind int
+
+const (
+	ByNobody   ActorKind = iota
+	ByAgent              // may flag and propose
+	ByTriager            // qualified: may decide
+	ByReporter           // who told us
+	ByProbe              // what watches that it stays fixed
+	ByDesk               // the desk itself, when a moment has come
+)
+
+func (a Actor) qualified() bool { return a.Kind == ByTriager && a.ID != "" }
+
+// moves are the ways from state to state, and who may go them. What is not here does
+// not happen.
+var moves = map[State]map[State][]ActorKind{
+	Dismissed:    {Flagged: {ByAgent, ByTriager, ByReporter, ByDesk}},
+	Flagged:      {Dismissed: {ByTriager}, Acknowledged: {ByTriager}},
+	Acknowledged: {Assessing: {ByTriager}},
+	Assessing:    with(exits(ByTriager), map[State][]ActorKind{NeedsInfo: {ByTriager}, Verified: {ByTriager}}),
+	NeedsInfo:    {Assessing: {ByTriager, ByReporter}, Closed: {ByDesk}},
+	Verified:     {Fixing: {ByTriager}, Duplicate: {ByTriager}, OtherVendor: {ByTriager}, AcceptedRisk: {ByTriager}},
+	Fixing:       {FixReady: {ByTriager}, AcceptedRisk: {ByTriager}},
+	FixReady:     {Retest: {ByTriager}},
+	Retest:       {Resolved: {ByTriager}, Fixing: {ByTriager, ByReporter}},
+	Resolved:     {Disclosed: {ByTriager}, Closed: {ByTriager, ByDesk}, Assessing: {ByProbe, ByReporter, ByTriager}},
+	Disclosed:    {Closed: {ByTriager, ByDesk}, Assessing: {ByProbe, ByReporter, ByTriager}},
+	Closed:       {Assessing: {ByProbe, ByReporter, ByTriager}},
+}
+
+func exits(k ...ActorKind) map[State][]ActorKind {
+	out := map[State][]ActorKind{}
+	for _, e := range Exits {
+		out[e] = k
+	}
+	return out
+}
+
+func with(a, b map[State][]ActorKind) map[State][]ActorKind {
+	for s, k := range b {
+		a[s] = k
+	}
+	return a
+}
+
+func init() {
+	for _, e := range Exits { // an exit can be appealed against, and ends
+		moves[e] = map[State][]ActorKind{Closed: {ByTriager, ByDesk}, Assessing: {ByTriager}}
+	}
+	moves[AcceptedRisk][Assessing] = []ActorKind{ByTriager, ByDesk, ByReporter} // its time ran out, or they know more
+}
+
+// Next lists where a report can go from here by hand of that kind.
+func (r *Report) Next(k ActorKind) (out []State) {
+	for _, s := range States {
+		if slices.Contains(moves[r.State][s], k) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Missing lists what must be known before a report can be in a state, in words for
+// those who fill it in; nothing: it can.
+func (r *Report) Missing(to State, now time.Time) (out []string) {
+	need := func(ok bool, what string) {
+		if !ok {
+			out = append(out, what)
+		}
+	}
+	if to.IsExit() {
+		r.missingExit(to, now, need)
+		return out
+	}
+	switch to {
+	case Dismissed:
+		need(r.Class != "" && r.Class != Unclassed, "what it is instead")
+		need(len(r.Reason) >= 5, "why it is no security report, in a line")
+	case Acknowledged:
+		need(r.Owner != "", "an owner")
+		need(r.Deputy != "" && r.Deputy != r.Owner, "a deputy, who is somebody else")
+		need(r.Lang != "", "the language they write")
+		need(r.Contact != "", "how they want to be reached")
+		need(r.Publish != "", "what they want published")
+	case Assessing:
+		need(r.Scope != "", "whether it is in scope, or why it is worked on all the same")
+		need(r.Sought, "a look for reports like it")
+		need(r.Safety != "", "whether data is exposed, or the hole is used")
+	case NeedsInfo:
+		need(r.unanswered() > 0, "a question that they can answer")
+	case Verified:
+		need(r.Asset != "", "what is affected")
+		need(r.Steps != "", "the steps that show it")
+		need(r.CWE != "", "the kind of weakness (CWE)")
+		need(r.CVSS != "" || r.SSVC != "", "a CVSS vector or an SSVC decision")
+		need(r.Severity != "", "how severe it is")
+		need(r.Verifier != "", "who of us reproduced it")
+	case Fixing:
+		need(r.Fixer != "", "who fixes it")
+		need(!r.Target.IsZero(), "the day it will be fixed")
+	case FixReady:
+		need(r.Changed != "", "what was changed")
+		need(len(r.Probes) > 0, "a probe that watches it")
+	case Retest:
+		need(!r.Asked.IsZero(), "that they were asked to retest")
+	case Resolved:
+		need(r.gone(), "a retest that found it gone, by them or by somebody who did not fix it")
+		need(r.Green && len(r.Probes) > 0, "a probe that is green")
+	case Disclosed:
+		need(r.Disclosure.Text != "", "the text that is published")
+		need(!r.Disclosure.Published.IsZero(), "the day of publication")
+	case Closed:
+		out = append(out, r.open(now)...)
+	}
+	return out
+}
+
+func (r *Report) missingExit(to State, now time.Time, need func(bool, string)) {
+	need(len(strings.TrimSpace(r.Reason)) >= 20, "the reason, in words that they can read")
+	switch to {
+	case Duplicate:
+		need(r.Original != "" && r.Original != r.Case, "the report that it repeats")
+	case OtherVendor:
+		need(r.Vendor != "", "where it went")
+	case AcceptedRisk:
+		need(r.Accepter != "", "who accepts the risk, by name")
+		need(r.Until.After(now) && r.Until.Before(now.Add(366*day)), "until when it is accepted: a year at most")
+	}
+}
+
+// open lists what is still open beside the report itself.
+func (r *Report) open(now time.Time) (out []string) {
+	if r.Reward.Open() {
+		out = append(out, "the reward is not settled")
+	}
+	if r.Disclosure.Open() && !r.State.IsExit() && r.State != NeedsInfo {
+		out = append(out, "the disclosure is not settled")
+	}
+	if r.Appeal != nil && r.Appeal.Done.IsZero() {
+		out = append(out, "their appeal is not answered")
+	}
+	if r.State == AcceptedRisk && r.Until.After(now) {
+		out = append(out, "the accepted risk is looked at again when its time is up")
+	}
+	for _, d := range r.Law {
+		if d.Done.IsZero() {
+			out = append(out, d.Name+" is owed by law")
+		}
+	}
+	return out
+}
+
+// gone reports whether the newest retest found it gone, and was not by who fixed it.
+func (r *Report) gone() bool {
+	if len(r.Retests) == 0 {
+		return false
+	}
+	last := r.Retests[len(r.Retests)-1]
+	return last.Gone && last.By != r.Fixer
+}
+
+func (r *Report) unanswered() (n int) {
+	for _, q := range r.Questions {
+		if q.Answered.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// second reports whether a move takes two qualified people: what cannot be reproduced,
+// and what is called no security matter after they have come back.
+func (r *Report) second(to State) bool {
+	switch to {
+	case NotReproducible:
+		return true
+	case NotSecurity, Dismissed, Spam:
+		return r.Contacts >= 2
+	}
+	return false
+}
+
+// Propose notes what somebody thinks it is; it moves nothing. An agent may propose too.
+func (r *Report) Propose(to State, by Actor, reason string, now time.Time) error {
+	if by.Kind != ByAgent && by.Kind != ByTriager || by.ID == "" {
+		return fail.New(fail.Denied, "a person who works here proposes")
+	}
+	if !slices.Contains(moves[r.State][to], ByTriager) {
+		return fail.New(fail.Conflict, "from %q a report does not go to %q", r.State, to)
+	}
+	if len(strings.TrimSpace(reason)) < 5 {
+		return fail.New(fail.Invalid, "say why, in a line")
+	}
+	r.Proposal = &Proposal{To: to, By: by.ID, Reason: reason, At: now, Agent: by.Kind == ByAgent}
+	return nil
+}
+
+// Fill changes what is known of a report; what its state needs stays filled in.
+func (r *Report) Fill(now time.Time, f func(r *Report)) error {
+	was := *r
+	f(r)
+	if r.State.Open() && r.State != NeedsInfo && r.State != Flagged {
+		if missing := r.Missing(r.State, now); len(missing) > 0 {
+			*r = was
+			return fail.New(fail.Invalid, "this cannot be taken away any more: %s", strings.Join(missing, "; "))
+		}
+	}
+	return nil
+}
+
+// Move moves the report; what the state needs must be filled in before. A move that
+// nobody of that kind may make is Denied, one that is not on the map Conflict, and one
+// for which something is missing Invalid, with the list.
+func (r *Report) Move(p *Promises, to State, by Actor, now time.Time) error {
+	who, ok := moves[r.State][to]
+	if !ok {
+		return fail.New(fail.Conflict, "a report that is %q does not become %q", r.State, to)
+	}
+	if !slices.Contains(who, by.Kind) || by.Kind == ByTriager && !by.qualified() {
+		return fail.New(fail.Denied, "that takes somebody who is qualified to triage; you can propose it")
+	}
+	if missing := r.Missing(to, now); len(missing) > 0 {
+		return fail.New(fail.Invalid, "still missing: %s", strings.Join(missing, "; "))
+	}
+	if by.Kind == ByDesk && to == Closed && r.State == NeedsInfo && (len(r.Reminded) < 2 || r.Running(ClockInfo) == nil || r.Running(ClockInfo).Missed == 0) {
+		return fail.New(fail.Conflict, "they still have time to answer")
+	}
+	if r.State.IsExit() && to == Closed && !r.appealOver(now) {
+		return fail.New(fail.Conflict, "they can appeal until %s", r.Ended().Add(appealWindow).Format("2 January 2006"))
+	}
+	if r.State.IsExit() && r.State != AcceptedRisk && to == Assessing && (r.Appeal == nil || !r.Appeal.Upheld) {
+		return fail.New(fail.Conflict, "it opens again when an appeal is upheld")
+	}
+	if r.second(to) && !r.agreed(to, by) {
+		return fail.New(fail.Conflict, "this takes two qualified people, because %s; propose it, and a colleague decides", r.whySecond(to))
+	}
+	r.enter(p, to, by, now)
+	return nil
+}
+
+func (r *Report) whySecond(to State) string {
+	if to == NotReproducible {
+		return "nobody could reproduce it"
+	}
+	return fmt.Sprintf("they have written %d times", r.Contacts)
+}
+
+// agreed reports whether another qualified person proposed the same.
+func (r *Report) agreed(to State, by Actor) bool {
+	q := r.Proposal
+	return q != nil && !q.Agent && q.To == to && q.By != by.ID
+}
+
+func (r *Report) appealOver(now time.Time) bool {
+	if r.Appeal != nil {
+		return !r.Appeal.Done.IsZero()
+	}
+	return !now.Before(r.Ended().Add(appealWindow))
+}
+
+// Ended is when the last exit was taken.
+func (r *Report) Ended() (at time.Time) { return r.Exited }
+
+// enter changes the state, and starts and ends its clocks.
+func (r *Report) enter(p *Promises, to State, by Actor, now time.Time) {
+	from := r.State
+	reopens := to == Assessing && (from == Closed || from == Resolved || from == Disclosed || from.IsExit())
+	r.State, r.Proposal = to, nil
+	switch {
+	case to == Flagged:
+		r.flagged(p, now)
+	case to == Dismissed:
+		r.met(ClockLook, now)
+		r.void(now, ClockFirst)
+	case to == Acknowledged:
+		r.met(ClockLook, now)
+		r.start(ClockAssess, now, p.Calendar.Days(now, p.Assess), now.Add(assessLimit))
+		r.startUpdate(p, now)
+		r.start(ClockPublish, r.Received, r.Received.Add(time.Duration(p.Publish)*day), r.Received.Add(time.Duration(p.Publish)*day))
+	case reopens:
+		r.reopened(p, now)
+	case to == Assessing:
+		r.met(ClockInfo, now)
+		r.resume(now)
+	case to == NeedsInfo:
+		r.Reminded = nil
+		r.pause(now, ClockAssess, ClockUpdate)
+		r.start(ClockInfo, now, now.Add(infoWait), now.Add(infoWait))
+	case to == Verified:
+		r.met(ClockAssess, now)
+		fix := now.Add(time.Duration(p.FixDays(r.Severity)) * day)
+		r.start(ClockFix, now, fix, fix)
+		reward := p.Calendar.Days(now, p.Reward)
+		if r.Reward.Open() {
+			r.start(ClockReward, now, reward, reward)
+		}
+	case to.IsExit():
+		r.exited(to, by, now)
+	case to == Fixing:
+		r.met(ClockRetest, now)
+		if c := r.Running(ClockFix); c == nil { // the retest found it still there: the promise was not kept
+			r.start(ClockFix, now, now.Add(3*day), now.Add(3*day))
+		}
+	case to == FixReady:
+		r.met(ClockFix, now)
+		ask := p.Calendar.Days(now, p.AskAgain)
+		r.start(ClockAsk, now, ask, ask)
+	case to == Retest:
+		r.met(ClockAsk, now)
+		r.start(ClockRetest, now, now.Add(retestWait), now.Add(retestWait))
+	case to == Resolved:
+		r.met(ClockRetest, now)
+	case to == Disclosed:
+		r.met(ClockPublish, now)
+	case to == Closed:
+		r.void(now, ClockLook, ClockFirst, ClockAssess, ClockUpdate, ClockFix, ClockAsk, ClockRetest, ClockInfo, ClockReward, ClockPublish, ClockAppeal, ClockRisk)
+	}
+}
+
+func (r *Report) flagged(p *Promises, now time.Time) {
+	r.Seen++
+	r.start(ClockLook, now, p.Calendar.Add(now, time.Duration(p.Look)*time.Hour), p.Calendar.Days(now, lookLimit))
+	r.start(ClockFirst, now, p.Calendar.Days(now, p.First), p.Calendar.Days(now, firstLimit))
+}
+
+func (r *Report) startUpdate(p *Promises, now time.Time) {
+	u := now.Add(time.Duration(p.Update) * day)
+	r.start(ClockUpdate, now, u, u)
+}
+
+func (r *Report) exited(to State, by Actor, now time.Time) {
+	r.met(ClockAssess, now)
+	r.void(now, ClockFix, ClockUpdate, ClockPublish, ClockReward)
+	r.Exited, r.Exiter, r.Appeal = now, by.ID, nil
+	if to == AcceptedRisk {
+		r.start(ClockRisk, now, r.Until, r.Until)
+	}
+}
+
+// reopened takes it up again, with half the time.
+func (r *Report) reopened(p *Promises, now time.Time) {
+	r.Reopened++
+	r.void(now, ClockRisk, ClockPublish, ClockReward)
+	half := p.Calendar.Days(now, max(p.Assess/2, 1))
+	r.start(ClockAssess, now, half, now.Add(assessLimit/2))
+	r.startUpdate(p, now)
+	r.start(ClockFirst, now, p.Calendar.Days(now, p.First), p.Calendar.Days(now, firstLimit))
+	r.Green, r.Retests, r.Changed, r.Target, r.Asked = false, nil, "", time.Time{}, time.Time{}
+	r.Disclosure.Published = time.Time{}
+	r.start(ClockPublish, now, now.Add(time.Duration(p.Publish)*day), now.Add(time.Duration(p.Publish)*day))
+}
+
+// Wrote counts a word of theirs, by any door.
+func (r *Report) Wrote(p *Promises, now time.Time) {
+	if r.FirstReply.IsZero() || r.State == Dismissed {
+		r.Contacts++
+	}
+	if r.State.Open() && r.State != NeedsInfo && r.Running(ClockFirst) == nil && r.State != Flagged {
+		// A word while it is worked on is answered within the time of an update; asking
+		// for news shortens it to that of a first word.
+		if c := r.Running(ClockUpdate); c != nil {
+			if sooner := p.Calendar.Days(now, firstLimit); sooner.Before(c.Target) {
+				c.Target, c.Limit = sooner, sooner
+			}
+		}
+	}
+}
+
+// Spoke counts a word of ours that a person wrote in their own words and sent. Nothing
+// else stops the clock of the first word: no script, no repeat, no program.
+func (r *Report) Spoke(p *Promises, m cases.MessageID, now time.Time) {
+	if r.FirstReply.IsZero() {
+		r.FirstReply, r.FirstBy = now, m
+	}
+	r.Heard = now
+	r.met(ClockFirst, now)
+	if r.Running(ClockUpdate) != nil && r.State != NeedsInfo {
+		r.met(ClockUpdate, now)
+		r.startUpdate(p, now)
+	}
+}
+
+// Unspoke takes that back, of a word that never reached them: the clock runs from when
+// it ran.
+func (r *Report) Unspoke(m cases.MessageID) bool {
+	if r.FirstBy != m || m == "" {
+		return false
+	}
+	for i := range r.Clocks {
+		if c := &r.Clocks[i]; c.Name == ClockFirst && c.Met.Equal(r.FirstReply) {
+			c.Met = time.Time{}
+		}
+	}
+	r.FirstReply, r.FirstBy, r.Heard = time.Time{}, "", time.Time{}
+	return true
+}
+
+// Appeals notes that they do not agree with how it ended: once, within thirty days.
+func (r *Report) Appeals(p *Promises, text string, now time.Time) error {
+	switch {
+	case !r.State.IsExit():
+		return fail.New(fail.Conflict, "there is nothing to appeal against: it is being worked on, or it was fixed")
+	case r.Appeal != nil:
+		return fail.New(fail.Conflict, "you have appealed already; who answers it is another person than before")
+	case now.After(r.Exited.Add(appealWindow)):
+		return fail.New(fail.Conflict, "the thirty days for an appeal are over; write to us all the same, and a person reads it")
+	case len(strings.TrimSpace(text)) < 10:
+		return fail.New(fail.Invalid, "say in a few words what we got wrong")
+	}
+	r.Appeal = &Appeal{Text: text, At: now, Exit: r.State, Closer: r.Exiter}
+	at := p.Calendar.Days(now, p.Appeal)
+	r.start(ClockAppeal, now, at, at)
+	return nil
+}
+
+// DecideAppeal answers the appeal; who closed the report does not. Upheld, the caller
+// moves it back to Assessing.
+func (r *Report) DecideAppeal(by Actor, upheld bool, answer string, now time.Time) error {
+	switch {
+	case r.Appeal == nil || !r.Appeal.Done.IsZero():
+		return fail.New(fail.Conflict, "there is no appeal to answer")
+	case !by.qualified() || by.ID == r.Appeal.Closer:
+		return fail.New(fail.Denied, "an appeal is answered by somebody else than who closed the report")
+	case len(strings.TrimSpace(answer)) < 20:
+		return fail.New(fail.Invalid, "answer them in your own words")
+	}
+	r.Appeal.By, r.Appeal.Upheld, r.Appeal.Answer, r.Appeal.Done = by.ID, upheld, answer, now
+	r.met(ClockAppeal, now)
+	return nil
+}
+
+// Ask asks them something. A question is one that they can answer; "please provide a
+// proof of concept" is none.
+func (r *Report) Ask(questions []string, now time.Time) error {
+	for _, q := range questions {
+		if q = strings.TrimSpace(q); len(q) < 15 || idle(q) {
+			return fail.New(fail.Invalid, "%q is no question that somebody can answer: ask for one thing that you need to know, such as which page it was", clip(q))
+		}
+	}
+	if len(questions) == 0 || len(questions) > 12 {
+		return fail.New(fail.Invalid, "ask between one and twelve questions")
+	}
+	for _, q := range questions {
+		r.Questions = append(r.Questions, Question{Text: strings.TrimSpace(q), Asked: now})
+	}
+	return nil
+}
+
+// idle finds the question that asks for nothing in particular.
+func idle(q string) bool {
+	q = strings.ToLower(q)
+	for _, s := range []string{"proof of concept", "poc", "more information", "more details", "mehr informationen", "weitere informationen", "exploit code"} {
+		if rest := strings.TrimSpace(strings.Replace(q, s, "", 1)); rest != q && len(strings.Fields(rest)) <= 5 {
+			return true
+		}
+	}
+	return false
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}
+
+// Answer notes what they answered to a question.
+func (r *Report) Answer(n int, text string, now time.Time) error {
+	if n < 0 || n >= len(r.Questions) || !r.Questions[n].Answered.IsZero() {
+		return fail.New(fail.Conflict, "this question is answered already")
+	}
+	if strings.TrimSpace(text) == "" {
+		return fail.New(fail.Invalid, "write an answer; “I do not know” is one")
+	}
+	r.Questions[n].Answer, r.Questions[n].Answered = text, now
+	return nil
+}
+
+// MoveTarget promises another day for the fix, with a reason that they read.
+func (r *Report) MoveTarget(to time.Time, why, by string, now time.Time) error {
+	c := r.Running(ClockFix)
+	if c == nil {
+		return fail.New(fail.Conflict, "no fix is promised")
+	}
+	if r.Target.IsZero() {
+		r.Target = to
+	} else {
+		if len(strings.TrimSpace(why)) < 10 {
+			return fail.New(fail.Invalid, "say why the day moves; they read it")
+		}
+		r.Changes = append(r.Changes, Change{From: r.Target, To: to, Why: why, By: by, At: now})
+		r.Target = to
+	}
+	if latest := c.From.Add(90 * day); to.After(latest) {
+		return fail.New(fail.Invalid, "a fix takes 90 days at most: until %s; if it cannot be fixed, the risk is accepted by name", latest.Format("2 January 2006"))
+	}
+	if to.Before(now) {
+		return fail.New(fail.Invalid, "that day is over")
+	}
+	c.Target, c.Limit, c.Missed = to, to, 0
+	return nil
+}
+
+// Unclassed stands where nobody has said what a text is.
+const Unclassed = ""
+
+// TakesTwo reports whether a move takes two qualified people.
+func (r *Report) TakesTwo(to State) bool { return r.second(to) }
+
+// SayRetest notes what a retest found: by "reporter", or by somebody here who did not
+// fix it.
+func (r *Report) SayRetest(by string, gone bool, notes string, now time.Time) error {
+	switch {
+	case r.State != Retest:
+		return fail.New(fail.Conflict, "nothing waits for a retest")
+	case by == r.Fixer:
+		return fail.New(fail.Conflict, "who fixed it does not retest it")
+	case !gone && strings.TrimSpace(notes) == "":
+		return fail.New(fail.Invalid, "say what is still to be seen")
+	}
+	r.Retests = append(r.Retests, RetestSay{By: by, Gone: gone, Notes: notes, At: now})
+	return nil
+}

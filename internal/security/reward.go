@@ -1,0 +1,123 @@
+package security
+
+import (
+	"strings"
+	"time"
+
+	"postern/internal/fail"
+)
+
+// A Reward is what they get. It never hangs on silence: nothing here asks for any.
+type Reward struct {
+	State    RewardState `json:"state,omitempty"`
+	Cents    int64       `json:"cents,omitempty"`
+	Currency string      `json:"currency,omitempty"`
+	Thing    string      `json:"thing,omitempty"` // a present instead of money
+	By       string      `json:"by,omitempty"`    // who proposed it
+	Second   string      `json:"second,omitempty"`
+	Why      string      `json:"why,omitempty"`
+	To       string      `json:"to,omitempty"` // donated to
+	Log      []RewardAct `json:"log,omitempty"`
+}
+
+// RewardState is where a reward stands.
+type RewardState string
+
+const (
+	NoReward  RewardState = "none" // decided: none, with a reason
+	Proposed  RewardState = "proposed"
+	Approved  RewardState = "approved"
+	Offered   RewardState = "offered"
+	Accepted  RewardState = "accepted"
+	Paid      RewardState = "paid"
+	Donated   RewardState = "donated"
+	Declined  RewardState = "declined"
+	Undecided RewardState = ""
+)
+
+// A RewardAct is a line of the ledger.
+type RewardAct struct {
+	State RewardState `json:"state"`
+	At    time.Time   `json:"at"`
+	By    string      `json:"by"`
+}
+
+// Open reports whether it is not settled.
+func (w *Reward) Open() bool {
+	switch w.State {
+	case NoReward, Paid, Donated, Declined:
+		return false
+	}
+	return true
+}
+
+var rewardMoves = map[RewardState][]RewardState{
+	Undecided: {Proposed, NoReward},
+	Proposed:  {Approved, Undecided},
+	Approved:  {Offered},
+	Offered:   {Accepted, Donated, Declined},
+	Accepted:  {Paid},
+	NoReward:  {Proposed},
+}
+
+// ProposeReward says what they shall get; none takes a reason.
+func (r *Report) ProposeReward(w Reward, by Actor, now time.Time) error {
+	if w.State == NoReward {
+		if len(strings.TrimSpace(w.Why)) < 10 {
+			return fail.New(fail.Invalid, "say why there is no reward; they read it")
+		}
+	} else if w.State = Proposed; w.Cents <= 0 && strings.TrimSpace(w.Thing) == "" {
+		return fail.New(fail.Invalid, "say how much, or what")
+	}
+	w.Log, w.By, w.Second = r.Reward.Log, by.ID, ""
+	if err := r.rewardTo(w.State, by, now); err != nil {
+		return err
+	}
+	log := r.Reward.Log
+	r.Reward = w
+	r.Reward.Log = log
+	return nil
+}
+
+// MoveReward takes the next step; approving takes another person than proposing.
+func (r *Report) MoveReward(to RewardState, by Actor, now time.Time) error {
+	if to == Proposed || to == NoReward {
+		return fail.New(fail.Conflict, "a reward is proposed with what it is")
+	}
+	if to == Approved && by.ID == r.Reward.By {
+		return fail.New(fail.Denied, "another person than who proposed it approves a reward")
+	}
+	if err := r.rewardTo(to, by, now); err != nil {
+		return err
+	}
+	r.Reward.State = to
+	if to == Approved {
+		r.Reward.Second = by.ID
+	}
+	return nil
+}
+
+func (r *Report) rewardTo(to RewardState, by Actor, now time.Time) error {
+	theirs := r.Reward.State == Offered && (to == Accepted || to == Donated || to == Declined)
+	switch {
+	case r.Extortion:
+		return fail.New(fail.Conflict, "the reward stands still: somebody demanded money for silence. A lead takes that mark away, or nothing is paid")
+	case theirs && by.Kind != ByReporter && !by.qualified(), !theirs && !by.qualified():
+		return fail.New(fail.Denied, "that takes somebody who is qualified to triage")
+	case r.State == Flagged || r.State == Dismissed || r.State == Acknowledged || r.State == Assessing || r.State == NeedsInfo:
+		return fail.New(fail.Conflict, "a reward is decided once the finding was reproduced")
+	}
+	for _, s := range rewardMoves[r.Reward.State] {
+		if s == to {
+			r.Reward.Log = append(r.Reward.Log, RewardAct{to, now, by.ID})
+			if to != Proposed && to != Undecided {
+				r.met(ClockReward, now)
+			}
+			return nil
+		}
+	}
+	return fail.New(fail.Conflict, "a reward that is %q does not become %q", r.Reward.State, to)
+}
+
+// Next lists the steps a reward can take from here.
+func (w *Reward) Next() []RewardState { return rewardMoves[w.State] }

@@ -1,0 +1,517 @@
+package security
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/lang"
+	"postern/internal/recognise"
+	"postern/internal/staff"
+	"postern/internal/vault"
+)
+
+// Options is what the security desk needs.
+type Options struct {
+	DB       *db.DB
+	Vault    *vault.Vault
+	Cases    *cases.Store
+	Staff    *staff.Service
+	Promises Promises
+	// Tell reaches people here: in the transaction it queues what tells them.
+	Tell func(ctx context.Context, tx *db.Tx, c *cases.Case, w Word) error
+	// Miss calls the next rung where a promise was not kept.
+	Miss func(ctx context.Context, tx *db.Tx, c *cases.Case) error
+	// Write puts a word of the desk's own on its way to them; it keeps no promise.
+	Write func(ctx context.Context, tx *db.Tx, c *cases.Case, w Word) error
+}
+
+// A Word is what somebody is told about a report: what happened, and to whom it
+// matters. It holds nothing of what they wrote.
+type Word struct {
+	What  What
+	Clock ClockName
+	Law   string
+	State State
+	To    []staff.Person
+}
+
+// What happened.
+type What string
+
+const (
+	WordFlagged  What = "flagged"  // somebody qualified must look
+	WordStruck   What = "struck"   // a clock has run out
+	WordLaw      What = "law"      // the law wants a word soon
+	WordRed      What = "red"      // a probe is red: it is back
+	WordAppeal   What = "appeal"   // they appeal
+	WordAnswered What = "answered" // they answered a question
+	WordRemind   What = "remind"   // to them: we still wait
+	WordClosed   What = "closed"   // to them: closed without an answer, and how to go on
+	WordMoved    What = "moved"    // to them: it has come further
+	WordReopened What = "reopened" // to them: it is back, and worked on again
+)
+
+// Service works reports. A nil one works none.
+type Service struct{ o Options }
+
+// New returns the security desk.
+func New(o Options) *Service { return &Service{o} }
+
+// Promises are the times that apply.
+func (s *Service) Promises() *Promises { return &s.o.Promises }
+
+// An Heard is a message from outside, as the recogniser judged it. Sure: they came by
+// the door for security reports, or say so themselves.
+type Heard struct {
+	Message *cases.Message
+	Verdict recognise.Verdict
+	Sure    string // why it needs no recognising
+}
+
+// Heard notes what came in: what may be a report is flagged, whatever door it came by.
+// The caller saves the case.
+func (s *Service) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.Key, h *Heard) error {
+	m := h.Message
+	if s == nil || m.Kind != cases.In || m.Doc.Automatic != "" {
+		return nil
+	}
+	flagged := h.Verdict.Flagged || h.Sure != ""
+	if err := tx.Put(ctx, `INSERT INTO looks (message_id, case_id, at, class, score, flagged) VALUES ($1, $2, $3, $4, $5, $6)`,
+		m.ID, c.ID, db.Micros(m.At), string(h.Verdict.Class), int64(1000*h.Verdict.Score), flagged); err != nil {
+		return err
+	}
+	if c.Security == cases.NoReport {
+		if known, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM reports WHERE case_id = $1`, c.ID); err != nil || known == 0 {
+			if err == nil && flagged {
+				err = s.flag(ctx, tx, c, k, h)
+			}
+			return err
+		}
+	}
+	r, err := get(ctx, tx, k, c.ID)
+	if err != nil {
+		return err
+	}
+	return s.again(ctx, tx, c, k, r, h, flagged)
+}
+
+// flag begins a report.
+func (s *Service) flag(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.Key, h *Heard) error {
+	r := &Report{Case: c.ID, State: Dismissed, Doc: Doc{Received: h.Message.At, Lang: c.Lang}}
+	if err := s.raise(ctx, tx, c, r, h, Actor{Kind: ByDesk}); err != nil {
+		return err
+	}
+	if err := add(ctx, tx, k, r); err != nil {
+		return err
+	}
+	if err := s.index(ctx, tx, c.ID, h.Message.Doc.Text); err != nil {
+		return err
+	}
+	return s.record(ctx, tx, k, r, audit.System, "report.flagged", "", strings.Join(r.Reasons, "; "))
+}
+
+// raise brings a report to somebody qualified, and stops everything else.
+func (s *Service) raise(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report, h *Heard, by Actor) error {
+	r.Door, r.Message, r.Score, r.Reasons = h.Message.Door, h.Message.ID, h.Verdict.Score, h.Verdict.Reasons
+	if h.Sure != "" {
+		r.Reasons = append([]string{h.Sure}, r.Reasons...)
+	}
+	r.Class, r.Contacts = Unclassed, r.Contacts+1
+	if err := r.Move(&s.o.Promises, Flagged, by, tx.Now); err != nil {
+		return err
+	}
+	c.Security, c.Unread = cases.Suspected, true
+	if c.State != cases.Open {
+		c.State, c.Last, c.ClosedAt = cases.Open, tx.Now, time.Time{}
+	}
+	return s.tellQualified(ctx, tx, c, Word{What: WordFlagged})
+}
+
+// again takes a further word of theirs into a report that is there.
+func (s *Service) again(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.Key, r *Report, h *Heard, flagged bool) error {
+	from := r.State
+	switch {
+	case r.State == Dismissed: // whoever comes back is looked at again, whatever they write
+		if !flagged {
+			h.Verdict.Reasons = append(h.Verdict.Reasons, "they wrote again after it was dismissed")
+		}
+		if err := s.raise(ctx, tx, c, r, h, Actor{Kind: ByReporter}); err != nil {
+			return err
+		}
+	case r.State == Closed && r.Unanswered:
+		if err := r.Move(&s.o.Promises, Assessing, Actor{Kind: ByReporter}, tx.Now); err != nil {
+			return err
+		}
+		r.Unanswered = false
+		s.open(c, tx.Now)
+	default:
+		r.Wrote(&s.o.Promises, tx.Now)
+		if len(h.Verdict.Reasons) > 0 && r.State == Flagged {
+			r.Reasons = merge(r.Reasons, h.Verdict.Reasons)
+		}
+	}
+	if err := save(ctx, tx, k, r); err != nil {
+		return err
+	}
+	return s.record(ctx, tx, k, r, audit.Contact(string(h.Message.Contact)), "report.wrote", from, "")
+}
+
+func merge(a, b []string) []string {
+	for _, x := range b {
+		if !slices.Contains(a, x) {
+			a = append(a, x)
+		}
+	}
+	return a
+}
+
+// open marks the case of a report that is worked on again.
+func (s *Service) open(c *cases.Case, now time.Time) {
+	c.Security, c.State, c.ClosedAt, c.Last, c.Unread = cases.Report, cases.Open, time.Time{}, now, true
+}
+
+// Raise flags a case by hand: anybody who works here may.
+func (s *Service) Raise(ctx context.Context, tx *db.Tx, c *cases.Case, by Actor, why string, m *cases.Message) error {
+	if c.Security.Watched() {
+		return fail.New(fail.Conflict, "it is with the security people already")
+	}
+	if len(strings.TrimSpace(why)) < 5 {
+		return fail.New(fail.Invalid, "say in a few words why it may be a security report")
+	}
+	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
+	if err != nil {
+		return err
+	}
+	h := &Heard{Message: m, Sure: why}
+	r, err := get(ctx, tx, k, c.ID)
+	switch {
+	case fail.Is(err, fail.NotFound):
+		r = &Report{Case: c.ID, State: Dismissed, Doc: Doc{Received: m.At, Lang: c.Lang}}
+		if err := s.raise(ctx, tx, c, r, h, by); err != nil {
+			return err
+		}
+		err = add(ctx, tx, k, r)
+	case err == nil && r.State == Dismissed:
+		if err := s.raise(ctx, tx, c, r, h, by); err != nil {
+			return err
+		}
+		err = save(ctx, tx, k, r)
+	case err == nil:
+		return fail.New(fail.Conflict, "this case was a security report; look at it on the board")
+	}
+	if err != nil {
+		return err
+	}
+	return s.record(ctx, tx, k, r, audit.Staff(by.ID), "report.flagged", "", why)
+}
+
+// Spoke notes a word that a person wrote in their own words; nothing else stops the
+// clock of the first word.
+func (s *Service) Spoke(ctx context.Context, tx *db.Tx, c *cases.Case, by string, m cases.MessageID) error {
+	if s == nil || c.Security == cases.NoReport {
+		return nil
+	}
+	if _, err := s.o.Staff.Get(ctx, tx, staff.ID(by)); err != nil {
+		if fail.Is(err, fail.NotFound) {
+			return nil // a program: it keeps no promise of a person's
+		}
+		return err
+	}
+	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
+	if err != nil {
+		return err
+	}
+	r, err := get(ctx, tx, k, c.ID)
+	if err != nil {
+		return err
+	}
+	r.Spoke(&s.o.Promises, m, tx.Now)
+	if err := save(ctx, tx, k, r); err != nil {
+		return err
+	}
+	return s.record(ctx, tx, k, r, audit.Staff(by), "report.spoke", r.State, "")
+}
+
+// Unspoke takes back what Spoke noted of a word that never reached them.
+func (s *Service) Unspoke(ctx context.Context, tx *db.Tx, c *cases.Case, m cases.MessageID) error {
+	if s == nil || c.Security == cases.NoReport {
+		return nil
+	}
+	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
+	if err != nil {
+		return err
+	}
+	r, err := get(ctx, tx, k, c.ID)
+	if err != nil || !r.Unspoke(m) {
+		return err
+	}
+	if err := save(ctx, tx, k, r); err != nil {
+		return err
+	}
+	return s.record(ctx, tx, k, r, audit.System, "report.unspoke", r.State, "")
+}
+
+// record keeps a step, in the report's history and in the audit log.
+func (s *Service) record(ctx context.Context, tx *db.Tx, k *vault.Key, r *Report, actor, act string, from State, reason string) error {
+	e := Event{Case: r.Case, Actor: actor, Act: act, From: from, To: r.State, Reason: reason}
+	if err := e.put(ctx, tx, k); err != nil {
+		return err
+	}
+	detail := string(r.State)
+	if from != r.State && from != "" {
+		detail = string(from) + " to " + string(r.State)
+	}
+	return audit.Append(ctx, tx, audit.Entry{Actor: actor, Act: act, About: string(r.Case), Detail: detail})
+}
+
+// Change loads a report, changes it in f, and keeps it, with what it says to the case
+// and to everybody whom it concerns. act is for the record, such as report.moved; reason may be empty.
+func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, act, reason string, f func(r *Report, c *cases.Case) error) error {
+	c, err := s.o.Cases.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
+	if err != nil {
+		return err
+	}
+	r, err := get(ctx, tx, k, id)
+	if err != nil {
+		return err
+	}
+	from := r.State
+	if err := f(r, c); err != nil {
+		return err
+	}
+	if r.State != from {
+		if err := s.moved(ctx, tx, c, r, from); err != nil {
+			return err
+		}
+	}
+	if err := s.o.Cases.Save(ctx, tx, c); err != nil {
+		return err
+	}
+	if err := save(ctx, tx, k, r); err != nil {
+		return err
+	}
+	return s.record(ctx, tx, k, r, actorName(by, c), act, from, reason)
+}
+
+func actorName(a Actor, c *cases.Case) string {
+	switch a.Kind {
+	case ByReporter:
+		return audit.Contact(string(c.Contact))
+	case ByAgent, ByTriager:
+		return audit.Staff(a.ID)
+	}
+	return audit.System
+}
+
+// moved brings the case along with its report.
+func (s *Service) moved(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report, from State) error {
+	switch {
+	case r.State == Dismissed:
+		c.Security = cases.NoReport
+		return nil
+	case r.State == Closed:
+		c.Security = cases.Settled
+		if c.State != cases.Closed && !c.Held && !c.Lifted {
+			if err := c.Close(tx.Now); err != nil {
+				return err
+			}
+		}
+	case c.Security != cases.Report:
+		s.open(c, tx.Now)
+		c.Unread = false
+		if from == Flagged {
+			c.Circle, c.Assignee = true, r.Owner
+		}
+	}
+	if s.o.Write == nil || from == Flagged || r.State == Assessing && from == Acknowledged {
+		return nil // a person writes the first word, and what it is about
+	}
+	return s.o.Write(ctx, tx, c, Word{What: WordMoved, State: r.State})
+}
+
+// Get returns the report of a case, for those who may read the case.
+func (s *Service) Get(ctx context.Context, tx *db.Tx, k *vault.Key, id cases.ID) (*Report, error) {
+	return get(ctx, tx, k, id)
+}
+
+// tellQualified tells everybody who may decide.
+func (s *Service) tellQualified(ctx context.Context, tx *db.Tx, c *cases.Case, w Word) error {
+	if s.o.Tell == nil {
+		return nil
+	}
+	all, err := s.o.Staff.List(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.May(staff.SecurityTriage) {
+			w.To = append(w.To, p)
+		}
+	}
+	return s.o.Tell(ctx, tx, c, w)
+}
+
+// Run does what is due: it tells those whom it concerns of every clock that ran out,
+// and calls the next rung at a limit. It may run on several nodes at once, and twice.
+func (s *Service) Run(ctx context.Context) error {
+	var due []cases.ID
+	err := s.o.DB.View(ctx, func(tx *db.Tx) (err error) {
+		due, err = db.List(ctx, tx, func(id *cases.ID, row func(...any) error) error { return row(id) },
+			`SELECT case_id FROM reports WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT 200`, db.Micros(tx.Now))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range due { // one that is damaged holds up no other
+		if e := s.o.DB.Update(ctx, func(tx *db.Tx) error { return s.due(ctx, tx, id) }); e != nil && !fail.Is(e, fail.Conflict) {
+			err = errors.Join(err, fmt.Errorf("report %s: %w", id, e))
+		}
+	}
+	return err
+}
+
+func (s *Service) due(ctx context.Context, tx *db.Tx, id cases.ID) error {
+	c, err := s.o.Cases.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
+	if err != nil {
+		return err
+	}
+	r, err := get(ctx, tx, k, id)
+	if err != nil {
+		return err
+	}
+	struck := r.Strikes(tx.Now)
+	for _, x := range struck {
+		if err := s.strike(ctx, tx, c, k, r, x); err != nil {
+			return err
+		}
+	}
+	if len(struck) > 0 {
+		if err := s.o.Cases.Save(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	return save(ctx, tx, k, r)
+}
+
+// strike does what follows from one clock.
+func (s *Service) strike(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.Key, r *Report, x Strike) error {
+	from := r.State
+	switch {
+	case x.Act == ActRemind:
+		if err := s.write(ctx, tx, c, Word{What: WordRemind, State: r.State}); err != nil {
+			return err
+		}
+	case x.Act == ActClose:
+		if err := r.Move(&s.o.Promises, Closed, Actor{Kind: ByDesk}, tx.Now); err != nil {
+			return err
+		}
+		r.Unanswered = true
+		if err := s.moved(ctx, tx, c, r, from); err != nil {
+			return err
+		}
+	case x.Act == ActReview && r.State == AcceptedRisk:
+		if err := r.Move(&s.o.Promises, Assessing, Actor{Kind: ByDesk}, tx.Now); err != nil {
+			return err
+		}
+		s.open(c, tx.Now)
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordStruck, Clock: x.Clock}); err != nil {
+			return err
+		}
+	case x.Law != "":
+		c.Alarm, c.Unread = "The law wants a word: "+x.Law, true
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordLaw, Law: x.Law}); err != nil {
+			return err
+		}
+	default:
+		c.Unread = true
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordStruck, Clock: x.Clock}); err != nil {
+			return err
+		}
+		if x.Limit && s.o.Miss != nil && x.Clock != ClockRetest {
+			if err := s.o.Miss(ctx, tx, c); err != nil {
+				return err
+			}
+		}
+	}
+	what := string(x.Clock)
+	if x.Law != "" {
+		what = x.Law
+	}
+	return s.record(ctx, tx, k, r, audit.System, "report.struck", from, what)
+}
+
+func (s *Service) write(ctx context.Context, tx *db.Tx, c *cases.Case, w Word) error {
+	if s.o.Write == nil {
+		return nil
+	}
+	return s.o.Write(ctx, tx, c, w)
+}
+
+// Red opens a report again whose probe is red: what was fixed is back. They are told.
+func (s *Service) Red(ctx context.Context, tx *db.Tx, id cases.ID) error {
+	return s.Change(ctx, tx, id, Actor{Kind: ByProbe}, "report.red", "", func(r *Report, c *cases.Case) error {
+		r.Green = false
+		if r.State != Resolved && r.State != Disclosed && r.State != Closed {
+			return nil // it is being worked on
+		}
+		if err := r.Move(&s.o.Promises, Assessing, Actor{Kind: ByProbe}, tx.Now); err != nil {
+			return err
+		}
+		s.open(c, tx.Now)
+		c.Alarm = "It is back: a probe is red"
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordRed}); err != nil {
+			return err
+		}
+		return s.write(ctx, tx, c, Word{What: WordReopened, State: Assessing})
+	})
+}
+
+// Defaults fills in what a report needs to be acknowledged, as far as the desk can
+// know it: the owner is who says that it is one.
+func (s *Service) Defaults(ctx context.Context, tx *db.Tx, r *Report, c *cases.Case, owner string) error {
+	if r.Owner == "" {
+		r.Owner = owner
+	}
+	if r.Lang == "" {
+		r.Lang = lang.Lang(c.Lang.String())
+	}
+	if r.Contact == "" {
+		r.Contact = "by this case"
+	}
+	if r.Publish == "" {
+		r.Publish = "not said"
+	}
+	if r.Deputy != "" && r.Deputy != r.Owner {
+		return nil
+	}
+	all, err := s.o.Staff.List(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, want := range []staff.Role{staff.Triager, staff.Lead} {
+		for _, p := range all {
+			if p.Has(want) && p.May(staff.SecurityTriage) && string(p.ID) != r.Owner {
+				r.Deputy = string(p.ID)
+				return nil
+			}
+		}
+	}
+	return nil
+}

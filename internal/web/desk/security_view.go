@@ -1,0 +1,166 @@
+package desk
+
+import (
+	"postern/internal/security"
+	"postern/internal/web"
+)
+
+// BoardPage is "security": what waits for a look, and the reports by state.
+type BoardPage struct {
+	web.Staff
+	Open, Waiting, Late int
+	Suspicions          []Suspicion
+	Columns             []Column
+	Sample              Sample
+}
+
+// Suspicion is a flagged case in the list.
+type Suspicion struct {
+	ID, Ref, Who, Door string
+	Subject            string
+	Why                []string
+	Clock              ClockFace
+}
+
+// Column is a part of the board.
+type Column struct {
+	Title string
+	Cards []Card
+}
+
+// Card is a report on the board.
+type Card struct {
+	ID, Ref, Title, Who string
+	State               string
+	Rating              string // "High 7.5"; empty: not rated
+	Grade               string // class of the tag: stop, warn or nothing
+	Clock               *ClockFace
+	Marks               []string // what else stands out
+}
+
+// ClockFace is a clock as it is shown.
+type ClockFace struct {
+	Words  string // "A person's first word"
+	At     web.When
+	Late   bool
+	Paused bool
+}
+
+// Sample is what is to be read of what nobody flagged.
+type Sample struct {
+	Left, Read, Missed int
+	Rows               []SampleRow
+}
+
+// SampleRow is one message of the sample.
+type SampleRow struct{ Message, Case, Ref, Text string }
+
+// SuspicionPage is "suspicion": is this a report? It is decided in ten seconds.
+type SuspicionPage struct {
+	web.Staff
+	ID, Ref, Who, Door string
+	Subject            string
+	At                 web.When
+	Trust              web.Trust
+	Text               []Stretch
+	Reasons            []string
+	Clock              *ClockFace
+	Contacts           int
+	Decide             bool // this person is qualified
+	Two                bool // it takes two
+	Proposed           *ProposedBy
+	Classes            []Option
+	Class, Reason      string // as typed
+	Before             []string
+}
+
+// Stretch is a piece of a text; Hot is what fired.
+type Stretch struct {
+	Text string
+	Hot  bool
+}
+
+// ProposedBy is what a colleague thinks.
+type ProposedBy struct {
+	Who, What, Reason string
+	At                web.When
+	Mine              bool
+}
+
+// ReportPage is "report": all of one report, for those who may read it.
+type ReportPage struct {
+	web.Staff
+	ID, Ref, Title, Who string
+	State               string
+	Came                string // "by the form, on 3 May"
+	Clocks              []ClockFace
+	Law                 []Owed
+	Regimes             []Option
+	R                   *security.Report
+	Owner, Deputy       string
+	People              []Option // who triages
+	Deputies, Fixers    []Option
+	CWEs                []security.Weakness
+	Severities          []Option
+	Score               string
+	Next                []Step2
+	Questions           []Asked
+	Similar             []Likely
+	Circle              []Let
+	Others              []Option // who can be let in
+	Looks               []Event
+	History             []Event
+	Proposed            *ProposedBy
+	Appeal              *Appealed
+	Lead                bool
+	Day, Target, Until  string // dates as fields want them
+	Reward              Rewarded
+	CVE                 string
+}
+
+// Step2 is a state that can come next, with what is still missing for it.
+type Step2 struct {
+	To, Words string
+	Missing   []string
+	Two       bool // it takes a second person
+}
+
+// Owed is a duty by law.
+type Owed struct {
+	N              int
+	Law, Name, Why string
+	By, Done       web.When
+	Late           bool
+}
+
+// Asked is a question with its answer.
+type Asked struct {
+	Text, Answer string
+	At           web.When
+}
+
+// Likely is a report that says much the same.
+type Likely struct {
+	ID, Ref, Subject string
+	Shared           int64
+}
+
+// Let is somebody who was let in.
+type Let struct{ ID, Name, By string }
+
+// Appealed is their appeal.
+type Appealed struct {
+	Text, Answer string
+	At           web.When
+	Open, May    bool
+}
+
+// Rewarded is how the reward stands.
+type Rewarded struct {
+	State, Words string
+	What         string
+	By           string
+	Next         []Option
+	Frozen       bool
+	MayApprove   bool
+}
