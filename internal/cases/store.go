@@ -125,11 +125,11 @@ func (s *Store) index(ctx context.Context, tx *db.Tx, id ID, text string) error 
 	return tx.Put(ctx, query+` ON CONFLICT DO NOTHING`, args...)
 }
 
-// LangOf is the language of the contact's last case in which they, or their choice of a
-// page, spoke one; English if there is none.
+// LangOf is the language of the contact's last case in which they wrote; if they never
+// did, of the last that has one, by the page they were at; else English.
 func LangOf(ctx context.Context, tx *db.Tx, c contacts.ID) (lang.Lang, error) {
 	l, err := db.One(ctx, tx, func(l *lang.Lang, row func(...any) error) error { return row(l) },
-		`SELECT lang FROM cases WHERE contact_id = $1 AND lang <> '' ORDER BY last_at DESC, id DESC LIMIT 1`, c)
+		`SELECT lang FROM cases WHERE contact_id = $1 AND lang <> '' ORDER BY heard_at DESC, last_at DESC, id DESC LIMIT 1`, c)
 	if fail.Is(err, fail.NotFound) {
 		return lang.English, nil
 	}
