@@ -741,7 +741,7 @@ func TestPagesSpeakTheVisitorsLanguage(t *testing.T) {
 	says("/", `<html lang="de"`)
 	says("/contact", "Ein Sicherheitsproblem melden")
 	says("/no-such-page", "Hier ist nichts")
-	says("/my", `<html lang="en"`) // not translated yet, and does not pretend
+	says("/my", "Was auf Sie wartet")
 	x.step(x.get("/contact?lang=en"), http.StatusSeeOther, "/contact")
 	says("/contact", "Report a security problem")
 	x.step(x.get("/?lang=de"), http.StatusSeeOther, "/")

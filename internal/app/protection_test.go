@@ -79,7 +79,7 @@ func TestP5GivingUpNeedsAFactorATickAndTodaysWording(t *testing.T) {
 			{"the tick of another scope", passkey, "encryption", without("agree", "factor"), http.StatusUnprocessableEntity},
 			{"without a wording", passkey, "encryption", without("version"), http.StatusConflict},
 			{"an old wording", passkey, "encryption", without("version", "0"), http.StatusConflict},
-			{"a wording to come", passkey, "encryption", without("version", "2"), http.StatusConflict},
+			{"a wording to come", passkey, "encryption", without("version", "3"), http.StatusConflict},
 			{"the other button", passkey, "encryption", without("do", "keep"), http.StatusSeeOther},
 			{"no button", passkey, "encryption", without("do"), http.StatusSeeOther},
 			{"another scope", passkey, "receipts", without("agree", "receipts"), http.StatusNotFound},

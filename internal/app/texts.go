@@ -2,10 +2,10 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"postern/internal/authorise"
+	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
@@ -75,16 +75,17 @@ func (d *Desk) textCode(ctx context.Context, id texts.ID) error {
 		if err := d.portal.IssueSignIn(ctx, tx, c, portal.TextCode, "", code); err != nil {
 			return err
 		}
-		return d.texts.Queue(ctx, tx, x, c, number, fmt.Sprintf(textWords, words.Org, code, d.publicOrg().Host))
+		l, err := cases.LangOf(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		return d.texts.Queue(ctx, tx, x, c, number, l.Must("text.code", words.Org, code, d.publicOrg().Host)) // who it is from, what for, and to keep it to oneself
 	})
 	if err != nil {
 		return err
 	}
 	return d.texts.Deliver(ctx, id)
 }
-
-// textWords says who it is from, what the code is for, and to keep it to oneself.
-const textWords = "%s: %s is your code to come into your place on %s. It is good for ten minutes and once. Type it there yourself and never read it to anybody: we never ask for it. You did not ask for it? Then do nothing."
 
 // textable finds who a code goes to, and at which number; why says that it goes to
 // nobody.

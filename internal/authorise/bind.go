@@ -50,7 +50,7 @@ func (f *Flow) enrol(ctx context.Context, ses *portal.Session, p *Proposal) (*in
 	if f.DB.Now().Sub(ses.Made) >= Recent {
 		return nil, errAgain
 	}
-	p.session = ses
+	p.session, p.Lang = ses, ses.Lang
 	p.Contact, p.Proposer = ses.Contact, "contact:"+string(ses.Contact)
 	return f.enact(ctx, p, func(i *instructions.Instruction) *instructions.Proof {
 		if ses.Factor != portal.AccessCode && ses.Factor != portal.TextCode {

@@ -11,6 +11,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
+	"postern/internal/lang"
 	"postern/internal/pgp"
 	"postern/internal/portal"
 	"postern/internal/vault"
@@ -26,6 +27,7 @@ type Proposal struct {
 	Message  cases.MessageID   // what it came from
 	Quote    string            // and its words
 	Proposer string            // "staff:ID", "contact:ID", "api:ID"
+	Lang     lang.Lang         // of the page they are at; empty: what they spoke last
 
 	enrols  bool            // by an act of theirs, see bind.go
 	session *portal.Session // in which they did it
@@ -188,13 +190,21 @@ func (f *Flow) place(ctx context.Context, p *Proposal, t *instructions.Type, who
 		box := f.Mailboxes.All()[0]
 		now := f.DB.Now()
 		own = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: "Authorisation: " + t.Title, Who: who.Title(), Contact: who.ID, KeyID: who.KeyID,
-			Mailbox: box.Address, State: cases.Waiting, Made: now, Last: now}
+			Mailbox: box.Address, State: cases.Waiting, Made: now, Last: now, Lang: p.Lang}
 		own.Raise("it is about an instruction")
 		if t.Enrols() { // nobody has to do anything about it
 			own.State, own.ClosedAt = cases.Closed, now
 		}
 	}
-	err = f.DB.View(ctx, func(tx *db.Tx) error { key, err = f.Vault.Get(ctx, tx, who.KeyID); return err })
+	err = f.DB.View(ctx, func(tx *db.Tx) error {
+		if own != nil && p.Lang == "" {
+			if own.Lang, err = cases.LangOf(ctx, tx, who.ID); err != nil {
+				return err
+			}
+		}
+		key, err = f.Vault.Get(ctx, tx, who.KeyID)
+		return err
+	})
 	return key, own, err
 }
 

@@ -59,33 +59,34 @@ func (f *Flow) letters(ctx context.Context, s *subject, what What) ([]*letter, e
 	if err != nil {
 		return nil, err
 	}
-	w := words{o: f.Words(), s: s, proof: proof}
+	w := words{o: f.Words(), s: s, proof: proof, l: s.c.Lang}
+	say := w.l.Must
 	if s.i.Doc.Does != "" { // it would prove them: whoever reads an old address can stop it
 		w.stop = f.Instructions.Token(instructions.StopLink, s.i)
 	}
 	switch what {
 	case Asked:
 		if k, _ := s.who.VerifiedKey(f.DB.Now()); k != nil {
-			return f.seal(s, what, "Please approve, or stop it", w.asked(), "", "")
+			return f.seal(s, what, say("mail.ins.asked.subject"), w.asked(), "", "")
 		}
-		return f.seal(s, what, "", "", "Something waits for your approval", w.waits())
+		return f.seal(s, what, "", "", say("mail.ins.waits.subject"), w.waits())
 	case Proved:
-		return f.seal(s, what, "Receipt: what you authorised", w.receipt(), "Something was authorised in your name", w.authorised())
+		return f.seal(s, what, say("mail.ins.proved.subject"), w.receipt(), say("mail.ins.authorised.subject"), w.authorised())
 	case Done:
 		if instructions.Enrols(s.i.Doc.Does) {
 			text := ""
 			if k, _ := s.who.VerifiedKey(f.DB.Now()); k != nil { // who has none reads it in their place; the notice says enough
 				text = w.receipt()
 			}
-			return f.seal(s, what, "Receipt: it is done", text, "A change to how you prove who you are", w.enrolled())
+			return f.seal(s, what, say("mail.ins.done.subject"), text, say("mail.ins.change.subject"), w.enrolled())
 		}
-		return f.seal(s, what, "Receipt: it is done", w.receipt(), "What you authorised is done", w.isDone())
+		return f.seal(s, what, say("mail.ins.done.subject"), w.receipt(), say("mail.ins.isdone.subject"), w.isDone())
 	case Refused:
-		return f.seal(s, what, "", "", "An instruction was not carried out", w.refused())
+		return f.seal(s, what, "", "", say("mail.ins.refused.subject"), w.refused())
 	case Reach:
 		return f.reach(s, w)
 	case Frozen, Disputed:
-		return f.seal(s, what, "", "", "An instruction was stopped in your name", w.frozen())
+		return f.seal(s, what, "", "", say("mail.ins.frozen.subject"), w.frozen())
 	}
 	return nil, fmt.Errorf("nothing is said of %q", what)
 }
@@ -135,7 +136,7 @@ func (f *Flow) written(ctx context.Context, tx *db.Tx, id string) (bool, error) 
 
 // reach is the letter to a new address.
 func (f *Flow) reach(s *subject, w words) ([]*letter, error) {
-	out, err := f.seal(s, Reach, "", "", "Is this your address?", w.reach(f.Instructions.Token(instructions.AddressLink, s.i)))
+	out, err := f.seal(s, Reach, "", "", w.l.Must("address.title"), w.reach(f.Instructions.Token(instructions.AddressLink, s.i)))
 	for _, l := range out {
 		l.to = []string{s.i.Doc.Values["address"]}
 	}

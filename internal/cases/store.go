@@ -10,6 +10,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/lang"
 	"postern/internal/vault"
 )
 
@@ -123,6 +124,20 @@ func (s *Store) index(ctx context.Context, tx *db.Tx, id ID, text string) error 
 		query += fmt.Sprintf("($%d, $1)", len(args))
 	}
 	return tx.Put(ctx, query+` ON CONFLICT DO NOTHING`, args...)
+}
+
+// LangOf is the language of the contact's last case in which they wrote; if they never
+// did, of the last that has one, by the page they were at; else English.
+func LangOf(ctx context.Context, tx *db.Tx, c contacts.ID) (lang.Lang, error) {
+	l, err := db.One(ctx, tx, func(l *lang.Lang, row func(...any) error) error { return row(l) },
+		`SELECT lang FROM cases WHERE contact_id = $1 AND lang <> '' ORDER BY heard_at DESC, last_at DESC, id DESC LIMIT 1`, c)
+	if fail.Is(err, fail.NotFound) {
+		return lang.English, nil
+	}
+	if err != nil {
+		return lang.English, err
+	}
+	return *l, nil
 }
 
 // Join makes a contact part of a case: their mail with its reference is let in.

@@ -20,7 +20,6 @@ package consent
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"postern/internal/contacts"
@@ -152,6 +151,3 @@ func Stood(list []Consent, s Scope, at time.Time) *Consent {
 	}
 	return nil
 }
-
-// phrase is the line by which a scope is given up in a mail, without its version.
-func (s Scope) phrase() string { return "I give up: " + strings.ToLower(s.title()) }

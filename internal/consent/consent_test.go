@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/evidence"
 	"postern/internal/fail"
+	"postern/internal/lang"
 )
 
 var noon = time.Date(2026, 5, 12, 12, 0, 0, 0, time.UTC)
@@ -55,17 +56,20 @@ func TestStandingGivenEndedExpired(t *testing.T) {
 // TestP5WordingsNeverChange: a receipt names the version and its hash. A changed
 // text is a new version; whoever changed one in place sees it here.
 func TestP5WordingsNeverChange(t *testing.T) {
-	for s, want := range map[Scope]string{Encryption: sumEncryption1, Signature: sumSignature1, Factor: sumFactor1, Proof: sumProof1} {
-		w, err := Shown(s, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.Sum() != want {
-			t.Errorf("%s, version 1: %s, want %s", s, w.Sum(), want)
-		}
-		for _, line := range w.Lines {
-			if len(line) < 20 || !strings.HasSuffix(line, ".") {
-				t.Errorf("%s: %q is no line to be warned by", s, line)
+	for version, sums := range map[int64]map[Scope]string{1: {Encryption: sumEncryption1, Signature: sumSignature1, Factor: sumFactor1, Proof: sumProof1},
+		2: {Encryption: sumEncryption2, Signature: sumSignature2, Factor: sumFactor2, Proof: sumProof2}} {
+		for s, want := range sums {
+			w, err := Shown(s, version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.Sum() != want {
+				t.Errorf("%s, version %d: %s, want %s", s, version, w.Sum(), want)
+			}
+			for _, line := range w.Lines {
+				if len(line) < 20 || !strings.HasSuffix(line, ".") {
+					t.Errorf("%s: %q is no line to be warned by", s, line)
+				}
 			}
 		}
 	}
@@ -76,6 +80,34 @@ func TestP5WordingsNeverChange(t *testing.T) {
 	}
 	if _, err := Current("everything"); !fail.Is(err, fail.NotFound) {
 		t.Errorf("a made-up scope: %v", err)
+	}
+}
+
+// TestWordingsInEveryLanguage: what is shown today counts in each of them, and its
+// phrase gives up what it says; who wants another language reads English.
+func TestWordingsInEveryLanguage(t *testing.T) {
+	for _, l := range lang.All {
+		for _, s := range Scopes() {
+			w, err := In(s, l)
+			if err != nil || w.Lang != l {
+				t.Fatalf("%s in %s: %v, %v", s, l, w, err)
+			}
+			if n, err := Prepare("ada", s, w.Version, BySession("ada", "passkey", "", noon), noon); err != nil || n.Sum != w.Sum() {
+				t.Errorf("%s in %s cannot be given up: %v", s, l, err)
+			}
+			scopes, version := FromMail("\n" + w.Phrase() + "\n")
+			if len(scopes) != 1 || scopes[0] != s || version != w.Version {
+				t.Errorf("%q gives up %v, version %d", w.Phrase(), scopes, version)
+			}
+		}
+	}
+	if w, err := In(Factor, lang.Pseudo); err != nil || w.Lang != lang.English {
+		t.Errorf("in another language: %v, %v", w, err)
+	}
+	english, _ := In(Encryption, lang.English)
+	german, _ := In(Proof, lang.German)
+	if scopes, _ := FromMail(english.Phrase() + "\n" + german.Phrase()); len(scopes) != 0 {
+		t.Errorf("a mail in two languages gives up %v", scopes)
 	}
 }
 
@@ -122,7 +154,7 @@ func FuzzFromMail(f *testing.F) {
 			t.Errorf("%v of version %d", scopes, version)
 		}
 		for _, s := range scopes {
-			if !strings.Contains(text, s.phrase()) {
+			if w, err := Shown(s, version); err != nil || !strings.Contains(text, w.Phrase()) {
 				t.Errorf("%s is not in the text", s)
 			}
 		}
@@ -185,7 +217,7 @@ func TestP5OnlyTheCustomerGives(t *testing.T) {
 		{"nobody's session", "", Encryption, 1, BySession("", "passkey", "", noon), fail.Denied},
 		{"a mail about another scope", "ada", Proof, 1, mail, fail.Denied},
 		{"a wording that was replaced", "ada", Encryption, 0, BySession("ada", "passkey", "", noon), fail.Conflict},
-		{"a wording that never was", "ada", Encryption, 2, BySession("ada", "passkey", "", noon), fail.Conflict},
+		{"a wording that never was", "ada", Encryption, 3, BySession("ada", "passkey", "", noon), fail.Conflict},
 		{"a scope that is not offered", "ada", "everything", 1, BySession("ada", "passkey", "", noon), fail.NotFound},
 	} {
 		if n, err := Prepare(contactID(c.who), c.scope, c.version, c.proof, noon); n != nil || fail.KindOf(err) != c.want {

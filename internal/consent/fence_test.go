@@ -13,12 +13,17 @@ import (
 
 func contactID(s string) contacts.ID { return contacts.ID(s) }
 
-// hashes of the first wordings; see TestP5WordingsNeverChange.
+// hashes of the wordings; see TestP5WordingsNeverChange.
 const (
 	sumEncryption1 = "7f3df8fd36f154c0e437504ca548bbb5b2e6f91262a99195ebb38fc5114ed0d1"
 	sumSignature1  = "b7121aed0dc5b6046a59ee39891f285d44455ea3d2b6c336fd88ac3f33075b92"
 	sumFactor1     = "2590edcb6286f78a51510126eb2f622ec07230ef6608ed7738b55068bab6fe32"
 	sumProof1      = "d613ed7e409d93e78f713ab0d5afab7888049059b2452e6f27681aceae463888"
+
+	sumEncryption2 = "1dd5a1ba877545c7f48a4717a64fddbe611658679ec99e69e3a9684539436c55"
+	sumSignature2  = "33a9cd67454847e958913cc09a3d4045f45c69342697b9c11146cf58483c7d47"
+	sumFactor2     = "909a80a4c2c45ae40f476c90afba5d7deff81f405544fc1fc5d67c4d49ebdaa4"
+	sumProof2      = "8667106adb3aedeb45255afc14efca8f4950d685c5eb2bb3badfe39882f92bd8"
 )
 
 // sources calls f with every program text of the desk that is not a test.

@@ -4,10 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"postern/internal/lang"
 )
 
-// Phrase is the line that gives a scope up by signed mail.
-func (w Wording) Phrase() string { return fmt.Sprintf("%s (version %d)", w.Scope.phrase(), w.Version) }
+// Phrase is the line that gives a scope up by signed mail, in the wording's language.
+func (w Wording) Phrase() string {
+	if w.Lang == lang.German {
+		return fmt.Sprintf("Ich verzichte auf: %s (Fassung %d)", w.Title, w.Version)
+	}
+	return fmt.Sprintf("I give up: %s (version %d)", strings.ToLower(w.Title), w.Version)
+}
 
 // FromMail finds what a mail gives up. It is strict: up to the line that begins
 // a signature block ("-- ", RFC 3676, 4.3) every line is empty or a phrase of a
@@ -32,9 +39,9 @@ func FromMail(text string) (scopes []Scope, version int64) {
 }
 
 func spoken(line string) *Wording {
-	for i := range wordings {
-		if wordings[i].Phrase() == line {
-			return &wordings[i]
+	for i := range shown {
+		if shown[i].Phrase() == line {
+			return &shown[i]
 		}
 	}
 	return nil

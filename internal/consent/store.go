@@ -54,14 +54,16 @@ type New struct {
 }
 
 // Prepare makes a consent ready to be given. No database is touched. version is
-// the wording that the customer was shown; only today's counts.
+// the wording that the customer was shown; only what is shown today, in whichever
+// language, counts.
 func Prepare(c contacts.ID, s Scope, version int64, p Proven, now time.Time) (*New, error) {
-	w, err := Current(s)
+	english, err := Current(s)
 	if err != nil {
 		return nil, err
 	}
-	if version != w.Version {
-		return nil, fail.New(fail.Conflict, "this wording was replaced by version %d; read it before you choose", w.Version)
+	w, err := Shown(s, version)
+	if err != nil || !w.today() {
+		return nil, fail.New(fail.Conflict, "this wording was replaced by version %d; read it before you choose", english.Version)
 	}
 	if !p.allows(c, s, version) {
 		return nil, fail.New(fail.Denied, "only the customer can give a protection up, after a proof that it is them")

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"golang.org/x/text/language"
@@ -156,6 +157,12 @@ var marks = strings.NewReplacer("a", "á", "e", "é", "i", "í", "o", "ö", "u",
 // pseudo marks letters and makes the words longer by two fifths.
 func pseudo(s string) string {
 	return "[" + marks.Replace(s) + strings.Repeat(" ~~~", (len(s)+9)/10) + "]" // words that can be broken, as in any language
+}
+
+// Date is a day as it stands in a letter: 3 May 2026, 3. Mai 2026.
+func (l Lang) Date(t time.Time) string {
+	names := strings.Fields(l.Must("months"))
+	return l.Must("day.far", t.Day(), names[int(t.Month()-1)%len(names)], t.Year())
 }
 
 // Hours says hours of work, as settings write them, in the language: Mon-Fri becomes

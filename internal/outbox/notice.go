@@ -7,6 +7,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/lang"
 	"postern/internal/policy"
 	"postern/internal/vault"
 )
@@ -21,11 +22,12 @@ type notice struct {
 	parts   *cases.Parts
 }
 
-// prepareNotice seals a notice, outside any transaction.
-func (o *Outbox) prepareNotice(person *contacts.Contact, key *vault.Key, subject, text string) (*notice, error) {
+// prepareNotice seals a notice, outside any transaction. l is the language that it is
+// written in, and what stands below it.
+func (o *Outbox) prepareNotice(person *contacts.Contact, key *vault.Key, l lang.Lang, subject, text string) (*notice, error) {
 	now := o.d.Now()
 	n := &notice{person: person, c: &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: subject, Who: person.Title(), Contact: person.ID, KeyID: key.ID,
-		Mailbox: o.noticeBox(), State: cases.Closed, Made: now, Last: now, ClosedAt: now}}
+		Mailbox: o.noticeBox(), State: cases.Closed, Made: now, Last: now, ClosedAt: now, Lang: l}}
 	n.message = &cases.Message{ID: cases.MessageID(db.NewID()), Case: n.c.ID, Kind: cases.Out, Door: "auto", Contact: person.ID, At: now, Doc: cases.Doc{Subject: subject, Text: text}}
 	var err error
 	n.parts, err = cases.Seal(n.message, key)
@@ -84,25 +86,39 @@ func (o *Outbox) person(ctx context.Context, id contacts.ID) (*contacts.Contact,
 type Telling struct{ n *notice }
 
 // PrepareTelling seals what a person is told on every address of theirs: that
-// something happened, and nothing that is content.
-func (o *Outbox) PrepareTelling(ctx context.Context, id contacts.ID, subject, text string) (*Telling, error) {
+// something happened, and nothing that is content. It is written in l.
+func (o *Outbox) PrepareTelling(ctx context.Context, id contacts.ID, l lang.Lang, subject, text string) (*Telling, error) {
 	person, key, err := o.person(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	n, err := o.prepareNotice(person, key, subject, text)
+	n, err := o.prepareNotice(person, key, l, subject, text)
 	return &Telling{n}, err
 }
 
+// Change is what our side changed, by the key of its words.
+type Change string
+
+const (
+	AddressByStaff  Change = "mail.change.address"
+	PhoneByStaff    Change = "mail.change.phone"
+	KeyByStaff      Change = "mail.change.key"
+	AddressBySystem Change = "mail.change.system"
+)
+
 // PrepareChange is PrepareTelling of a change that our side made to how we know a
-// person; what continues "At Northmere, ".
-func (o *Outbox) PrepareChange(ctx context.Context, id contacts.ID, what string) (*Telling, error) {
-	w := o.words()
-	how := "reply to this mail"
-	if w.Phone != "" {
-		how = "call " + w.Phone + ", or " + how
+// person, in their language.
+func (o *Outbox) PrepareChange(ctx context.Context, id contacts.ID, what Change) (*Telling, error) {
+	var l lang.Lang
+	if err := o.d.View(ctx, func(tx *db.Tx) (err error) { l, err = cases.LangOf(ctx, tx, id); return err }); err != nil {
+		return nil, err
 	}
-	t, err := o.PrepareTelling(ctx, id, "A change to how we know you", "At "+w.Org+", "+what+".\n\nIf you agreed to that, you need do nothing. If not, "+how+" at once.")
+	w, say := o.words(), l.Must
+	how := say("mail.ins.reply")
+	if w.Phone != "" {
+		how = say("mail.told.call", w.Phone)
+	}
+	t, err := o.PrepareTelling(ctx, id, l, say("mail.change.subject"), say("mail.told", w.Org, say(string(what)))+"\n\n"+say("mail.change.agreed", how))
 	if fail.Is(err, fail.NotFound) {
 		err = fail.New(fail.NotFound, "there is no such person")
 	}

@@ -35,11 +35,15 @@ func (o *Outbox) PrepareChoice(ctx context.Context, person contacts.ID, scopes [
 		}
 		h.Given = append(h.Given, n)
 	}
-	text, err := o.givenText(h.Given)
+	w, err := consent.Shown(scopes[0], version)
 	if err != nil {
 		return nil, err
 	}
-	h.notice, err = o.prepareNotice(who, key, "You gave up a protection: your receipt", text)
+	text, err := o.givenText(w.Lang, h.Given)
+	if err != nil {
+		return nil, err
+	}
+	h.notice, err = o.prepareNotice(who, key, w.Lang, w.Lang.Must("mail.given.subject"), text)
 	return h, err
 }
 
@@ -76,10 +80,11 @@ func (o *Outbox) Protect(ctx context.Context, person contacts.ID, s consent.Scop
 	if err != nil {
 		return false, err
 	}
-	if consent.Chosen(list, s, o.d.Now()) == nil {
+	c := consent.Chosen(list, s, o.d.Now())
+	if c == nil {
 		return false, nil
 	}
-	n, err := o.backNotice(ctx, person, s, how)
+	n, err := o.backNotice(ctx, c, how)
 	if err != nil {
 		return false, err
 	}
@@ -93,21 +98,21 @@ func (o *Outbox) Protect(ctx context.Context, person contacts.ID, s consent.Scop
 	return stood, err
 }
 
-// backNotice says that a protection is back; nil to whom nothing can be said
-// any more, which must not keep their protection away.
-func (o *Outbox) backNotice(ctx context.Context, person contacts.ID, s consent.Scope, how string) (*notice, error) {
-	who, key, err := o.person(ctx, person)
+// backNotice says that a protection is back, in the language in which it was given up;
+// nil to whom nothing can be said any more, which must not keep their protection away.
+func (o *Outbox) backNotice(ctx context.Context, c *consent.Consent, how string) (*notice, error) {
+	who, key, err := o.person(ctx, c.Contact)
 	if fail.Is(err, fail.NotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	text, err := o.backText(s, how)
+	w, err := consent.Shown(c.Scope, c.Wording)
 	if err != nil {
 		return nil, err
 	}
-	return o.prepareNotice(who, key, "A protection is back", text)
+	return o.prepareNotice(who, key, w.Lang, w.Lang.Must("mail.back.subject"), o.backText(w, how))
 }
 
 // AskAgain asks everybody whose year is nearly over whether they still want it.
@@ -119,11 +124,11 @@ func (o *Outbox) AskAgain(ctx context.Context) error {
 		}
 		var n *notice
 		if err == nil {
-			text, err := o.againText(c)
+			w, err := consent.Shown(c.Scope, c.Wording)
 			if err != nil {
 				return err
 			}
-			if n, err = o.prepareNotice(who, key, "Do you still want less protection?", text); err != nil {
+			if n, err = o.prepareNotice(who, key, w.Lang, w.Lang.Must("mail.year.subject"), o.againText(w, c)); err != nil {
 				return err
 			}
 		}
@@ -139,7 +144,7 @@ func (o *Outbox) AskAgain(ctx context.Context) error {
 // Lapse brings back what nobody answered for in a year.
 func (o *Outbox) Lapse(ctx context.Context) error {
 	return o.eachConsent(ctx, consent.ExpireDue, func(c *consent.Consent) error {
-		n, err := o.backNotice(ctx, c.Contact, c.Scope, consent.Lapsed)
+		n, err := o.backNotice(ctx, c, consent.Lapsed)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"postern/internal/cases"
 	"postern/internal/contacts"
 	"postern/internal/fail"
+	"postern/internal/lang"
 )
 
 // ID names an item.
@@ -122,6 +123,8 @@ type Session struct {
 	By      string // staff who read out the code that opened it, if one did; ByText
 	Made    time.Time
 	Seen    time.Time
+
+	Lang lang.Lang // of the pages they look at; a door sets it, nothing stores it
 }
 
 func (s *Session) live(now time.Time) bool {

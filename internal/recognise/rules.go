@@ -134,7 +134,7 @@ func number(s string) (int, bool) {
 // of returns the lists that hold a word.
 func (b *book) of(word string) uint64 {
 	bits := b.exact[word]
-	for n := 3; n <= len(word) && n <= 14; n++ {
+	for n := 3; n <= len(word) && n <= 20; n++ {
 		bits |= b.stems[word[:n]]
 	}
 	return bits

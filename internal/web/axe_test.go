@@ -2,6 +2,7 @@ package web_test
 
 import (
 	_ "embed"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -15,14 +16,22 @@ var axe string
 const runAxe = `axe.run({exclude: [['iframe']]}, {runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}}).then(r =>
 	r.violations.flatMap(v => v.nodes.map(n => v.id + ' (' + v.impact + '): ' + n.target.join(' ') + ': ' + n.failureSummary.split('\n').slice(0, 2).join(' '))))`
 
-// Every page, as wide as a desk and as narrow as a telephone, light and dark.
+// Every page, as wide as a desk and as narrow as a telephone, light and dark; dark in
+// English alone, since another language changes no colour.
 func TestNoPageShutsAnybodyOut(t *testing.T) {
 	url, ctx := serveFixtures(t), browser(t)
 	for _, f := range fixtures() {
+		if !wanted(f.file) {
+			continue
+		}
+		translated := strings.HasSuffix(f.file, "-de") || strings.HasSuffix(f.file, "-en-xa")
 		for _, v := range []struct {
 			width int64
 			theme string
 		}{{1280, "light"}, {1280, "dark"}, {390, "light"}} {
+			if translated && v.theme == "dark" {
+				continue
+			}
 			over, err := look(ctx, url+"/page/"+f.file, v.width, v.theme)
 			if err != nil {
 				t.Fatal(err)

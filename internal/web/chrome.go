@@ -26,6 +26,22 @@ type Public struct {
 // Say returns the page's words under a key of the catalogue.
 func (p Public) Say(key string, in ...any) (string, error) { return p.Lang.Say(key, in...) }
 
+// Count says a number of things: the words are under the key with .none, .one or .many
+// behind it.
+func (p Public) Count(key string, n int) (string, error) {
+	switch n {
+	case 0:
+		return p.Say(key + ".none")
+	case 1:
+		return p.Say(key + ".one")
+	}
+	return p.Say(key+".many", n)
+}
+
+// Foreign reports whether the page speaks another language than the texts that are
+// kept as they were written, in English.
+func (p Public) Foreign() bool { return p.Lang != lang.English && p.Lang != "" }
+
 // Promised is when a person answers, in words of the page's language.
 func (p Public) Promised() string {
 	if p.Org.Promise == "" || p.Org.Promise == "within one working day" { // what the settings begin with

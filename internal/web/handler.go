@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"postern/internal/fail"
 )
@@ -59,13 +61,14 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // nobody is there to read an answer
 	}
-	p := ErrorPage{Text: sentence(fail.Text(err))}
+	p := ErrorPage{}
 	p.Status, p.Kind = statusOf(err)
 	s := siteOf(r)
 	p.Org, p.Staff = s.Org, s.Staff
 	if !p.Staff {
 		p.Lang = LangOf(r)
 	}
+	p.Text = sentence(p.Lang.Said(fail.Text(err)))
 	if p.Status == http.StatusInternalServerError {
 		p.Incident = rand.Text()[:8]
 		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "route", r.Pattern, "incident", p.Incident, "err", err)
@@ -86,7 +89,7 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 func failJSON(w http.ResponseWriter, p ErrorPage) {
 	text := p.Text
 	if text == "" {
-		text = "Something went wrong on our side."
+		text = p.Lang.Must("fail.internal") + "."
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -138,7 +141,8 @@ func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	r, n := utf8.DecodeRuneInString(s)
+	s = string(unicode.ToUpper(r)) + s[n:]
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}

@@ -124,7 +124,7 @@ func TestShots(t *testing.T) {
 	}
 }
 
-var only = flag.String("only", "", "beginnings of the pages to take pictures of, with commas")
+var only = flag.String("only", "", "beginnings of the pages to look at, with commas")
 
 func wanted(file string) bool {
 	if *only == "" {

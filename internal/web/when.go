@@ -98,7 +98,7 @@ func (w When) Date() string {
 	if w.IsZero() {
 		return ""
 	}
-	return w.lang.Must("day.far", w.at.Day(), w.month(), w.at.Year())
+	return w.lang.Date(w.at)
 }
 
 // Full is date, hour and zone.

@@ -10,6 +10,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/outbox"
 )
 
 func (a *API) addContact(ctx context.Context, c *call, in *newContact) (out *contact, err error) {
@@ -57,7 +58,7 @@ func (a *API) addIdentifier(ctx context.Context, c *call, in *newIdentifier) (ou
 	}
 	id := contacts.ID(c.id)
 	c.location = root + "/contacts/" + c.id
-	told, err := a.Outbox.PrepareChange(ctx, id, "a mail address was added to your name by our systems")
+	told, err := a.Outbox.PrepareChange(ctx, id, outbox.AddressBySystem)
 	if err != nil {
 		return nil, err
 	}

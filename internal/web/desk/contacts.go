@@ -12,6 +12,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/lang"
 	"postern/internal/outbox"
 	"postern/internal/pgp"
 	"postern/internal/staff"
@@ -170,6 +171,9 @@ func givenUp(clock web.Clock, chosen []consent.Consent) (out []GivenUp) {
 			continue
 		}
 		w, err := consent.Shown(s, c.Wording)
+		if err == nil && w.Lang != lang.English { // staff read English
+			w, err = consent.Current(s)
+		}
 		if err != nil {
 			continue // a wording that was never shown
 		}
@@ -533,12 +537,12 @@ func (d *Desk) newCase(w http.ResponseWriter, r *http.Request, me *visitor) erro
 // staff change how we know them. A name, and a key that counts for nothing yet,
 // is no such change.
 func (d *Desk) telling(ctx context.Context, id contacts.ID, field string, r *http.Request) (*outbox.Telling, error) {
-	what := map[string]string{"address": "a mail address was added to your name", "phone": "a telephone number was put on file for you"}[field]
+	what := map[string]outbox.Change{"address": outbox.AddressByStaff, "phone": outbox.PhoneByStaff}[field]
 	if strings.HasSuffix(r.URL.Path, "/reject") {
 		err := d.db.View(ctx, func(tx *db.Tx) error {
 			k, err := d.book.GetKey(ctx, tx, id, r.PathValue("key"))
 			if err == nil && k.Trust == contacts.Verified {
-				what = "your checked key was rejected"
+				what = outbox.KeyByStaff
 			}
 			return err
 		})
@@ -549,5 +553,5 @@ func (d *Desk) telling(ctx context.Context, id contacts.ID, field string, r *htt
 	if what == "" {
 		return nil, nil
 	}
-	return d.out.PrepareChange(ctx, id, what+" by our staff")
+	return d.out.PrepareChange(ctx, id, what)
 }

@@ -47,7 +47,7 @@ func (s *Site) agree(w http.ResponseWriter, r *http.Request) error {
 		phc, err = s.Agreed.Hash(ctx, r.FormValue("agreed"), ownWords(o.contact, s.Org().Name)...)
 		return err
 	}
-	return s.changeAfter(w, r, "agreed", "agreed.set", "a code of your own choice was set, with which one can read in your place", prepare, func(ctx context.Context, tx *db.Tx, o *owner) error {
+	return s.changeAfter(w, r, "agreed", "agreed.set", prepare, func(ctx context.Context, tx *db.Tx, o *owner) error {
 		if err := s.mayAgree(ctx, tx, o); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (s *Site) agree(w http.ResponseWriter, r *http.Request) error {
 
 // unagree serves POST /my/access/agreed/remove.
 func (s *Site) unagree(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, "agreed", "agreed.removed", "the code of your own choice was removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
+	return s.change(w, r, "agreed", "agreed.removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
 		if err := portal.EndBy(ctx, tx, o.contact.ID, portal.Agreed); err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func (s *Site) sendCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	address := contacts.Normal(r.FormValue("address"))
 	if a, err := mail.ParseAddress(address); err != nil || a.Address != address {
-		return s.enterPage(w, r, http.StatusUnprocessableEntity, address, web.Errors{{Field: "address", Text: "Write your mail address, such as ada@example.org."}})
+		return s.enterPage(w, r, http.StatusUnprocessableEntity, address, web.Errors{{Field: "address", Text: web.LangOf(r).Must("enter.address.bad")}})
 	}
 	ctx := r.Context()
 	if err := s.DB.Update(ctx, func(tx *db.Tx) error { return s.AskText(ctx, tx, address, web.Network(r)) }); err != nil {

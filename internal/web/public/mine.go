@@ -12,12 +12,13 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/instructions"
+	"postern/internal/lang"
 	"postern/internal/portal"
 	"postern/internal/web"
 )
 
-var stateWords = map[instructions.State]string{instructions.Proposed: "Waits for you", instructions.Proved: "Authorised, our staff look at it", instructions.Approved: "Approved, not done yet",
-	instructions.Executed: "Done", instructions.Refused: "Not carried out", instructions.Frozen: "Stopped: you did not ask for it", instructions.Expired: "Lapsed", instructions.Cancelled: "Taken back"}
+// stateKey is the key of the words on how an instruction stands.
+func stateKey(s instructions.State) string { return "state." + string(s) }
 
 // authorised serves GET /my/authorised.
 func (s *Site) authorised(w http.ResponseWriter, r *http.Request) error {
@@ -26,7 +27,7 @@ func (s *Site) authorised(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	p := AuthorisedPage{Public: s.base()}
+	p := AuthorisedPage{Public: s.place(r)}
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		p.Waiting, p.Others, p.Types = nil, nil, nil
 		list, err := s.Auth.Instructions.OfContact(ctx, tx, o.contact.ID, 200)
@@ -38,7 +39,7 @@ func (s *Site) authorised(w http.ResponseWriter, r *http.Request) error {
 		}
 		for n := range list {
 			i := &list[n]
-			row := InstructionRow{string(i.ID), i.Doc.Title, stateWords[i.State], i.State == instructions.Proposed && tx.Now.Before(i.Expires), p.When(i.Made)}
+			row := InstructionRow{string(i.ID), i.Doc.Title, p.Lang.Must(stateKey(i.State)), i.State == instructions.Proposed && tx.Now.Before(i.Expires), p.When(i.Made)}
 			if row.Open {
 				p.Waiting = append(p.Waiting, row)
 			} else {
@@ -74,12 +75,13 @@ func (s *Site) instructionPage(w http.ResponseWriter, r *http.Request, status in
 	if err != nil {
 		return err
 	}
-	p := InstructionPage{Public: s.base(), Path: "/my/authorised/" + string(i.ID), Title: i.Doc.Title, Text: i.Doc.Text, Approve: instructions.ApproveLine(i.Doc.Ref), Ref: i.Doc.Ref,
-		Lines: lines(i.Doc.Text), Tries: int(instructions.MaxTries - i.Tries), State: string(i.State), Words: s.inWords(i), Need: instructions.Words(i.Need), Bind: i.Bind,
-		Result: i.Result, Code: code, Mine: i.Proposer == "contact:"+string(who.ID) && i.State == instructions.Proposed, CanStop: i.Open() || i.State == instructions.Executed, Quote: i.Doc.Quote, By: authorise.ByWords(i.Proposer)}
-	p.Errors, p.Made, p.Until = errs, p.When(i.Made), p.When(i.Expires)
+	p := InstructionPage{Public: s.place(r), Path: "/my/authorised/" + string(i.ID), Title: i.Doc.Title, Text: i.Doc.Text, Approve: instructions.ApproveLine(i.Doc.Ref), Ref: i.Doc.Ref,
+		Lines: lines(i.Doc.Text), Tries: int(instructions.MaxTries - i.Tries), State: string(i.State), Bind: i.Bind,
+		Code: code, Mine: i.Proposer == "contact:"+string(who.ID) && i.State == instructions.Proposed, CanStop: i.Open() || i.State == instructions.Executed}
+	p.Errors, p.Until = errs, p.When(i.Expires)
+	p.Words, p.Need, p.Result = inWords(p.Clock, i), p.Lang.Said(instructions.Words(i.Need)), p.Lang.Said(i.Result)
 	if i.State == instructions.Proposed && !s.DB.Now().Before(i.Expires) {
-		p.State, p.Words, p.CanStop, p.Mine = "expired", "Nobody approved it in time, so it lapsed. Nothing was changed.", false, false
+		p.State, p.Words, p.CanStop, p.Mine = "expired", p.Lang.Must("ins.expired"), false, false
 	}
 	if err := s.ways(ctx, &p, i, who, o.session); err != nil {
 		return err
@@ -91,7 +93,7 @@ func (s *Site) instructionPage(w http.ResponseWriter, r *http.Request, status in
 func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact, ses *portal.Session) error {
 	return s.DB.View(ctx, func(tx *db.Tx) error {
 		if proof, err := s.Auth.Instructions.ProofOf(ctx, tx, i.ID); err == nil {
-			p.Proof, p.Proved = instructions.Words(proof.Level), p.When(proof.At)
+			p.Proof, p.Proved = p.Lang.Said(instructions.Words(proof.Level)), p.When(proof.At)
 		} else if !fail.Is(err, fail.NotFound) {
 			return err
 		}
@@ -110,11 +112,11 @@ func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Ins
 		switch {
 		case p.Passkey || p.App || p.Call || p.Sign:
 		case p.Young != "":
-			p.Missing = "Nothing else of yours counts for this. It stays open until " + p.Until.Inside() + "; come back then, or call us."
+			p.Missing = p.Lang.Must("ins.missing.young", p.Until.Inside())
 		default:
-			p.Missing = "It needs " + p.Need + ", or something stronger, and we hold none of yours. Add a passkey under “My devices and sessions”, or call us."
+			p.Missing = p.Lang.Must("ins.missing", p.Need)
 			if i.Doc.Risky {
-				p.Missing += " What is new counts for this only after 72 hours."
+				p.Missing += " " + p.Lang.Must("ins.missing.risky")
 			}
 		}
 		return nil
@@ -123,11 +125,11 @@ func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Ins
 
 // waysOf is which of their own ways count: what is strong enough, and not too new.
 func (s *Site) waysOf(ctx context.Context, tx *db.Tx, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact) error {
-	young := func(what string, made time.Time) bool {
+	young := func(key string, made time.Time) bool {
 		if !i.Doc.Risky || tx.Now.Sub(made) >= authorise.Fresh {
 			return false
 		}
-		p.Young = upperFirst(what) + " is new. For something that could cost you much it counts from " + p.When(made.Add(authorise.Fresh)).Inside() + " on."
+		p.Young = p.Lang.Must(key, p.When(made.Add(authorise.Fresh)).Inside())
 		return true
 	}
 	list, err := s.Passkeys.List(ctx, tx, "contact", string(who.ID))
@@ -135,15 +137,15 @@ func (s *Site) waysOf(ctx context.Context, tx *db.Tx, p *InstructionPage, i *ins
 		return err
 	}
 	for _, k := range list {
-		p.Passkey = p.Passkey || i.Need <= instructions.Passkey && !young("your passkey", k.Made)
+		p.Passkey = p.Passkey || i.Need <= instructions.Passkey && !young("ins.young.passkey", k.Made)
 	}
 	app, err := s.Passkeys.AppOf(ctx, tx, string(who.ID))
 	if err != nil {
 		return err
 	}
-	p.App = app != nil && i.Need <= instructions.TOTP && !young("your code app", app.Made)
+	p.App = app != nil && i.Need <= instructions.TOTP && !young("ins.young.app", app.Made)
 	if key, _ := who.VerifiedKey(tx.Now); key != nil {
-		p.Sign = !young("your key", key.Verified)
+		p.Sign = !young("ins.young.key", key.Verified)
 	}
 	return nil
 }
@@ -170,31 +172,32 @@ func lines(text string) []TextLine {
 	return out
 }
 
-func (s *Site) inWords(i *instructions.Instruction) string {
-	clock := s.Clock()
+// inWords says how an instruction stands, in a sentence of the page's language.
+func inWords(clock web.Clock, i *instructions.Instruction) string {
+	say := clock.Lang.Must
 	switch i.State {
 	case instructions.Proposed:
-		return "It waits for you until " + clock.When(i.Expires).Inside() + ". Nothing is done without you."
+		return say("ins.proposed", clock.When(i.Expires).Inside())
 	case instructions.Proved:
-		return "You authorised it. Our staff look at it before it is done."
+		return say("ins.authorised")
 	case instructions.Approved:
 		if clock.Now.Before(i.Ready) {
-			return "It is approved, and waits until " + clock.When(i.Ready).Inside() + " so that you can still stop it."
+			return say("ins.approved.waits", clock.When(i.Ready).Inside())
 		}
-		return "It is approved and will be done."
+		return say("ins.approved")
 	case instructions.Executed:
-		return "It was done " + clock.When(i.Ended).Inside() + "."
+		return say("ins.done", clock.When(i.Ended).Inside())
 	case instructions.Refused:
 		if i.Why == "five wrong tries" {
-			return "Five wrong tries were made, so it was stopped. Nothing was changed. Call us, or begin again."
+			return say("ins.refused.tries")
 		}
-		return "It was not carried out. Nothing was changed."
+		return say("ins.refused")
 	case instructions.Frozen:
-		return "You said that you did not ask for this. It is stopped, and our security people look at it."
+		return say("ins.frozen")
 	case instructions.Cancelled:
-		return "It was taken back. Nothing was changed."
+		return say("ins.cancelled")
 	}
-	return "Nobody approved it in time, so it lapsed. Nothing was changed."
+	return say("ins.expired")
 }
 
 // act runs one step on the instruction in the address, and shows it again.
@@ -208,7 +211,7 @@ func (s *Site) act(w http.ResponseWriter, r *http.Request, field string, f func(
 	switch fail.KindOf(err) {
 	case fail.Denied, fail.Invalid, fail.Conflict:
 		if err != nil {
-			return s.instructionPage(w, r, web.StatusOf(err), o, "", web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
+			return s.instructionPage(w, r, web.StatusOf(err), o, "", web.Errors{{Field: field, Text: said(o.session.Lang, err)}})
 		}
 	}
 	if err != nil {
@@ -240,7 +243,7 @@ func (s *Site) showCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	code, err := s.Auth.ShowCode(r.Context(), o.session, instructions.ID(r.PathValue("id")))
 	if fail.Is(err, fail.Conflict) || fail.Is(err, fail.Denied) {
-		return s.instructionPage(w, r, web.StatusOf(err), o, "", web.Errors{{Field: "code", Text: upperFirst(fail.Text(err)) + "."}})
+		return s.instructionPage(w, r, web.StatusOf(err), o, "", web.Errors{{Field: "code", Text: said(o.session.Lang, err)}})
 	}
 	if err != nil {
 		return err
@@ -298,7 +301,7 @@ func (s *Site) receipt(w http.ResponseWriter, r *http.Request) error {
 // address serves /address/{token}: the link that went to a new address. Following
 // it does nothing; its button does.
 func (s *Site) address(w http.ResponseWriter, r *http.Request) error {
-	p := AddressPage{Public: s.base(), Token: r.PathValue("token")}
+	p := AddressPage{Public: s.page(r), Token: r.PathValue("token")}
 	if r.Method == http.MethodPost {
 		if err := s.Auth.Answer(r.Context(), p.Token); err != nil {
 			return err
@@ -311,7 +314,7 @@ func (s *Site) address(w http.ResponseWriter, r *http.Request) error {
 // stop serves /stop/{token}: the link that went to every address when something was
 // to prove them. Following it does nothing and shows nothing; its button does.
 func (s *Site) stop(w http.ResponseWriter, r *http.Request) error {
-	p := StopPage{Public: s.base(), Token: r.PathValue("token")}
+	p := StopPage{Public: s.page(r), Token: r.PathValue("token")}
 	if r.Method != http.MethodPost {
 		if _, err := s.Auth.Stopped(r.Context(), p.Token); err != nil {
 			return err
@@ -385,7 +388,7 @@ func (s *Site) wish(w http.ResponseWriter, r *http.Request) error {
 		if !o.session.Factor.Decides() {
 			return authorise.ErrReads
 		}
-		i, bad, err := s.Auth.Propose(ctx, &authorise.Proposal{Contact: o.contact.ID, Type: t.ID, Values: values, Key: []byte(values["key"]), Proposer: "contact:" + string(o.contact.ID)})
+		i, bad, err := s.Auth.Propose(ctx, &authorise.Proposal{Contact: o.contact.ID, Type: t.ID, Values: values, Key: []byte(values["key"]), Proposer: "contact:" + string(o.contact.ID), Lang: o.session.Lang})
 		if err != nil {
 			return err
 		}
@@ -395,27 +398,32 @@ func (s *Site) wish(w http.ResponseWriter, r *http.Request) error {
 		}
 		status, wrong = http.StatusUnprocessableEntity, bad
 	}
-	p := WishPage{Public: s.base(), ID: t.ID, Title: t.Title, Need: instructions.Words(t.Level)}
+	p := WishPage{Public: s.place(r), ID: t.ID, Title: t.Title}
 	for _, f := range t.Fields {
-		p.Fields = append(p.Fields, wishField(f, values[f.Name], wrong[f.Name]))
+		p.Fields = append(p.Fields, wishField(p.Lang, f, values[f.Name], p.Lang.Said(wrong[f.Name])))
 		if e := wrong[f.Name]; e != "" {
-			p.Errors = append(p.Errors, web.FieldError{Field: f.Name, Text: f.Label + ": " + e + "."})
+			p.Errors = append(p.Errors, web.FieldError{Field: f.Name, Text: f.Label + ": " + p.Lang.Said(e) + "."})
 		}
 	}
 	return web.RenderStatus(w, r, status, Templates, "wish", p)
 }
 
-var fieldHints = map[instructions.Kind]string{instructions.Amount: "With its currency, such as 1250.00 EUR.", instructions.IBAN: "Spaces do not matter.", instructions.Phone: "With its country, such as +49 30 1234567.",
-	instructions.Date: "Year-month-day, such as 2026-12-01.", instructions.Key: "The whole block, from BEGIN PGP PUBLIC KEY BLOCK to END."}
+var fieldHints = map[instructions.Kind]string{instructions.Amount: "wish.hint.amount", instructions.IBAN: "wish.hint.iban", instructions.Phone: "wish.hint.phone",
+	instructions.Date: "wish.hint.date", instructions.Key: "wish.hint.key"}
 
-func wishField(f instructions.Field, value, wrong string) WishField {
-	kind := map[instructions.Kind]string{instructions.Mail: "email", instructions.Phone: "tel"}[f.Kind]
-	if kind == "" {
-		kind = "text"
+func wishField(l lang.Lang, f instructions.Field, value, wrong string) WishField {
+	w := WishField{Name: f.Name, Label: f.Label, Value: value, Error: wrong, Choices: f.Choices, Key: f.Kind == instructions.Key, Optional: f.Optional, Type: "text"}
+	switch f.Kind {
+	case instructions.Mail:
+		w.Type = "email"
+	case instructions.Phone:
+		w.Type = "tel"
 	}
-	label := f.Label
 	if f.Optional {
-		label += " (optional)"
+		w.Label = l.Must("wish.optional", f.Label)
 	}
-	return WishField{Name: f.Name, Label: label, Value: value, Hint: fieldHints[f.Kind], Error: wrong, Choices: f.Choices, Key: f.Kind == instructions.Key, Optional: f.Optional, Type: kind}
+	if key := fieldHints[f.Kind]; key != "" {
+		w.Hint = l.Must(key)
+	}
+	return w
 }

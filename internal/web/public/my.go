@@ -29,7 +29,8 @@ func (s *Site) my(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	p := PlacePage{Public: s.base(), Name: web.Plain(o.contact.Title()), Factor: factorWords(o.session.Factor)}
+	p := PlacePage{Public: s.place(r), Name: web.Plain(o.contact.Title())}
+	p.Factor = p.Lang.Must(factorKey(o.session.Factor))
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		list, err := s.Auth.Instructions.OfContact(ctx, tx, o.contact.ID, 100)
 		if err != nil {
@@ -74,10 +75,14 @@ func (s *Site) session(r *http.Request) (ses *portal.Session, err error) {
 		return nil, fail.New(fail.NotFound, "nobody is here")
 	}
 	err = s.DB.View(r.Context(), func(tx *db.Tx) (err error) { ses, err = portal.FindSession(r.Context(), tx, cookie.Value); return err })
-	if err == nil && !ses.Factor.Proves() {
-		err = fail.New(fail.NotFound, "the link alone proves nothing")
+	if err != nil {
+		return nil, err
 	}
-	return ses, err
+	if !ses.Factor.Proves() {
+		return nil, fail.New(fail.NotFound, "the link alone proves nothing")
+	}
+	ses.Lang = web.LangOf(r)
+	return ses, nil
 }
 
 func (s *Site) enterPage(w http.ResponseWriter, r *http.Request, status int, address string, errs web.Errors) error {
@@ -85,14 +90,10 @@ func (s *Site) enterPage(w http.ResponseWriter, r *http.Request, status int, add
 }
 
 func (s *Site) renderEnter(w http.ResponseWriter, r *http.Request, status int, p EnterPage, errs web.Errors) error {
-	p.Public, p.Codes, p.Texts = s.base(), !s.Auth.Strict, s.mayText()
+	p.Public, p.Codes, p.Texts = s.place(r), !s.Auth.Strict, s.mayText()
 	p.Errors = errs
 	return web.RenderStatus(w, r, status, Templates, "enter", p)
 }
-
-// errEnter is the one answer to everything that does not let somebody in: it
-// does not say whether the address is known.
-const errEnter = "That did not let you in. Check the address and the code. A code that we read or send to you is good for ten minutes and for one use; one of your app is good for half a minute."
 
 // signIn serves POST /my/sign-in: an address, and a code of the app, one that was
 // read out or sent, or one that was agreed.
@@ -104,13 +105,13 @@ func (s *Site) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	token, err := s.tryCode(r.Context(), address, code, web.Network(r))
 	if fail.Is(err, fail.TooMany) || fail.Is(err, fail.Unavailable) {
-		return s.enterPage(w, r, web.StatusOf(err), address, web.Errors{{Field: "code", Text: upperFirst(fail.Text(err)) + "."}})
+		return s.enterPage(w, r, web.StatusOf(err), address, web.Errors{{Field: "code", Text: said(web.LangOf(r), err)}})
 	}
 	if err != nil {
 		return err
 	}
-	if token == "" {
-		return s.enterPage(w, r, http.StatusForbidden, address, web.Errors{{Field: "code", Text: errEnter}})
+	if token == "" { // the one answer, which does not say whether the address is known
+		return s.enterPage(w, r, http.StatusForbidden, address, web.Errors{{Field: "code", Text: web.LangOf(r).Must("enter.refused")}})
 	}
 	return s.welcome(w, r, token)
 }
@@ -293,16 +294,17 @@ func (s *Site) leave(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, Templates, "signed-out", SignedOutPage{s.page(r)})
 }
 
-func factorWords(f portal.Factor) string {
+// factorKey is the key of the words on how somebody came in.
+func factorKey(f portal.Factor) string {
 	switch f {
 	case portal.Passkey:
-		return "With your passkey"
+		return "factor.passkey"
 	case portal.CodeApp:
-		return "With a code of your app"
+		return "factor.app"
 	case portal.TextCode:
-		return "With a code by text message"
+		return "factor.text"
 	case portal.Agreed:
-		return "With the code that you chose"
+		return "factor.agreed"
 	}
-	return "With a code by telephone"
+	return "factor.call"
 }

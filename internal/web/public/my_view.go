@@ -76,8 +76,6 @@ type InstructionPage struct {
 	Text    string // the canonical text, to be signed
 	Approve string // the line that stands above it
 	Ref     string
-	By      string
-	Made    web.When
 	Until   web.When
 	Tries   int // left
 	State   string
@@ -99,7 +97,6 @@ type InstructionPage struct {
 	Young   string // a way of theirs is too new, and from when it counts
 	Called  bool   // a call was asked for, or people look at it already
 	CanStop bool
-	Quote   string
 }
 
 // TextLine is one fact of the text.
@@ -110,8 +107,6 @@ type WishPage struct {
 	web.Public
 	ID, Title string
 	Fields    []WishField
-	Need      string
-	Wait      string
 }
 
 // WishField is an input of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 
 	"postern/internal/audit"
 	"postern/internal/contacts"
@@ -16,15 +17,16 @@ import (
 	"postern/internal/web"
 )
 
-// told prepares the notice that goes to all addresses when an authenticator changes.
-func (s *Site) told(ctx context.Context, c contacts.ID, what string) (*outbox.Telling, error) {
-	org := s.Org()
-	how := "reply to this mail"
+// told prepares the notice that goes to all addresses when an authenticator changes,
+// in the language of the page; the act names its words.
+func (s *Site) told(ctx context.Context, o *owner, act string) (*outbox.Telling, error) {
+	org, say := s.Org(), o.session.Lang.Must
+	how := say("mail.ins.reply")
 	if org.Phone != "" {
-		how = "call " + org.Phone + ", or " + how
+		how = say("mail.told.call", org.Phone)
 	}
-	return s.Outbox.PrepareTelling(ctx, c, "A change to how you prove who you are",
-		"At "+org.Name+", "+what+".\n\nIf it was you, you need do nothing. If it was not, "+how+" at once, and look through https://"+org.Host+"/my/access.\n\nFor instructions that could cost you much, what is new counts only after 72 hours.")
+	text := []string{say("mail.told", org.Name, say("mail.told."+act)), say("mail.told.you", how, "https://"+org.Host+"/my/access"), say("mail.told.new")}
+	return s.Outbox.PrepareTelling(ctx, o.contact.ID, o.session.Lang, say("mail.ins.change.subject"), strings.Join(text, "\n\n"))
 }
 
 // mayChange says why this session may not give up what protects its owner, or nil.
@@ -43,7 +45,7 @@ func (s *Site) myAccess(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Site) accessPage(w http.ResponseWriter, r *http.Request, status int, o *owner, errs web.Errors) error {
 	ctx := r.Context()
-	p := AccessPage{Public: s.base()}
+	p := AccessPage{Public: s.place(r)}
 	p.Errors = errs
 	err := s.DB.View(ctx, func(tx *db.Tx) error {
 		p.Passkeys, p.Sessions = nil, nil
@@ -63,7 +65,7 @@ func (s *Site) accessPage(w http.ResponseWriter, r *http.Request, status int, o 
 		}
 		why := s.mayChange(ctx, tx, o)
 		if p.May, p.Add = why == nil, o.session.Factor.Decides(); why != nil {
-			p.Why = upperFirst(fail.Text(why)) + "."
+			p.Why = said(p.Lang, why)
 		}
 		if err := s.agreedPart(ctx, tx, o, &p); err != nil {
 			return err
@@ -73,7 +75,7 @@ func (s *Site) accessPage(w http.ResponseWriter, r *http.Request, status int, o 
 		}
 		list, err := portal.Sessions(ctx, tx, o.contact.ID)
 		for n := range list {
-			p.Sessions = append(p.Sessions, MySession{factorWords(list[n].Factor), p.When(list[n].Made), list[n].Hash == o.session.Hash})
+			p.Sessions = append(p.Sessions, MySession{p.Lang.Must(factorKey(list[n].Factor)), p.When(list[n].Made), list[n].Hash == o.session.Hash})
 		}
 		return err
 	})
@@ -88,24 +90,24 @@ func (s *Site) passkeyOwner(o *owner) staff.Owner {
 }
 
 // change does something to how they prove who they are, and tells every address.
-// act is for the audit log; what goes into the notice.
-func (s *Site) change(w http.ResponseWriter, r *http.Request, field, act, what string, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
+// act is for the audit log, and names the words of the notice.
+func (s *Site) change(w http.ResponseWriter, r *http.Request, field, act string, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
 	nothing := func(context.Context, *owner) error { return nil }
-	return s.changeAfter(w, r, field, act, what, nothing, f)
+	return s.changeAfter(w, r, field, act, nothing, f)
 }
 
 // changeAfter is change with something that is prepared outside the transaction.
-func (s *Site) changeAfter(w http.ResponseWriter, r *http.Request, field, act, what string, prepare func(context.Context, *owner) error, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
+func (s *Site) changeAfter(w http.ResponseWriter, r *http.Request, field, act string, prepare func(context.Context, *owner) error, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
 	o, done, err := s.protected(w, r)
 	if done {
 		return err
 	}
 	ctx := r.Context()
 	if err = prepare(ctx, o); err == nil {
-		err = s.changed(ctx, o, act, what, f)
+		err = s.changed(ctx, o, act, f)
 	}
 	if k := fail.KindOf(err); err != nil && (k == fail.Denied || k == fail.Invalid || k == fail.Conflict) {
-		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
+		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: field, Text: said(o.session.Lang, err)}})
 	}
 	if err != nil {
 		return err
@@ -115,8 +117,8 @@ func (s *Site) changeAfter(w http.ResponseWriter, r *http.Request, field, act, w
 }
 
 // changed makes the change, tells of it and records it, all or nothing.
-func (s *Site) changed(ctx context.Context, o *owner, act, what string, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
-	t, err := s.told(ctx, o.contact.ID, what)
+func (s *Site) changed(ctx context.Context, o *owner, act string, f func(ctx context.Context, tx *db.Tx, o *owner) error) error {
+	t, err := s.told(ctx, o, act)
 	if err != nil {
 		return err
 	}
@@ -164,7 +166,7 @@ func (s *Site) afterAdding(w http.ResponseWriter, r *http.Request, o *owner, fie
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return nil
 	case k == fail.Denied, k == fail.Invalid, k == fail.Conflict, k == fail.TooMany:
-		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: field, Text: upperFirst(fail.Text(err)) + "."}})
+		return s.accessPage(w, r, web.StatusOf(err), o, web.Errors{{Field: field, Text: said(o.session.Lang, err)}})
 	}
 	return err
 }
@@ -201,7 +203,7 @@ func added(i *instructions.Instruction) string {
 
 // removeApp serves POST /my/access/app/remove.
 func (s *Site) removeApp(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, "app", "app.removed", "a code app was removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
+	return s.change(w, r, "app", "app.removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
 		if err := portal.EndAll(ctx, tx, o.contact.ID, o.session.Hash); err != nil {
 			return err
 		}
@@ -211,7 +213,7 @@ func (s *Site) removeApp(w http.ResponseWriter, r *http.Request) error {
 
 // removePasskey serves POST /my/access/passkeys/{id}/remove.
 func (s *Site) removePasskey(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, "passkeys", "passkey.removed", "a passkey was removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
+	return s.change(w, r, "passkeys", "passkey.removed", func(ctx context.Context, tx *db.Tx, o *owner) error {
 		if err := contacts.GaveUp(ctx, tx, o.contact.ID); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func (s *Site) myData(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	p := DataPage{Public: s.base(), Name: o.contact.Name}
+	p := DataPage{Public: s.place(r), Name: o.contact.Name}
 	p.Since = p.When(o.contact.Made)
 	for _, a := range o.contact.Addresses {
 		p.Addresses = append(p.Addresses, a.Address)
@@ -54,7 +54,7 @@ func (s *Site) myData(w http.ResponseWriter, r *http.Request) error {
 		keys = append(keys, map[string]any{"fingerprint": o.contact.Keys[n].Cert.Fingerprint(), "state": o.contact.Keys[n].Trust})
 	}
 	for n := range list {
-		authorised = append(authorised, map[string]any{"reference": list[n].Doc.Ref, "text": list[n].Doc.Text, "state": stateWords[list[n].State], "proposed": moment(list[n].Made), "proved": moment(list[n].ProvedAt)})
+		authorised = append(authorised, map[string]any{"reference": list[n].Doc.Ref, "text": list[n].Doc.Text, "state": p.Lang.Must(stateKey(list[n].State)), "proposed": moment(list[n].Made), "proved": moment(list[n].ProvedAt)})
 	}
 	out["keys"], out["instructions"], out["choices"] = keys, authorised, choices(o.chosen)
 	b, err := json.MarshalIndent(out, "", "  ")

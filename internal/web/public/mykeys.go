@@ -9,6 +9,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/lang"
 	"postern/internal/web"
 )
 
@@ -22,31 +23,31 @@ func (s *Site) myKeys(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) keysPage(w http.ResponseWriter, r *http.Request, status int, o *owner, typed string, errs web.Errors) error {
-	p := MyKeysPage{Public: s.base(), Typed: typed}
+	p := MyKeysPage{Public: s.place(r), Typed: typed}
 	p.Errors = errs
 	use, _ := o.contact.VerifiedKey(s.DB.Now())
 	for n := range o.contact.Keys {
 		k := &o.contact.Keys[n]
-		p.Keys = append(p.Keys, MyKey{ID: k.ID, Fingerprint: web.Fingerprint(k.Cert.Fingerprint()), State: keyWords(k), Use: use != nil && use.ID == k.ID,
+		p.Keys = append(p.Keys, MyKey{ID: k.ID, Fingerprint: web.Fingerprint(k.Cert.Fingerprint()), State: keyWords(p.Lang, k), Use: use != nil && use.ID == k.ID,
 			Made: p.When(k.Cert.Created()), Expires: p.When(k.Cert.Expires()), Revocable: o.session.Factor.Decides() && k.Trust != contacts.Rejected && k.Trust != contacts.Expired})
 	}
 	return web.RenderStatus(w, r, status, Templates, "my-keys", p)
 }
 
-func keyWords(k *contacts.Key) string {
+func keyWords(l lang.Lang, k *contacts.Key) string {
 	switch {
 	case k.Pending:
-		return "It came to us beside your checked key, and counts for nothing"
+		return l.Must("mykeys.state.pending")
 	case k.Trust == contacts.Verified && k.Via == contacts.ByInstruction:
-		return "Checked: you bound it yourself"
+		return l.Must("mykeys.state.bound")
 	case k.Trust == contacts.Verified:
-		return "Checked with you by " + k.Via
+		return l.Must("mykeys.state.checked", l.Said(k.Via))
 	case k.Trust == contacts.Rejected:
-		return "Not used any more: it was revoked or rejected"
+		return l.Must("mykeys.state.rejected")
 	case k.Trust == contacts.Expired:
-		return "Replaced by another"
+		return l.Must("mykeys.state.replaced")
 	}
-	return "Known, but never compared with you: it protects nothing yet"
+	return l.Must("mykeys.state.known")
 }
 
 // bindKey serves POST /my/keys: a pasted or uploaded key becomes an instruction,
@@ -68,7 +69,7 @@ func (s *Site) bindKey(w http.ResponseWriter, r *http.Request) error {
 		return authorise.ErrReads
 	}
 	if bad == nil {
-		i, wrong, err := s.Auth.Propose(r.Context(), &authorise.Proposal{Contact: o.contact.ID, Type: "key", Key: []byte(text), Proposer: "contact:" + string(o.contact.ID)})
+		i, wrong, err := s.Auth.Propose(r.Context(), &authorise.Proposal{Contact: o.contact.ID, Type: "key", Key: []byte(text), Proposer: "contact:" + string(o.contact.ID), Lang: o.session.Lang})
 		switch {
 		case err != nil:
 			return err
@@ -78,7 +79,7 @@ func (s *Site) bindKey(w http.ResponseWriter, r *http.Request) error {
 		}
 		bad = fail.New(fail.Invalid, "%s", wrong["key"])
 	}
-	return s.keysPage(w, r, http.StatusUnprocessableEntity, o, text, web.Errors{{Field: "key", Text: upperFirst(fail.Text(bad)) + "."}})
+	return s.keysPage(w, r, http.StatusUnprocessableEntity, o, text, web.Errors{{Field: "key", Text: said(o.session.Lang, bad)}})
 }
 
 // revokeKey serves POST /my/keys/{id}/revoke: giving a key up takes authority
@@ -90,11 +91,11 @@ func (s *Site) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx := r.Context()
 	if err := s.DB.View(ctx, func(tx *db.Tx) error { return s.mayChange(ctx, tx, o) }); fail.Is(err, fail.Denied) {
-		return s.keysPage(w, r, http.StatusForbidden, o, "", web.Errors{{Field: "key", Text: upperFirst(fail.Text(err)) + "."}})
+		return s.keysPage(w, r, http.StatusForbidden, o, "", web.Errors{{Field: "key", Text: said(o.session.Lang, err)}})
 	} else if err != nil {
 		return err
 	}
-	t, err := s.told(ctx, o.contact.ID, "a key of yours was revoked")
+	t, err := s.told(ctx, o, "key.rejected")
 	if err != nil {
 		return err
 	}

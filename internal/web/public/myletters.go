@@ -20,7 +20,7 @@ func (s *Site) myMessages(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	p := LettersPage{Public: s.base()}
+	p := LettersPage{Public: s.place(r)}
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		p.Rows = nil
 		items, err := portal.OfContact(ctx, tx, o.contact.ID, 100)
@@ -113,9 +113,9 @@ func (s *Site) letterPage(w http.ResponseWriter, r *http.Request, status int, o 
 	if err != nil {
 		return err
 	}
-	p := LetterPage{Public: s.base(), Path: "/my/messages/" + string(l.item.ID), Ref: string(l.c.Ref), Subject: l.content.Subject, Reply: reply}
+	p := LetterPage{Public: s.place(r), Path: "/my/messages/" + string(l.item.ID), Ref: string(l.c.Ref), Subject: l.content.Subject, Reply: reply}
 	p.Errors, p.Until = errs, p.When(l.item.Expires)
-	p.Item = Letter{ID: "item", From: l.content.From, At: p.When(l.content.Written), Text: l.content.Text, Files: named(l.content.Attachments)}
+	p.Item = Letter{Lang: p.Lang, ID: "item", From: l.content.From, At: p.When(l.content.Written), Text: l.content.Text, Files: named(l.content.Attachments)}
 	for n := range p.Item.Files {
 		p.Item.Files[n].URL = fmt.Sprintf("%s/files/%d", p.Path, n)
 	}
@@ -153,12 +153,12 @@ func (s *Site) myReply(w http.ResponseWriter, r *http.Request) error {
 	text := r.FormValue("text")
 	ref, err := s.Intake.FromPortal(r.Context(), &intake.PortalReply{Session: &l.ses, Item: l.item, Text: text, Person: r.FormValue("do") == "person"})
 	if fail.Is(err, fail.Invalid) {
-		return s.letterPage(w, r, http.StatusUnprocessableEntity, o, text, web.Errors{{Field: "text", Text: upperFirst(fail.Text(err)) + "."}})
+		return s.letterPage(w, r, http.StatusUnprocessableEntity, o, text, web.Errors{{Field: "text", Text: said(o.session.Lang, err)}})
 	}
 	if err != nil {
 		return err
 	}
-	p := SentPage{Public: s.page(r), Link: "/my/messages", Ref: string(ref), Person: r.FormValue("do") == "person", Place: true}
+	p := SentPage{Public: s.place(r), Link: "/my/messages", Ref: string(ref), Person: r.FormValue("do") == "person", Place: true}
 	p.At = p.When(p.Now)
 	return web.Render(w, r, Templates, "sent", p)
 }

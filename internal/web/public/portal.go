@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"postern/internal/cases"
 	"postern/internal/contacts"
@@ -58,7 +60,7 @@ func (s *Site) visit(r *http.Request) (*visit, error) {
 		}
 		ses, err := portal.FindSession(ctx, tx, cookie.Value)
 		if err == nil && ses.Item == v.item.ID && ses.Contact == v.item.Contact && (ses.Factor.Proves() || v.alone) {
-			v.session = ses
+			v.session, ses.Lang = ses, web.LangOf(r)
 		}
 		if fail.Is(err, fail.NotFound) {
 			err = nil
@@ -173,8 +175,8 @@ func (s *Site) code(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		text := upperFirst(fail.Text(refused))
-		if l := s.page(r).Lang; l != lang.English { // the store says more, in English
-			text = l.Must("portal.refused.left", max(0, portal.MaxTries-v.item.Tries))
+		if p := s.page(r); p.Foreign() { // the store says more, in English
+			text = p.Lang.Must("portal.refused.left", max(0, portal.MaxTries-v.item.Tries))
 		}
 		return s.provePage(w, r, http.StatusForbidden, v, web.Errors{{Field: "code", Text: text + "."}})
 	}
@@ -314,7 +316,7 @@ func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if bad != nil {
-		return s.message(w, r, http.StatusUnprocessableEntity, v, "", web.Errors{{Field: "files", Text: upperFirst(fail.Text(bad)) + "."}}, false)
+		return s.message(w, r, http.StatusUnprocessableEntity, v, "", web.Errors{{Field: "files", Text: said(web.LangOf(r), bad)}}, false)
 	}
 	rep := &intake.PortalReply{Session: v.session, Item: v.item, Text: r.FormValue("text"), Person: strings.HasSuffix(r.URL.Path, "/person")}
 	files, err := web.Uploads(r)
@@ -326,7 +328,7 @@ func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
 	}
 	ref, err := s.Intake.FromPortal(r.Context(), rep)
 	if fail.Is(err, fail.Invalid) {
-		return s.message(w, r, http.StatusUnprocessableEntity, v, rep.Text, web.Errors{{Field: "text", Text: upperFirst(fail.Text(err)) + "."}}, false)
+		return s.message(w, r, http.StatusUnprocessableEntity, v, rep.Text, web.Errors{{Field: "text", Text: said(web.LangOf(r), err)}}, false)
 	}
 	if err != nil {
 		return err
@@ -353,8 +355,12 @@ func upperFirst(s string) string {
 	if s == "" {
 		return s
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }
+
+// said is what a failure says to the visitor, as a sentence of the page's language.
+func said(l lang.Lang, err error) string { return upperFirst(l.Said(fail.Text(err))) + "." }
 
 // person serves /person/{token}, to which every mail of ours leads: a page with a
 // button, which no program that follows links presses. It shows nothing of the case.

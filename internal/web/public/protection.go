@@ -37,6 +37,7 @@ func (s *Site) protected(w http.ResponseWriter, r *http.Request) (o *owner, done
 		if !o.session.Factor.Proves() {
 			return fail.New(fail.NotFound, "the link alone proves nothing")
 		}
+		o.session.Lang = web.LangOf(r)
 		if o.contact, err = s.Contacts.Get(ctx, tx, o.session.Contact); err != nil {
 			return err
 		}
@@ -58,9 +59,9 @@ func (s *Site) protection(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
-	p := ProtectionPage{Public: s.base(), Mails: halves(o.contact)}
+	p := ProtectionPage{Public: s.place(r), Mails: halves(o.contact)}
 	for _, id := range consent.Scopes() {
-		v, _, err := s.scope(o, id)
+		v, _, err := s.scope(p.Clock, o, id)
 		if err != nil {
 			return err
 		}
@@ -69,28 +70,27 @@ func (s *Site) protection(w http.ResponseWriter, r *http.Request) error {
 	return web.Render(w, r, Templates, "protection", p)
 }
 
-// scope puts one kind of protection into words.
-func (s *Site) scope(o *owner, id consent.Scope) (Scope, consent.Wording, error) {
-	w, err := consent.Current(id)
+// scope puts one kind of protection into words of the page's language.
+func (s *Site) scope(clock web.Clock, o *owner, id consent.Scope) (Scope, consent.Wording, error) {
+	w, err := consent.In(id, clock.Lang)
 	if err != nil {
 		return Scope{}, w, err
 	}
 	v := Scope{ID: string(id), Title: w.Title, Means: w.Means, Lines: w.Lines[:]}
 	if c := consent.Chosen(o.chosen, id, s.DB.Now()); c != nil {
-		v = s.away(v, c)
+		v = away(clock, v, c)
 	}
 	return v, w, nil
 }
 
-func (s *Site) away(v Scope, c *consent.Consent) Scope {
-	clock := s.Clock()
+func away(clock web.Clock, v Scope, c *consent.Consent) Scope {
 	v.Away, v.Since, v.Until = true, clock.When(c.Given), clock.When(c.Expires)
 	if clock.Now.Before(c.Starts) {
 		v.From = clock.When(c.Starts)
 	}
-	v.How = "on this page, proved by " + c.Factor
+	v.How = clock.Lang.Must("prot.how.page", clock.Lang.Said(c.Factor))
 	if c.Channel == consent.SignedMail {
-		v.How = "by a mail that you signed"
+		v.How = clock.Lang.Must("prot.how.mail")
 	}
 	return v
 }
@@ -113,15 +113,16 @@ func (s *Site) giveUp(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) giveUpPage(w http.ResponseWriter, r *http.Request, status int, o *owner, errs web.Errors) error {
-	v, wording, err := s.scope(o, consent.Scope(r.PathValue("scope")))
+	base := s.place(r)
+	v, wording, err := s.scope(base.Clock, o, consent.Scope(r.PathValue("scope")))
 	if err != nil {
 		return err
 	}
-	p := GiveUpPage{Public: s.base(), Scope: v, Still: wording.Still, Version: wording.Version, Waits: o.session.By != ""}
+	p := GiveUpPage{Public: base, Scope: v, Still: wording.Still, Version: wording.Version, Waits: o.session.By != ""}
 	p.Today, p.Ends = p.When(p.Now), p.When(p.Now.Add(consent.Life))
 	p.Errors = errs
 	if err := s.DB.View(r.Context(), func(tx *db.Tx) error { return s.mayChange(r.Context(), tx, o) }); fail.Is(err, fail.Denied) {
-		p.Why = upperFirst(fail.Text(err)) + "."
+		p.Why = said(p.Lang, err)
 	} else if err != nil {
 		return err
 	}
@@ -147,28 +148,28 @@ func (s *Site) choose(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if r.FormValue("agree") != string(scope) {
-		return s.giveUpPage(w, r, http.StatusUnprocessableEntity, o, web.Errors{{Field: "agree", Text: "Tick that you have read what can happen, or keep the protection."}})
+		return s.giveUpPage(w, r, http.StatusUnprocessableEntity, o, web.Errors{{Field: "agree", Text: o.session.Lang.Must("prot.tick")}})
 	}
 	if err := s.DB.View(r.Context(), func(tx *db.Tx) error { return s.mayChange(r.Context(), tx, o) }); err != nil {
 		if !fail.Is(err, fail.Denied) {
 			return err
 		}
-		return s.giveUpPage(w, r, http.StatusForbidden, o, web.Errors{{Field: "agree", Text: upperFirst(fail.Text(err)) + "."}})
+		return s.giveUpPage(w, r, http.StatusForbidden, o, web.Errors{{Field: "agree", Text: said(o.session.Lang, err)}})
 	}
 	version, _ := strconv.ParseInt(r.FormValue("version"), 10, 64) // nonsense is version 0, which never was
 	given, err := s.Outbox.GiveUp(r.Context(), o.contact.ID, []consent.Scope{scope}, version, o.session.Proof())
 	if fail.Is(err, fail.Conflict) {
-		return s.giveUpPage(w, r, http.StatusConflict, o, web.Errors{{Field: "agree", Text: upperFirst(fail.Text(err)) + "."}})
+		return s.giveUpPage(w, r, http.StatusConflict, o, web.Errors{{Field: "agree", Text: said(o.session.Lang, err)}})
 	}
 	if err != nil {
 		return err
 	}
-	c := &given.Given[0].Consent
-	v, _, err := s.scope(&owner{}, scope)
+	c, base := &given.Given[0].Consent, s.place(r)
+	v, _, err := s.scope(base.Clock, &owner{}, scope)
 	if err != nil {
 		return err
 	}
-	return web.Render(w, r, Templates, "protection-receipt", ReceiptPage{Public: s.base(), Scope: s.away(v, c), Version: c.Wording, Sum: c.Sum, Mails: halves(o.contact)})
+	return web.Render(w, r, Templates, "protection-receipt", ReceiptPage{Public: base, Scope: away(base.Clock, v, c), Version: c.Wording, Sum: c.Sum, Mails: halves(o.contact)})
 }
 
 // protectAgain serves POST /my/protection/{scope}/back: one click.
@@ -177,15 +178,15 @@ func (s *Site) protectAgain(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
-	scope := consent.Scope(r.PathValue("scope"))
-	v, _, err := s.scope(&owner{}, scope)
+	scope, base := consent.Scope(r.PathValue("scope")), s.place(r)
+	v, _, err := s.scope(base.Clock, &owner{}, scope)
 	if err != nil {
 		return err
 	}
 	if _, err := s.Outbox.Protect(r.Context(), o.contact.ID, scope, consent.ByPortal); err != nil {
 		return err
 	}
-	return web.Render(w, r, Templates, "protection-receipt", ReceiptPage{Public: s.base(), Scope: v, Mails: halves(o.contact)})
+	return web.Render(w, r, Templates, "protection-receipt", ReceiptPage{Public: base, Scope: v, Mails: halves(o.contact)})
 }
 
 // behind finds what a link in a mail leads back from, and whether that is still away.
@@ -226,10 +227,11 @@ func (s *Site) bring(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) backPage(w http.ResponseWriter, r *http.Request, c *consent.Consent, away, done bool) error {
-	v, _, err := s.scope(&owner{}, c.Scope)
+	base := s.page(r)
+	v, _, err := s.scope(base.Clock, &owner{}, c.Scope)
 	if err != nil {
 		return err
 	}
 	v.Away = away
-	return web.Render(w, r, Templates, "protection-back", BackPage{Public: s.base(), Scope: v, Link: r.URL.EscapedPath(), Done: done})
+	return web.Render(w, r, Templates, "protection-back", BackPage{Public: base, Scope: v, Link: r.URL.EscapedPath(), Done: done})
 }

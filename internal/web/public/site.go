@@ -66,7 +66,7 @@ func New(o Options) http.Handler {
 	page("GET /keys/{file}", s.keyFile)
 	page("GET /.well-known/openpgpkey/{path...}", s.wkd)
 	page("GET /.well-known/jwks.json", s.jwks)
-	for pattern, h := range s.place() {
+	for pattern, h := range s.placeRoutes() {
 		page(pattern, h)
 	}
 	page("GET /m/{link}", s.open)
@@ -94,8 +94,8 @@ func New(o Options) http.Handler {
 	})
 }
 
-// place is the customer's own part of the site.
-func (s *Site) place() map[string]web.Handler {
+// placeRoutes are the customer's own part of the site.
+func (s *Site) placeRoutes() map[string]web.Handler {
 	return map[string]web.Handler{
 		"GET /address/{token}":                    s.address,
 		"POST /address/{token}":                   s.address,
@@ -157,11 +157,20 @@ func (s *Site) jwks(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// base is that of a page that comes in English alone.
-func (s *Site) base() web.Public { return web.Public{Org: s.Org(), Clock: s.Clock()} }
+// page is the base of every page, in the visitor's language.
+func (s *Site) page(r *http.Request) web.Public {
+	return web.Public{Org: s.Org(), Clock: s.Clock()}.In(r)
+}
 
-// page is the base of one that comes in every language.
-func (s *Site) page(r *http.Request) web.Public { return s.base().In(r) }
+// place is the base of a page in the customer's place. What answers a form there has
+// no address of its own, so no link leads to it in another language.
+func (s *Site) place(r *http.Request) web.Public {
+	p := s.page(r)
+	if r.Method != http.MethodGet {
+		p.Langs = nil
+	}
+	return p
+}
 
 // plain serves a page that is the same for everybody.
 func (s *Site) plain(name string) web.Handler {
