@@ -67,3 +67,16 @@ func (r *Report) PublishNot(why string, by Actor, now time.Time) error {
 	r.void(now, ClockPublish)
 	return nil
 }
+
+// SetCredit notes under which name they want to be thanked; none takes the wish back.
+func (r *Report) SetCredit(name string, now time.Time) error {
+	name = strings.Join(strings.Fields(name), " ")
+	if len(name) > 120 || strings.ContainsAny(name, "<>\x00") {
+		return fail.New(fail.Invalid, "write a name of up to 120 letters")
+	}
+	r.Disclosure.Credit, r.Disclosure.CreditAt = name, now
+	if name == "" {
+		r.Disclosure.CreditAt = time.Time{}
+	}
+	return nil
+}

@@ -245,7 +245,7 @@ func (r *Report) Move(p *Promises, to State, by Actor, now time.Time) error {
 		return fail.New(fail.Conflict, "they still have time to answer")
 	}
 	if r.State.IsExit() && to == Closed && !r.appealOver(now) {
-		return fail.New(fail.Conflict, "they can appeal until %s", r.Ended().Add(appealWindow).Format("2 January 2006"))
+		return fail.New(fail.Conflict, "they can appeal until %s", r.Ended().Add(AppealWindow).Format("2 January 2006"))
 	}
 	if r.State.IsExit() && r.State != AcceptedRisk && to == Assessing && (r.Appeal == nil || !r.Appeal.Upheld) {
 		return fail.New(fail.Conflict, "it opens again when an appeal is upheld")
@@ -274,7 +274,7 @@ func (r *Report) appealOver(now time.Time) bool {
 	if r.Appeal != nil {
 		return !r.Appeal.Done.IsZero()
 	}
-	return !now.Before(r.Ended().Add(appealWindow))
+	return !now.Before(r.Ended().Add(AppealWindow))
 }
 
 // Ended is when the last exit was taken.
@@ -421,7 +421,7 @@ func (r *Report) Appeals(p *Promises, text string, now time.Time) error {
 		return fail.New(fail.Conflict, "there is nothing to appeal against: it is being worked on, or it was fixed")
 	case r.Appeal != nil:
 		return fail.New(fail.Conflict, "you have appealed already; who answers it is another person than before")
-	case now.After(r.Exited.Add(appealWindow)):
+	case now.After(r.Exited.Add(AppealWindow)):
 		return fail.New(fail.Conflict, "the thirty days for an appeal are over; write to us all the same, and a person reads it")
 	case len(strings.TrimSpace(text)) < 10:
 		return fail.New(fail.Invalid, "say in a few words what we got wrong")

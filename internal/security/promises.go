@@ -68,7 +68,9 @@ const (
 	firstRemind  = 7 * day  //
 	secondRemind = 14 * day //
 	infoWait     = 30 * day // then it is closed without penalty
-	appealWindow = 30 * day //
 	changeNotice = 14 * day // before another day of publication
 	silentLimit  = 45 * day // they may publish when we are silent
 )
+
+// AppealWindow is how long they can appeal.
+const AppealWindow = 30 * day

@@ -515,3 +515,29 @@ func (s *Service) Defaults(ctx context.Context, tx *db.Tx, r *Report, c *cases.C
 	}
 	return nil
 }
+
+// FromReporter takes what who told us says to their report, on its page. What moves by
+// their word moves at once; somebody qualified is told.
+func (s *Service) FromReporter(ctx context.Context, tx *db.Tx, id cases.ID, act string, f func(r *Report) error) error {
+	by := Actor{Kind: ByReporter}
+	return s.Change(ctx, tx, id, by, act, "", func(r *Report, c *cases.Case) error {
+		if err := f(r); err != nil {
+			return err
+		}
+		c.Unread = true
+		what := WordAnswered
+		switch {
+		case act == "report.appealed":
+			what = WordAppeal
+		case r.State == NeedsInfo && r.unanswered() == 0:
+			if err := r.Move(&s.o.Promises, Assessing, by, tx.Now); err != nil {
+				return err
+			}
+		case r.State == Retest && len(r.Retests) > 0 && !r.Retests[len(r.Retests)-1].Gone:
+			if err := r.Move(&s.o.Promises, Fixing, by, tx.Now); err != nil {
+				return err
+			}
+		}
+		return s.tellQualified(ctx, tx, c, Word{What: what})
+	})
+}

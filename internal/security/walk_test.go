@@ -407,7 +407,7 @@ func (w *walker) move(to State, by Actor) error {
 		return bad("one person decided alone; contacts %d", contacts)
 	case from == NeedsInfo && to == Closed && (info == nil || w.now.Before(info.From.Add(infoWait))):
 		return bad("they had time left")
-	case from.IsExit() && to == Closed && r.Appeal == nil && w.now.Before(r.Exited.Add(appealWindow)):
+	case from.IsExit() && to == Closed && r.Appeal == nil && w.now.Before(r.Exited.Add(AppealWindow)):
 		return bad("they could still appeal")
 	case to == Assessing && (from == Closed || from == Resolved || from == Disclosed) && r.Reopened != reopened+1:
 		return bad("it was not counted")

@@ -53,6 +53,7 @@ type held struct {
 	sealed  []cases.Sealed
 	sent    []outbox.Delivery
 	survey  *centre.Survey
+	report  *ReportFace
 }
 
 // hold reads the case in the address, if this browser opened it with its receipt.
@@ -82,6 +83,9 @@ func (s *Site) hold(w http.ResponseWriter, r *http.Request) (h *held, done bool,
 		if h.survey, err = s.Centre.SurveyOfCase(ctx, tx, h.c.ID); err != nil {
 			return err
 		}
+		if h.report, err = s.reportFace(ctx, tx, s.page(r), h); err != nil {
+			return err
+		}
 		h.sent, err = s.Outbox.OfCase(ctx, tx, h.c.ID)
 		return err
 	})
@@ -104,7 +108,7 @@ func (s *Site) casePage(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Site) showCase(w http.ResponseWriter, r *http.Request, status int, h *held, text string, errs web.Errors) error {
 	p := CasePage{Public: s.page(r), Ref: string(h.c.Ref), State: string(h.c.State), Person: h.c.Alarm != "", Sent: r.URL.Query().Has("sent"), Text: text}
-	p.Errors, p.Due = errs, p.When(h.c.Due)
+	p.Errors, p.Due, p.Report = errs, p.When(h.c.Due), h.report
 	if x := h.survey; x != nil && x.Contact == h.receipt.Contact && x.Answered.IsZero() && h.c.State == cases.Closed {
 		p.Survey = s.Centre.SurveyToken(x.ID)
 	}

@@ -36,6 +36,7 @@ func (s *Site) formRoutes() map[string]web.Handler {
 		"POST /case":                          s.openCase,
 		"GET /case/{ref}":                     s.casePage,
 		"POST /case/{ref}/reply":              s.caseReply,
+		"POST /case/{ref}/report":             s.reportReply,
 		"POST /case/{ref}/sign-out":           s.leaveCase,
 		"GET /case/{ref}/files/{message}/{n}": s.caseFile,
 	}

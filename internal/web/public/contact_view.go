@@ -68,11 +68,12 @@ type FindPage struct {
 type CasePage struct {
 	web.Public
 	Ref, State string
-	Role       string   // of who is at it: "agent", "triager", "admin"; empty: nobody yet
-	Person     bool     // they asked for a person, and none has dealt with it
-	Sent       bool     // something of theirs just came
-	Due        web.When // when the next word of ours is; zero: none is promised
-	Survey     string   // token of the question whether it was solved; empty: it is not asked
+	Role       string      // of who is at it: "agent", "triager", "admin"; empty: nobody yet
+	Person     bool        // they asked for a person, and none has dealt with it
+	Sent       bool        // something of theirs just came
+	Due        web.When    // when the next word of ours is; zero: none is promised
+	Report     *ReportFace // nil: it is no security report
+	Survey     string      // token of the question whether it was solved; empty: it is not asked
 	Thread     []Word
 	Text       string
 }

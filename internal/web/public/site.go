@@ -14,6 +14,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/security"
 	"postern/internal/staff"
 	"postern/internal/vault"
 	"postern/internal/web"
@@ -31,6 +32,7 @@ type Options struct {
 	Outbox    *outbox.Outbox
 	Auth      *authorise.Flow
 	Centre    *centre.Store
+	Security  *security.Service
 	JWKS      func() []byte // keys of the tokens for the organisation's systems
 	Passkeys  *staff.Ceremonies
 	Agreed    *staff.AgreedCodes

@@ -1,0 +1,177 @@
+package public
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/security"
+	"postern/internal/web"
+)
+
+// ReportFace is how a security report stands, as who told us may see it.
+type ReportFace struct {
+	State     string // key of the catalogue behind "report.state."
+	Severity  string
+	Reason    string // why it ended, where it was no finding
+	Next      web.When
+	NextWhat  string // key of what is due then
+	Paused    bool
+	Questions []Question
+	Retest    bool // they may say whether it is gone
+	Appeal    bool // they may appeal
+	Appealed  string
+	Offered   string // the reward that waits for their word
+	Reward    string // key of how it stands
+	Fixed     web.When
+	Changes   []string // why a promised day moved
+	Credit    bool     // they may say whether they want to be thanked
+	Name      string   // under which they are
+}
+
+// Face is the part of the case page about its report.
+func (p CasePage) Face() ReportPart { return ReportPart{p.Public, p.Ref, p.Report} }
+
+// ReportPart is "report-face".
+type ReportPart struct {
+	web.Public
+	Ref string
+	*ReportFace
+}
+
+// Asks reports whether a question waits for their answer.
+func (f *ReportFace) Asks() bool {
+	return slices.ContainsFunc(f.Questions, func(q Question) bool { return q.Open })
+}
+
+// Question is one of those they were asked.
+type Question struct {
+	N            int
+	Text, Answer string
+	Open         bool
+}
+
+// nextWhat are the clocks that a reporter sees.
+var nextWhat = []security.ClockName{security.ClockFirst, security.ClockAppeal, security.ClockAsk, security.ClockFix, security.ClockAssess, security.ClockUpdate, security.ClockReward, security.ClockPublish}
+
+// reportFace reads how the report of a case stands; nil: it is none, or nobody has said
+// that it is one.
+func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held) (*ReportFace, error) {
+	if s.Security == nil || h.c.Security == cases.NoReport {
+		return nil, nil
+	}
+	r, err := s.Security.Get(ctx, tx, h.key, h.c.ID)
+	if fail.Is(err, fail.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := &ReportFace{State: "report.state." + string(r.State), Retest: r.State == security.Retest, Fixed: p.When(r.Target), Name: r.Disclosure.Credit}
+	if r.Severity != "" && r.State != security.Assessing {
+		f.Severity = "report.severity." + string(r.Severity)
+	}
+	for _, name := range nextWhat {
+		if c := r.Running(name); c != nil {
+			f.Next, f.NextWhat, f.Paused = p.When(c.Target), "report.next."+string(name), !c.Paused.IsZero()
+			break
+		}
+	}
+	for n, q := range r.Questions {
+		f.Questions = append(f.Questions, Question{N: n, Text: q.Text, Answer: q.Answer, Open: q.Answered.IsZero()})
+	}
+	if r.State.IsExit() {
+		f.Reason, f.Appeal = r.Reason, r.Appeal == nil && s.DB.Now().Before(r.Exited.Add(security.AppealWindow))
+	}
+	if r.Appeal != nil {
+		f.Appealed = "report.appeal.waits"
+		if !r.Appeal.Done.IsZero() {
+			f.Appealed = "report.appeal.answered"
+		}
+	}
+	for _, c := range r.Changes {
+		f.Changes = append(f.Changes, c.Why)
+	}
+	s.rewardFace(f, r)
+	return f, nil
+}
+
+func (s *Site) rewardFace(f *ReportFace, r *security.Report) {
+	switch r.Reward.State {
+	case security.Offered:
+		f.Offered = r.Reward.Thing
+		if r.Reward.Cents > 0 {
+			f.Offered = fmt.Sprintf("%d.%02d %s", r.Reward.Cents/100, r.Reward.Cents%100, r.Reward.Currency)
+		}
+	case security.Accepted, security.Paid, security.Donated, security.Declined, security.NoReward:
+		f.Reward = "report.reward." + string(r.Reward.State)
+	}
+	switch r.State {
+	case security.Fixing, security.FixReady, security.Retest, security.Resolved, security.Disclosed, security.Closed:
+		f.Credit = !r.Unanswered
+	}
+}
+
+// reportReply serves POST /case/{ref}/report: what who told us says to their report.
+func (s *Site) reportReply(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, 256<<10)
+	h, done, err := s.hold(w, r)
+	if done {
+		return err
+	}
+	p := s.page(r)
+	if err := s.countReply(r, p.Lang); err != nil {
+		return err
+	}
+	act, f := s.reporterAct(r)
+	err = s.DB.Update(r.Context(), func(tx *db.Tx) error {
+		return s.Security.FromReporter(r.Context(), tx, h.c.ID, act, func(x *security.Report) error { return f(x, tx) })
+	})
+	if fail.Is(err, fail.Invalid) || fail.Is(err, fail.Conflict) {
+		return s.showCase(w, r, http.StatusUnprocessableEntity, h, "", web.Errors{{Field: "report", Text: p.Lang.Said(fail.Text(err)) + "."}})
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/case/"+string(h.c.Ref)+"?sent=1", http.StatusSeeOther)
+	return nil
+}
+
+func (s *Site) reporterAct(r *http.Request) (act string, f func(x *security.Report, tx *db.Tx) error) {
+	text := strings.TrimSpace(r.FormValue("words"))
+	switch do := r.FormValue("do"); do {
+	case "answer":
+		return "report.answered", func(x *security.Report, tx *db.Tx) error {
+			any := false
+			for n := range x.Questions {
+				if a := strings.TrimSpace(r.FormValue("answer-" + strconv.Itoa(n))); a != "" && x.Questions[n].Answered.IsZero() {
+					if err := x.Answer(n, a, tx.Now); err != nil {
+						return err
+					}
+					any = true
+				}
+			}
+			if !any {
+				return fail.New(fail.Invalid, "write an answer; “I do not know” is one")
+			}
+			return nil
+		}
+	case "gone", "there":
+		return "report.retested", func(x *security.Report, tx *db.Tx) error { return x.SayRetest("reporter", do == "gone", text, tx.Now) }
+	case "appeal":
+		return "report.appealed", func(x *security.Report, tx *db.Tx) error { return x.Appeals(s.Security.Promises(), text, tx.Now) }
+	case "accepted", "donated", "declined":
+		return "report.rewarded", func(x *security.Report, tx *db.Tx) error {
+			return x.MoveReward(security.RewardState(do), security.Actor{Kind: security.ByReporter}, tx.Now)
+		}
+	case "credit":
+		return "report.credit", func(x *security.Report, tx *db.Tx) error { return x.SetCredit(r.FormValue("name"), tx.Now) }
+	}
+	return "", func(*security.Report, *db.Tx) error { return fail.New(fail.Invalid, "choose what you want to say") }
+}
