@@ -48,10 +48,6 @@ func NewChecker(fetch Fetch, judge func() *Judge, now func() time.Time) *Checker
 func (c *Checker) Follow(ctx context.Context, link string) *Report {
 	ctx, cancel := context.WithTimeout(ctx, followFor)
 	defer cancel()
-	return c.follow(ctx, link)
-}
-
-func (c *Checker) follow(ctx context.Context, link string) *Report {
 	r := &Report{Link: link, At: c.now().UTC()}
 	f := &follower{fetch: c.fetch, judge: c.judge(), now: r.At, r: r, strict: map[string]bool{}}
 	f.run(ctx)
@@ -65,9 +61,17 @@ func (c *Checker) Check(ctx context.Context, link string) *Report {
 		return r
 	}
 	r := c.Follow(ctx, link)
-	if ctx.Err() == nil { // else it says no more than that we were in a hurry
-		c.keep(r)
+	c.keep(r)
+	return r
+}
+
+// Again is Check for whom it is not enough that nobody knew a moment ago.
+func (c *Checker) Again(ctx context.Context, link string) *Report {
+	if r := c.Cached(link); r != nil && r.Verdict != Nothing {
+		return r
 	}
+	r := c.Follow(ctx, link)
+	c.keep(r)
 	return r
 }
 

@@ -371,10 +371,17 @@ func TestReportsAreKeptForAWhile(t *testing.T) {
 		t.Errorf("%d are kept", len(c.kept))
 	}
 	asked = 0
-	hurried, cancel := context.WithCancel(t.Context())
-	cancel()
-	c.Check(hurried, "https://hurry.example/")
-	check("https://hurry.example/", 2)
+	check("https://new.example/", 1)
+	c.Again(t.Context(), "https://new.example/")
+	if asked != 2 {
+		t.Errorf("what was unknown was not asked again: %d", asked)
+	}
+	broken = false
+	c.Again(t.Context(), "https://new.example/")
+	c.Again(t.Context(), "https://new.example/")
+	if asked != 3 {
+		t.Errorf("what is known was asked again: %d", asked)
+	}
 }
 
 func FuzzPage(f *testing.F) {

@@ -112,8 +112,24 @@ func (j *Judge) Look(text string) []Finding {
 	for _, l := range Find(text) {
 		out = append(out, j.Judge(l)...)
 	}
-	return out
+	return j.lastWord(out, text)
 }
+
+// lastWord keeps in what InClear finds, should the finder ever overlook it: that nothing
+// leads over plain HTTP does not hang on one reading of a text.
+func (j *Judge) lastWord(found []Finding, text string) []Finding {
+	if Blocked(found) != nil {
+		return found
+	}
+	if link := InClear(text); link != "" {
+		c := &clauses{link: link, out: found}
+		c.say(Block, 1, Clear, inClear, writeHTTPS)
+		return c.out
+	}
+	return found
+}
+
+const inClear = "leads over plain HTTP, where everybody on the way reads what is typed"
 
 // clauses are what a link's findings are gathered in.
 type clauses struct {
@@ -183,7 +199,7 @@ func (j *Judge) parse(c *clauses, link string) *url.URL {
 	switch name {
 	case "https", "mailto", "tel":
 	case "http":
-		c.say(Block, 1, Clear, "leads over plain HTTP, where everybody on the way reads what is typed", writeHTTPS)
+		c.say(Block, 1, Clear, inClear, writeHTTPS)
 	default:
 		c.say(Block, 21, Scheme, "does not lead to a page: "+short(name)+": makes a program do something", "leave it out")
 		return nil
