@@ -14,7 +14,7 @@ var floors = strings.Fields(`
 	message pgp mailauth evidence smtpc dlp links
 	lang hours recognise
 	gpgtest browsertest passkeytest
-	audit staff contacts mailboxes apikeys hooks texts
+	audit staff contacts mailboxes apikeys hooks texts probe
 	policy consent cases centre portal instructions ladder figures
 	outbox authorise intake
 	smtpd web web/public web/desk web/api

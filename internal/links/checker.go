@@ -18,6 +18,8 @@ var ErrOutside = errors.New("outside of what may be looked at")
 
 // Checker follows links and remembers for a while where they led.
 type Checker struct {
+	Patience time.Duration // for a whole way; 0: 20 s; set before it is used
+
 	fetch Fetch
 	judge func() *Judge
 	now   func() time.Time
@@ -46,7 +48,11 @@ func NewChecker(fetch Fetch, judge func() *Judge, now func() time.Time) *Checker
 
 // Follow goes a link's way to its end now.
 func (c *Checker) Follow(ctx context.Context, link string) *Report {
-	ctx, cancel := context.WithTimeout(ctx, followFor)
+	patience := c.Patience
+	if patience == 0 {
+		patience = followFor
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r := &Report{Link: link, At: c.now().UTC()}
 	f := &follower{fetch: c.fetch, judge: c.judge(), now: r.At, r: r, strict: map[string]bool{}}
