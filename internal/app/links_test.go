@@ -25,16 +25,16 @@ import (
 )
 
 // misleading is a text for each way in which a link is seen by its writing, with words
-// of the reason, and a twin that leaves.
-func misleading() map[string][3]string {
-	return map[string][3]string{
-		"http":       {"Pay at http://northmere.example/pay now.", "plain HTTP", "Pay at https://northmere.example/pay now."},
-		"www":        {"Pay at www.northmere.example now.", "plain HTTP", "Pay at https://www.northmere.example now."},
-		"look-alike": {"Pay at https://north-mere.example/pay now.", "looks like northmere.example", "Pay at https://pay.northmere.example/ now."},
-		"userinfo":   {"Pay at https://northmere.example@survey.example/ now.", "before an @", "Pay at https://northmere.example/@pay now."},
-		"javascript": {"Press [here](javascript:alert(1)) now.", "makes a program do something", "Press [here](https://northmere.example/) now."},
-		"shortener":  {"Pay at https://bit.ly/3xY now.", "hides where it leads", "Pay at https://survey.example/3xY now."},
-		"disguise":   {"Pay at [https://northmere.example](https://survey.example) now.", "leads elsewhere", "Pay at [our survey](https://survey.example) now."},
+// of what its writer is told, a twin that leaves, and words of why it is held.
+func misleading() map[string][4]string {
+	return map[string][4]string{
+		"http":       {"Pay at http://northmere.example/pay now.", "plain HTTP", "Pay at https://northmere.example/pay now.", "plain HTTP"},
+		"www":        {"Pay at www.northmere.example now.", "plain HTTP", "Pay at https://www.northmere.example now.", "plain HTTP"},
+		"look-alike": {"Pay at https://north-mere.example/pay now.", "looks like northmere.example", "Pay at https://pay.northmere.example/ now.", "looks like one of our own names"},
+		"userinfo":   {"Pay at https://northmere.example@survey.example/ now.", "before an @", "Pay at https://northmere.example/@pay now.", "before an @"},
+		"javascript": {"Press [here](javascript:alert(1)) now.", "makes a program do something", "Press [here](https://northmere.example/) now.", "makes a program do something"},
+		"shortener":  {"Pay at https://bit.ly/3xY now.", "hides where it leads", "Pay at https://survey.example/3xY now.", "hides where it leads"},
+		"disguise":   {"Pay at [https://northmere.example](https://survey.example) now.", "leads elsewhere", "Pay at [our survey](https://survey.example) now.", "shown as another address"},
 	}
 }
 
@@ -127,8 +127,8 @@ func TestP6MisleadingLinksAreHeldWhenTheyLeave(t *testing.T) {
 	c := p.write("Ada Brandt <ada@brandt.example>", "My card", "It is gone.")
 	for name, x := range misleading() {
 		m := p.past(c, outbox.Reply, "", x[0])
-		if state, reason := p.ends(m); state != string(outbox.Held) || !strings.Contains(reason, x[1]) {
-			t.Errorf("%s: %s: %s", name, state, reason)
+		if state, reason := p.ends(m); state != string(outbox.Held) || !strings.Contains(reason, x[3]) || strings.Contains(reason, "northmere") || strings.Contains(reason, "bit.ly") {
+			t.Errorf("%s: %s: %s", name, state, reason) // nothing of the text may be in it: it is not sealed
 		}
 		// Releasing it changes nothing.
 		p.release(c, m)

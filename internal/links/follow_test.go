@@ -335,7 +335,7 @@ func TestUnknownIsNoPass(t *testing.T) {
 		if address == "https://y.example/" {
 			return nil, fmt.Errorf("%w", ErrOutside)
 		}
-		return web{"https://x.example/": "302 https://y.example/"}.fetch(nil, address)
+		return web{"https://x.example/": "302 https://y.example/"}.fetch(t.Context(), address)
 	}, nil, time.Now)
 	expect(t, "outside", outside.Follow(t.Context(), "https://x.example/"), "warn 19 redirector")
 }
@@ -347,7 +347,7 @@ func TestReportsAreKeptForAWhile(t *testing.T) {
 		if broken {
 			return nil, errors.New("away")
 		}
-		return web{address: "200"}.fetch(nil, address)
+		return web{address: "200"}.fetch(t.Context(), address)
 	}, nil, func() time.Time { return now })
 	check := func(link string, want int) {
 		t.Helper()

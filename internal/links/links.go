@@ -76,6 +76,37 @@ type Finding struct {
 // String is the finding as one sentence without its end.
 func (f Finding) String() string { return "the link " + short(f.Link) + " " + f.Why + "; " + f.Mend }
 
+// Plain says what is wrong without a word of what was written: for a record that is not
+// sealed, as the reason of a delivery.
+func (f Finding) Plain() string {
+	why := "a link in it leads where none may"
+	switch f.Kind {
+	case Clear:
+		why = "a link in it leads over plain HTTP; write the https address, or leave it out"
+	case Downgrade, Refresh:
+		why = "a link in it leads on over plain HTTP; write the https address of the page, or have the redirect mended"
+	case ClearForm, Mixed:
+		why = "a link in it leads to a page that sends or loads something over plain HTTP; have the page mended"
+	case Script:
+		why = "a link in it has a host name in other letters than plain ones; if it is the right one, have it put on the list links.listed"
+	case LookAlike:
+		why = "a link in it looks like one of our own names and leads to somebody else; write our own address"
+	case UserInfo:
+		why = "a link in it holds a name before an @, which looks like the place it leads to; leave that out"
+	case Disguise:
+		why = "a link in it is shown as another address than it leads to; show that one, or words"
+	case Shortener, PassOn:
+		why = "a link in it hides where it leads; write the address that it ends at"
+	case Number:
+		why = "a link in it has a number or a port, or leads to a place inside a network; write the name of a host that everybody reaches"
+	case Scheme, Malformed:
+		why = "a link in it makes a program do something, or is read by programs in different ways; write https://host.example/path"
+	case BadCert:
+		why = "a link in it leads to a host whose certificate vouches for nothing; leave it out until that is mended"
+	}
+	return why
+}
+
 // Blocked returns the first finding that keeps a message from leaving, or nil.
 func Blocked(found []Finding) *Finding {
 	for i := range found {

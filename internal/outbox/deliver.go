@@ -61,7 +61,7 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 		l.decision = policy.Verdict{Protection: policy.Blocked, Why: "it is canned, and since it was written somebody further up was called: write in your own words"}
 	}
 	if f := o.misleads(ctx, l); f != nil && l.decision.Protection != policy.Blocked {
-		l.decision = policy.Verdict{Protection: policy.Blocked, Why: f.String()}
+		l.decision = policy.Verdict{Protection: policy.Blocked, Why: f.Plain()} // the reason is not sealed
 	}
 	if l.decision.Protection == policy.Blocked || !policy.StillHolds(l.d.Shown, l.decision.Protection) {
 		return o.hold(ctx, l)
