@@ -15,7 +15,7 @@ var floors = strings.Fields(`
 	lang hours recognise recognise/learn recognise/train
 	gpgtest browsertest passkeytest
 	audit staff contacts mailboxes apikeys hooks texts
-	policy consent cases centre portal instructions ladder security figures
+	policy consent cases probe centre portal instructions ladder security figures
 	outbox authorise intake
 	smtpd web web/public web/desk web/api
 	config app

@@ -24,6 +24,7 @@ func TestScript(t *testing.T) {
 		web, smtp, web2, smtp2 := freePort(t), freePort(t), freePort(t), freePort(t)
 		e.Setenv("POSTERN_DATA_DIR", e.WorkDir+"/data")
 		e.Setenv("POSTERN_WEB_URL", "https://localhost:"+web)
+		e.Setenv("POSTERN_LINKS_FETCH", "false")
 		e.Setenv("POSTERN_WEB_ADDR", "127.0.0.1:"+web)
 		e.Setenv("POSTERN_SMTP_ADDR", "127.0.0.1:"+smtp)
 		e.Setenv("WEB2", "127.0.0.1:"+web2)

@@ -30,6 +30,7 @@ import (
 	"postern/internal/jobs"
 	"postern/internal/jws"
 	"postern/internal/ladder"
+	"postern/internal/links"
 	"postern/internal/mailauth"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
@@ -70,6 +71,7 @@ type Desk struct {
 	hooks    *hooks.Hooks
 	texts    *texts.Texts
 	signer   *jws.Signer
+	links    *links.Guard
 
 	smtp    []*smtpd.Server
 	servers []*http.Server
@@ -150,6 +152,7 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 		}
 		d.log.Error("what is stored of the support centre cannot be read whole; what is shipped stands in for topics", "err", err)
 	}
+	d.openLinks()
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
 }
@@ -237,7 +240,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 			return r.Case != "" && r.Contact == person, err
 		},
 		Protected: func(topic string) bool { return d.centre.Tree().Protected(topic) }, Ladder: d.ladder, Centre: d.centre,
-		Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
+		Links: d.links, Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
 	if err := d.openHooks(); err != nil {
 		return err
 	}

@@ -26,7 +26,6 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/lang"
-	"postern/internal/links"
 )
 
 // An Article answers, on the public pages, what is asked often.
@@ -76,9 +75,6 @@ func (a *Article) check() (field string, err error) {
 			return "text-" + string(l), fail.New(fail.Invalid, "write the text")
 		case len(x.Text) > maxArticle:
 			return "text-" + string(l), fail.New(fail.Invalid, "the text is longer than 60,000 characters; make two articles of it")
-		}
-		if link := links.InClear(x.Text); link != "" {
-			return "text-" + string(l), fail.New(fail.Invalid, "the link %s leads over plain HTTP; write the https address", link)
 		}
 		texts[l] = x
 	}
@@ -346,6 +342,12 @@ var articleID = regexp.MustCompile(`^[a-z0-9-]{1,60}$`)
 func (s *Store) SaveArticle(ctx context.Context, actor string, a *Article) (field string, err error) {
 	if field, err := a.check(); err != nil {
 		return field, err
+	}
+	for _, l := range lang.All {
+		x := a.Texts[l]
+		if err := s.misleads(ctx, x.Title+"\n"+x.Text); err != nil {
+			return "text-" + string(l), err
+		}
 	}
 	if a.Topic != "" && s.Tree().Topic(a.Topic) == nil {
 		return "topic", fail.New(fail.Invalid, "there is no such topic")

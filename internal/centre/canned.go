@@ -14,7 +14,6 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/lang"
-	"postern/internal/links"
 	"postern/internal/staff"
 )
 
@@ -122,9 +121,6 @@ func (r *Reply) check() (field string, err error) {
 		s := strings.TrimSpace(strings.ReplaceAll(r.Texts[l], "\r\n", "\n"))
 		if s == "" {
 			continue
-		}
-		if link := links.InClear(s); link != "" {
-			return "text-" + string(l), fail.New(fail.Invalid, "the link %s leads over plain HTTP; write the https address", link)
 		}
 		if len(s) > maxReplyText {
 			return "text-" + string(l), fail.New(fail.Invalid, "the text is longer than 20,000 characters")
@@ -270,6 +266,11 @@ func (s *Store) loadReplies(ctx context.Context) error {
 func (s *Store) SaveReply(ctx context.Context, actor string, r *Reply) (field string, err error) {
 	if field, err := r.check(); err != nil {
 		return field, err
+	}
+	for _, l := range lang.All {
+		if err := s.misleads(ctx, r.Texts[l]); err != nil && !r.Retired { // whoever takes one away need not mend it
+			return "text-" + string(l), err
+		}
 	}
 	if r.Auto != "" && s.Tree().Topic(r.Auto) == nil && r.Auto != SomethingElse {
 		return "auto", fail.New(fail.Invalid, "there is no such topic")

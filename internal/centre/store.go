@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"postern/internal/audit"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/links"
 	"postern/internal/mailboxes"
 	"postern/internal/staff"
 	"postern/internal/vault"
@@ -17,6 +19,8 @@ import (
 
 // Store keeps the support centre's parts. The tree stands in memory too.
 type Store struct {
+	Links *links.Guard // of what is kept to be read or sent; nil: by the writing alone; set before the store is used
+
 	d     *db.DB
 	v     *vault.Vault
 	boxes *mailboxes.Store
@@ -35,6 +39,19 @@ func Open(ctx context.Context, d *db.DB, v *vault.Vault, boxes *mailboxes.Store,
 	c := &Store{d: d, v: v, boxes: boxes, staff: s}
 	return c, c.Reload(ctx)
 }
+
+// misleads says which link keeps a text from being kept, or nil.
+func (s *Store) misleads(ctx context.Context, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, linksFor)
+	defer cancel()
+	if f := links.Blocked(s.Links.Check(ctx, text)); f != nil {
+		return fail.New(fail.Invalid, "%s", f)
+	}
+	return nil
+}
+
+// linksFor is how long somebody waits for what is behind the links of a text.
+const linksFor = 10 * time.Second
 
 // Tree is the list of topics as it stands. Do not change it.
 func (s *Store) Tree() *Tree { return s.tree.Load() }

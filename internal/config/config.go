@@ -79,6 +79,10 @@ type Config struct {
 	TextsKind    string `key:"texts.kind=sms" help:"what the provider is asked for: sms, or voice that reads the text out"`
 	TextsCapture bool   `key:"texts.capture=false" help:"keep codes for telephones in the tray, to try the desk out: whoever may read the tray can come in as any customer"`
 
+	LinksFetch  bool   `key:"links.fetch=true" help:"follow the links of what is written, to see where they lead before it leaves; false: judge them by how they are written"`
+	LinksOwn    string `key:"links.own" help:"domains of yours beside those of web.url and of the mailboxes, such as example.org, with commas between"`
+	LinksListed string `key:"links.listed" help:"domains of others that you send people to, such as survey.example, with commas between; links to all others are asked about before they leave"`
+
 	MetricsAddr string `key:"metrics.addr" help:"where to serve Prometheus metrics; empty: nowhere"`
 	Node        string `key:"node" help:"name of this node among several; empty: the host's name"`
 	LogLevel    string `key:"log.level=info" help:"debug, info, warn or error"`
@@ -235,7 +239,27 @@ func (c *Config) check() error {
 	if err := c.checkTexts(); err != nil {
 		return err
 	}
+	if err := c.checkLinks(); err != nil {
+		return err
+	}
 	return c.checkAddresses()
+}
+
+// Domains is a list of domains as it is written in a setting.
+func Domains(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == ',' || r == ' ' || r == ';' })
+}
+
+// checkLinks wants names: an address in a list of names would never match.
+func (c *Config) checkLinks() error {
+	for key, list := range map[string]string{"links.own": c.LinksOwn, "links.listed": c.LinksListed} {
+		for _, name := range Domains(list) {
+			if !strings.Contains(name, ".") || strings.ContainsAny(name, "/:@*?#") || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") {
+				return refuse(key, name, "write domains such as example.org, with commas between; what is below them counts too")
+			}
+		}
+	}
+	return nil
 }
 
 // Calendar is when people of the organisation are at work.

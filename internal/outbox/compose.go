@@ -72,7 +72,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 		}
 		fallthrough
 	default:
-		dr.Subject = subject(l)
+		dr.Subject = o.subject(l)
 		dr.Text = l.m.Doc.Text + "\n\n" + o.footer(l)
 		if l.d.Kind == Survey {
 			dr.Text = l.m.Doc.Text + "\n\n" + o.surveyLink(l) + "\n\n" + o.footer(l)
@@ -95,13 +95,13 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 }
 
 // subject of a mail that carries its content: the agent's, else the case's.
-func subject(l *letter) string {
+func (o *Outbox) subject(l *letter) string {
 	s := l.m.Doc.Subject
 	if s == "" && l.c.Door == "form" {
 		s = l.c.Lang.Must("mail.form.subject", l.box.Name) // whoever typed this address into the form does not write our subjects
 	}
-	if s == "" && links.InClear(l.c.Subject) != "" {
-		s = l.c.Lang.Must("mail.form.subject", l.box.Name) // no mail of ours leads to plain HTTP, whoever wrote that
+	if s == "" && links.Blocked(o.links.Look(l.c.Subject)) != nil {
+		s = l.c.Lang.Must("mail.form.subject", l.box.Name) // no mail of ours leads where none may, whoever wrote that
 	}
 	if s == "" {
 		s = "Re: " + strings.TrimSpace(strings.TrimPrefix(l.c.Subject, "Re:"))

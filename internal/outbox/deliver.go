@@ -60,6 +60,9 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 	if l.d.Kind == Reply && l.m.Canned && (l.c.Lifted || l.c.Security.Watched()) && l.d.Attempts == 0 {
 		l.decision = policy.Verdict{Protection: policy.Blocked, Why: "it is canned, and since it was written a person was called to the case: write in your own words"}
 	}
+	if f := o.misleads(ctx, l); f != nil && l.decision.Protection != policy.Blocked {
+		l.decision = policy.Verdict{Protection: policy.Blocked, Why: f.Plain()} // the reason is not sealed
+	}
 	if l.decision.Protection == policy.Blocked || !policy.StillHolds(l.d.Shown, l.decision.Protection) {
 		return o.hold(ctx, l)
 	}

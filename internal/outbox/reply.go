@@ -100,7 +100,7 @@ const (
 	MaxBytes = 20 << 20
 )
 
-func (a *Answer) check() error {
+func (o *Outbox) check(a *Answer) error {
 	a.Text = strings.TrimRight(strings.ReplaceAll(a.Text, "\r\n", "\n"), " \n\t")
 	switch {
 	case strings.TrimSpace(a.Text) == "":
@@ -114,8 +114,8 @@ func (a *Answer) check() error {
 	case len(a.Files)+len(a.Attached) > MaxFiles:
 		return fail.New(fail.Invalid, "attach 20 files at most")
 	}
-	if link := links.InClear(a.Text); link != "" {
-		return fail.New(fail.Invalid, "the link %s leads over plain HTTP, where everybody on the way reads what is typed; write the https address, or leave it out", link)
+	if f := links.Blocked(o.links.Look(a.Text)); f != nil {
+		return fail.New(fail.Invalid, "%s", f)
 	}
 	total := 0
 	for _, f := range a.Attached {
@@ -134,7 +134,7 @@ func (a *Answer) check() error {
 // when the time to undo is over. It is refused if it would now go to anybody
 // with less protection than the agent saw, or to anybody not at all.
 func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
-	if err := a.check(); err != nil {
+	if err := o.check(a); err != nil {
 		return "", err
 	}
 	a.look()

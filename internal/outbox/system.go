@@ -51,11 +51,11 @@ type Queued struct {
 // PrepareSystem checks and seals a system's message, outside any transaction.
 func (o *Outbox) PrepareSystem(ctx context.Context, s *SystemMessage) (*Prepared, error) {
 	p := &Prepared{s: s, answer: &Answer{Case: s.Case, Text: s.Text, Sensitive: s.Sensitive, To: []contacts.ID{s.To}, Files: s.Files}}
-	if err := p.answer.check(); err != nil {
+	if err := o.check(p.answer); err != nil {
 		return nil, err
 	}
-	if link := links.InClear(s.Subject); link != "" {
-		return nil, fail.New(fail.Invalid, "the link %s in the subject leads over plain HTTP; write the https address, or leave it out", link)
+	if f := links.Blocked(o.links.Look(s.Subject)); f != nil {
+		return nil, fail.New(fail.Invalid, "in the subject %s", f)
 	}
 	p.answer.look()
 	if err := o.systemCase(ctx, p); err != nil {

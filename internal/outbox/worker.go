@@ -10,6 +10,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/ladder"
+	"postern/internal/links"
 	"postern/internal/mailboxes"
 	"postern/internal/portal"
 	"postern/internal/smtpc"
@@ -35,6 +36,7 @@ type Options struct {
 	Protected  func(topic string) bool                                                            // whether what is written about it stays protected; nil: none does
 	Ladder     *ladder.Ladder                                                                     // nil: none
 	Centre     *centre.Store                                                                      // its canned replies; nil: there are none
+	Links      *links.Guard                                                                       // nil: links are judged by their writing
 	Relay      Relay                                                                              // nil: captured
 	Words      func() Words
 	Node       string
@@ -60,6 +62,7 @@ type Outbox struct {
 	topic   func(string) bool
 	ladder  *ladder.Ladder
 	centre  *centre.Store
+	links   *links.Guard
 	relay   Relay
 	words   func() Words
 	log     *slog.Logger
@@ -75,7 +78,7 @@ const senders = 48
 
 // New returns an outbox that does not send yet.
 func New(o Options) *Outbox {
-	x := &Outbox{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, passkey: o.HasPasskey, receipt: o.Receipt, topic: o.Protected, ladder: o.Ladder, centre: o.Centre,
+	x := &Outbox{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, portal: o.Portal, passkey: o.HasPasskey, receipt: o.Receipt, topic: o.Protected, ladder: o.Ladder, centre: o.Centre, links: o.Links,
 		relay: o.Relay, words: o.Words, log: o.Log, ended: o.Ended, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if x.observe == nil {
 		x.observe = func(string) {}

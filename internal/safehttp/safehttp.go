@@ -10,6 +10,8 @@
 // no connection is used twice; time and size of an answer are bounded.
 //
 // Errors never hold the address: its path or query may be a secret.
+//
+// A Visitor looks at pages that a message leads to. It bears more (visit.go).
 package safehttp
 
 import (
@@ -37,10 +39,11 @@ const (
 
 // Options says where a client may go. The zero value goes to public addresses.
 type Options struct {
-	Allow    []netip.Prefix // networks of our own that may be reached all the same
-	RootCAs  *x509.CertPool // nil: the system's
-	Timeout  time.Duration  // of a whole exchange; 0: 15 s
-	Resolver *net.Resolver  // nil: the system's
+	Allow    []netip.Prefix   // networks of our own that may be reached all the same
+	RootCAs  *x509.CertPool   // nil: the system's
+	Timeout  time.Duration    // of a whole exchange; 0: 15 s
+	Resolver *net.Resolver    // nil: the system's
+	Now      func() time.Time // when a Visitor looks at certificates; nil: time.Now
 }
 
 // Client sends requests. Several may be under way at once.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"postern/internal/audit"
 	"postern/internal/cases"
@@ -15,6 +16,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/dlp"
 	"postern/internal/fail"
+	"postern/internal/links"
 	"postern/internal/outbox"
 	"postern/internal/policy"
 	"postern/internal/vault"
@@ -85,6 +87,11 @@ func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases
 		p.To = append(p.To, Recipient{ID: string(w.Contact.ID), Name: web.Plain(w.Contact.Title()), Detail: detail, Protection: how, Why: "Because " + w.Why + "."})
 	}
 	p.Findings = append(p.Findings, dlpFindings(found, verdicts)...)
+	led, blocked := linkFindings(d.out.Links(draft.Text), ticked)
+	p.Findings = append(p.Findings, led...)
+	if blocked {
+		todo = append(todo, "mend the links that lead where none may")
+	}
 	if open := openPlaces(draft.Text); len(open) > 0 {
 		p.Findings = append(p.Findings, openFindings(open)...)
 		todo = append(todo, "fill in what is still open")
@@ -165,6 +172,44 @@ func dlpFindings(found []dlp.Finding, verdicts []policy.Verdict) []Finding {
 	}
 	return out
 }
+
+// linkFindings tells where links lead: what blocks has to be mended, of what only warns
+// somebody has to say that it is meant, once for each link.
+func linkFindings(found []links.Finding, ticked map[string]bool) (out []Finding, blocked bool) {
+	for _, f := range found {
+		if f.Grade == links.Block {
+			blocked = true
+			out = append(out, Finding{ID: "link:" + string(f.Kind) + ":" + f.Link, Class: "stop", Icon: "link", Title: "This link cannot leave: it " + f.Why + ".", Text: web.Plain(f.Link) + " – " + upperFirst(f.Mend) + "."})
+		}
+	}
+	warned := map[string]int{} // link: its finding
+	for _, f := range found {
+		if f.Grade != links.Warn {
+			continue
+		}
+		text := upperFirst(f.Mend) + "."
+		if n, ok := warned[f.Link]; ok {
+			if !strings.Contains(out[n].Text, text) {
+				out[n].Text += " It also " + f.Why + ". " + text
+			}
+			continue
+		}
+		id := "link:" + f.Link
+		warned[f.Link] = len(out)
+		out = append(out, Finding{ID: id, Class: "warn", Icon: "link", Title: "This link " + f.Why + ".", Text: text, Confirm: "I have made sure of " + web.Plain(f.Link), Ticked: ticked[id]})
+	}
+	return out, blocked
+}
+
+// askLinks follows the links of what was written before it is decided about: short enough
+// to wait for, and what did not answer until then is shown as not known.
+func (d *Desk) askLinks(ctx context.Context, text string) {
+	ctx, cancel := context.WithTimeout(ctx, linksFor)
+	defer cancel()
+	d.out.AskLinks(ctx, text)
+}
+
+const linksFor = 4 * time.Second
 
 // form reads the composer's form over the stored draft.
 func (d *Desk) form(w http.ResponseWriter, r *http.Request, stored *cases.Draft) (*cases.Draft, []cases.File, map[string]bool, error) {
@@ -289,6 +334,7 @@ func (d *Desk) showPreview(w http.ResponseWriter, r *http.Request, me *visitor) 
 	for _, f := range files { // chosen, not stored yet: they count as files
 		draft.Files = append(slices.Clone(draft.Files), cases.Attachment{Name: f.Name, Size: len(f.Data)})
 	}
+	d.askLinks(ctx, draft.Text)
 	var p Preview
 	err = d.db.View(ctx, func(tx *db.Tx) error {
 		c, err := d.cases.Get(ctx, tx, id)
@@ -326,6 +372,7 @@ func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		return d.renderCase(w, r, me, http.StatusUnprocessableEntity, caseExtra{draft: draft, ticked: ticked,
 			errors: web.Errors{{Field: "text", Text: upperFirst(fail.Text(err)) + "."}}})
 	}
+	d.askLinks(ctx, draft.Text)
 	if err := d.settled(ctx, c, draft, ticked); err != nil {
 		return again(err)
 	}
