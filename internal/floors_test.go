@@ -15,7 +15,7 @@ var floors = strings.Fields(`
 	lang hours recognise
 	gpgtest browsertest passkeytest
 	audit staff contacts mailboxes apikeys hooks texts
-	policy consent cases centre portal instructions ladder figures
+	policy consent cases centre publications portal instructions ladder figures
 	outbox authorise intake
 	smtpd web web/public web/desk web/api
 	config app

@@ -34,6 +34,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/publications"
 	"postern/internal/smtpc"
 	"postern/internal/smtpd"
 	"postern/internal/staff"
@@ -51,23 +52,24 @@ type Desk struct {
 	cert   tls.Certificate
 	stats  *metrics
 
-	db       *db.DB
-	vault    *vault.Vault
-	cases    *cases.Store
-	contacts *contacts.Book
-	boxes    *mailboxes.Store
-	portal   *portal.Store
-	staff    *staff.Service
-	centre   *centre.Store
-	ladder   *ladder.Ladder
-	jobs     *jobs.Runner
-	outbox   *outbox.Outbox
-	intake   *intake.Intake
-	relay    *smtpc.Client // nil: the tray
-	auth     *authorise.Flow
-	hooks    *hooks.Hooks
-	texts    *texts.Texts
-	signer   *jws.Signer
+	db        *db.DB
+	vault     *vault.Vault
+	cases     *cases.Store
+	contacts  *contacts.Book
+	boxes     *mailboxes.Store
+	portal    *portal.Store
+	staff     *staff.Service
+	centre    *centre.Store
+	published *publications.Store
+	ladder    *ladder.Ladder
+	jobs      *jobs.Runner
+	outbox    *outbox.Outbox
+	intake    *intake.Intake
+	relay     *smtpc.Client // nil: the tray
+	auth      *authorise.Flow
+	hooks     *hooks.Hooks
+	texts     *texts.Texts
+	signer    *jws.Signer
 
 	smtp    []*smtpd.Server
 	servers []*http.Server
@@ -148,6 +150,7 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 		}
 		d.log.Error("what is stored of the support centre cannot be read whole; what is shipped stands in for topics", "err", err)
 	}
+	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL})
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
 }
