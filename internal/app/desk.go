@@ -150,7 +150,7 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 		}
 		d.log.Error("what is stored of the support centre cannot be read whole; what is shipped stands in for topics", "err", err)
 	}
-	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL})
+	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL, Org: d.org.get})
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
 }
@@ -204,6 +204,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		if _, err := d.boxes.Add(ctx, audit.System, d.org.get(), d.cfg.Mailbox, false); err != nil {
 			return err
 		}
+	}
+	if err := d.published.Begin(ctx); err != nil {
+		return err
 	}
 	d.jobs = jobs.New(d.db, d.log)
 	if err := d.jobs.Migrate(ctx); err != nil {

@@ -110,19 +110,19 @@ func checkRelay(ctx context.Context, c *config.Config) Check {
 
 // checkSecurityTxt reads the file that tells finders where to write, as they get it.
 func checkSecurityTxt(c *config.Config, d *db.DB, boxes *mailboxes.Store) Check {
-	const name = "security.txt"
+	const name = "Way in for finders"
 	text, err := publications.New(publications.Options{DB: d, Mailboxes: boxes, URL: c.URL}).SecurityTxt()
 	if err != nil {
-		return Check{name, "bad", "It cannot be made: " + err.Error(), "See Signing keys."}
+		return Check{name, "bad", "security.txt cannot be made: " + err.Error(), "See Signing keys."}
 	}
 	p, err := publications.CheckSecurityTxt(text, c.URL+publications.WellKnownPath, boxes.All()[0].Secret.Public(), d.Now())
 	switch {
 	case p == publications.ExpiresSoon:
-		return Check{name, "soon", "As finders get it: " + err.Error() + ".", "It is made anew every 30 days: set the machine's clock, and start the desk again."}
+		return Check{name, "soon", "security.txt, as finders get it: " + err.Error() + ".", "It is made anew every 30 days: set the machine's clock, and start the desk again."}
 	case err != nil:
-		return Check{name, "bad", "As finders get it: " + err.Error() + ".", "Set web.url to the address that people reach the desk at, and check the machine's clock."}
+		return Check{name, "bad", "security.txt, as finders get it: " + err.Error() + ".", "Set web.url to the address that people reach the desk at, and check the machine's clock."}
 	}
-	return good(name, "Signed, and made anew long before it expires.")
+	return good(name, "security.txt is signed, and made anew long before it expires.")
 }
 
 // checkTexts warns of the tray: by it staff could come in as customers.

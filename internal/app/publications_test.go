@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +62,66 @@ func TestSecurityTxtIsServedForYears(t *testing.T) {
 			t.Fatal(p.d.db.Now(), problem, err)
 		}
 		later(31 * 24 * time.Hour)
+	}
+}
+
+// TestThePolicyIsReadByAllAndWrittenByFew: anybody reads it, in their language, with
+// the doors and without a script; leads and admins change it; what it was stays.
+func TestThePolicyIsReadByAllAndWrittenByFew(t *testing.T) {
+	p := openPages(t, "")
+	x := p.visitor("192.0.2.1")
+	page := x.get("/security-policy").Body.String()
+	for _, want := range []string{"<h1>Security policy</h1>", "within 1 working day.", `href="https://localhost:8443/report"`, `href="mailto:support@northmere.example"`, "Northmere Savings runs", "Version 1, in force since", `href="/security-policy/versions"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	x.speaks = "de"
+	if page := x.get("/security-policy").Body.String(); !strings.Contains(page, "innerhalb von 1 Arbeitstag.") || !strings.Contains(page, `<article class="article prose" lang="de">`) {
+		t.Error("no German")
+	}
+	x.speaks = "en"
+	now, err := p.d.published.Policy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := func(more string) url.Values {
+		return url.Values{"version": {"1"}, "text-en": {now.Texts["en"] + more}, "note-en": {"A word more."}, "do": {"save"}}
+	}
+	for who, want := range map[string]int{"agent": 403, "triager": 403, "executive": 403, "lead": 422, "admin": 422} {
+		if w := p.do(who, "POST", "/desk/security-policy", form("\n\nYou must sign our NDA.")); w.Code != want {
+			t.Errorf("%s: %d, want %d", who, w.Code, want)
+		}
+	}
+	if w := p.do("lead", "POST", "/desk/security-policy", form("\n\nYou must sign our NDA.")); !strings.Contains(w.Body.String(), `<a href="#text-en">“You must sign our NDA”`) {
+		t.Error("it is not said what is wrong, and where")
+	}
+	preview := form("\n\nFresh words.")
+	preview.Set("do", "preview")
+	if w := p.do("lead", "POST", "/desk/security-policy", preview); w.Code != 200 || !strings.Contains(w.Body.String(), "<p>Fresh words.</p>") || strings.Contains(x.get("/security-policy").Body.String(), "Fresh words.") {
+		t.Errorf("a preview: %d", w.Code)
+	}
+	if w := p.do("lead", "POST", "/desk/security-policy", form("\n\nFresh words.")); w.Code != 303 {
+		t.Fatalf("saving: %d, %s", w.Code, w.Body)
+	}
+	if w := p.do("admin", "POST", "/desk/security-policy", form("\n\nOther words.")); w.Code != http.StatusConflict {
+		t.Errorf("over somebody else's change: %d", w.Code)
+	}
+	if page := x.get("/security-policy").Body.String(); !strings.Contains(page, "<p>Fresh words.</p>") || !strings.Contains(page, "Version 2") {
+		t.Error("what was saved is not read")
+	}
+	if page := x.get("/security-policy/versions").Body.String(); !strings.Contains(page, "A word more.") || !strings.Contains(page, "The first version.") || strings.Contains(page, "lead") {
+		t.Errorf("the list of changes: %s", page)
+	}
+	if page := x.get("/security-policy/versions/1").Body.String(); strings.Contains(page, "Fresh words.") || !strings.Contains(page, "another one is in force") {
+		t.Error("the first version is not what it was")
+	}
+	for _, path := range []string{"/security-policy/versions/9", "/security-policy/versions/x", "/security-policy/versions/-1"} {
+		if w := x.get(path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	if page := p.do("admin", "GET", "/desk/security-policy", nil).Body.String(); !strings.Contains(page, "<bdi>lead</bdi>: A word more.") || !strings.Contains(page, "{report_form}") {
+		t.Error("the desk does not say who changed it")
 	}
 }

@@ -29,6 +29,8 @@ type Options struct {
 	DB        *db.DB
 	Mailboxes *mailboxes.Store
 	URL       string // https://host, without a path
+	Org       func() string
+	Promises  func() Promises // nil: those of a new desk
 }
 
 // Store makes and keeps them.
@@ -45,6 +47,20 @@ func (s *Store) signer() (*pgp.Secret, error) {
 		return nil, fail.New(fail.Unavailable, "there is no mailbox, so nothing can be signed")
 	}
 	return all[0].Secret, nil
+}
+
+func (s *Store) org() string {
+	if s.Org == nil {
+		return ""
+	}
+	return s.Org()
+}
+
+func (s *Store) promises() Promises {
+	if s.Promises == nil {
+		return DefaultPromises
+	}
+	return s.Promises()
 }
 
 // SecurityMail is where a report goes by mail: to a mailbox for security, else to the

@@ -22,6 +22,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/publications"
 	"postern/internal/staff"
 	"postern/internal/texts"
 	"postern/internal/vault"
@@ -43,6 +44,7 @@ type Options struct {
 	Hooks     *hooks.Hooks
 	Texts     *texts.Texts
 	Centre    *centre.Store
+	Published *publications.Store
 	Ladder    *ladder.Ladder
 	Closed    func(ctx context.Context, tx *db.Tx, c *cases.Case, by *staff.Person) error // what follows when somebody closes a case
 	Org       func() web.Org
@@ -167,6 +169,8 @@ func (d *Desk) routes() []route {
 		{"GET /desk/articles", staff.RepliesEdit, d.articles},
 		{"GET /desk/articles/{id}", staff.RepliesEdit, d.articlePage},
 		{"POST /desk/articles/{id}", staff.RepliesEdit, d.saveArticle},
+		{"GET /desk/security-policy", staff.RepliesEdit, d.policy},
+		{"POST /desk/security-policy", staff.RepliesEdit, d.policy},
 		{"GET /desk/figures", staff.FiguresRead, d.figures},
 		{"GET /desk/figures.csv", staff.FiguresRead, d.figuresCSV},
 		{"GET /desk/keys", staff.MailboxesManage, d.keys},

@@ -36,7 +36,7 @@ func numberWords(n int64) string {
 var acts = []struct{ act, words string }{
 	{"case.opened", "Case opened"}, {"case.assigned", "Assigned"}, {"case.open", "Opened again"}, {"case.closed", "Closed"}, {"case.waiting", "Set to waiting"},
 	{"case.raised", "Marked as sensitive"}, {"case.lowered", "Made routine"},
-	{"case.lifted", "Called the next rung"}, {"case.handed-up", "Handed up by a colleague"}, {"case.spam", "Closed as spam"}, {"case.call-ended", "Call ended without an answer"}, {"case.macro", "Changed by a macro"}, {"phone.noted", "Telephone call written down"}, {"case.taken", "Taken by somebody who was called"}, {"canned.saved", "Prepared text changed"}, {"article.saved", "Article changed"}, {"opinion.given", "Survey answered"},
+	{"case.lifted", "Called the next rung"}, {"case.handed-up", "Handed up by a colleague"}, {"case.spam", "Closed as spam"}, {"case.call-ended", "Call ended without an answer"}, {"case.macro", "Changed by a macro"}, {"phone.noted", "Telephone call written down"}, {"case.taken", "Taken by somebody who was called"}, {"canned.saved", "Prepared text changed"}, {"article.saved", "Article changed"}, {"policy.saved", "Security policy changed"}, {"opinion.given", "Survey answered"},
 	{"message.in", "Message in"}, {"message.bounce", "A mail of ours came back"}, {"message.queued", "Message written"}, {"message.undone", "Answer taken back before it left"},
 	{"message.rechecked", "Signature checked again"}, {"note.added", "Note added"}, {"mail.downloaded", "Raw mail downloaded"}, {"file.downloaded", "File downloaded"},
 	{"delivery.sent", "Mail sent"}, {"delivery.captured", "Mail kept in the tray"}, {"delivery.held", "Mail held"}, {"delivery.failed", "Mail refused by the relay"},
