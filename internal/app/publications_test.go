@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"postern/internal/audit"
+	"postern/internal/db"
 	"postern/internal/gpgtest"
 	"postern/internal/publications"
 )
@@ -123,5 +125,31 @@ func TestThePolicyIsReadByAllAndWrittenByFew(t *testing.T) {
 	}
 	if page := p.do("admin", "GET", "/desk/security-policy", nil).Body.String(); !strings.Contains(page, "<bdi>lead</bdi>: A word more.") || !strings.Contains(page, "{report_form}") {
 		t.Error("the desk does not say who changed it")
+	}
+}
+
+// TestThanksShowNamesAndNothingElse: what somebody wants to be called is text, is not
+// made a link, and is gone with the next look after they took it back.
+func TestThanksShowNamesAndNothingElse(t *testing.T) {
+	p := openPages(t, "")
+	page := func() string { return p.do("", "GET", "/security-thanks", nil).Body.String() }
+	if !strings.Contains(page(), "Nobody is named yet.") {
+		t.Error("somebody is named")
+	}
+	p.must(func(ctx context.Context, tx *db.Tx) error {
+		if err := publications.Consent(ctx, tx, audit.System, publications.Credit{Case: "secret-case", Name: "<script>alert(1)</script>", Line: "https://ada.example/ [x](https://evil.example)"}); err != nil {
+			return err
+		}
+		return publications.ShowCredit(ctx, tx, audit.System, "secret-case")
+	})
+	got := page()
+	if !strings.Contains(got, "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>") || strings.Contains(got, `href="https://ada`) || strings.Contains(got, `href="https://evil`) || strings.Contains(got, "secret-case") {
+		t.Error(got)
+	}
+	p.must(func(ctx context.Context, tx *db.Tx) error {
+		return publications.WithdrawCredit(ctx, tx, audit.System, "secret-case")
+	})
+	if strings.Contains(page(), "script&gt;alert") {
+		t.Error("a withdrawn name is still there")
 	}
 }

@@ -51,6 +51,8 @@ func publicationFixtures() []fixture {
 		policy.Old, policy.Version = true, 2
 		add("policy-old", "policy", policy)
 		add("policy-versions", "policy-versions", public.PolicyVersionsPage{Public: base, Versions: []public.PolicyVersion{{N: 2, At: since, Note: "We pay for reports now, and say what. What was reported before the first of October is looked at again, by the same table.", In: "en"}, {N: 1, At: base.When(now.AddDate(-1, 0, 0)), Note: l.Must("policy.why.first"), In: string(l)}}})
+		add("thanks", "thanks", public.ThanksPage{Public: base, Names: []public.Thanked{{Name: "Ada Brandt", Line: "https://ada.example/<b>", Since: since}, {Name: strings.Repeat("Wolfeschlegelsteinhausenbergerdorff", 2), Since: since}, {Name: "✔ نور الشامي", Line: "for the way that showed the names of others", Since: since}}})
+		add("thanks-none", "thanks", public.ThanksPage{Public: base})
 		add("policy-none", "policy-versions", public.PolicyVersionsPage{Public: base})
 	}
 	return append(out, policyDeskFixtures()...)

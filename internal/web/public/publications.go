@@ -15,6 +15,7 @@ func (s *Site) published() map[string]web.Handler {
 		"GET " + publications.WellKnownPath:                s.securityTxt,
 		"GET /security.txt":                                s.toSecurityTxt,
 		"GET " + publications.PolicyPath:                   s.policy,
+		"GET " + publications.ThanksPath:                   s.thanks,
 		"GET " + publications.PolicyPath + "/versions":     s.policyVersions,
 		"GET " + publications.PolicyPath + "/versions/{n}": s.policy,
 	}
@@ -72,6 +73,21 @@ func (s *Site) policyVersions(w http.ResponseWriter, r *http.Request) error {
 		p.Versions = append(p.Versions, PolicyVersion{v.Version, p.When(v.At), note, string(in)})
 	}
 	return web.Render(w, r, Templates, "policy-versions", p)
+}
+
+// thanks serves GET /security-thanks. It is read from the rows each time: a name that
+// was withdrawn is gone with the next look.
+func (s *Site) thanks(w http.ResponseWriter, r *http.Request) error {
+	ctx, p := r.Context(), ThanksPage{Public: s.page(r)}
+	var list []publications.Credit
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) { list, err = publications.Thanked(ctx, tx); return err })
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		p.Names = append(p.Names, Thanked{c.Name, c.Line, p.When(c.Shown)})
+	}
+	return web.Render(w, r, Templates, "thanks", p)
 }
 
 // serveOpenly answers with a file that is made for programs of others: any site may

@@ -30,3 +30,16 @@ type PolicyVersion struct {
 	Note string
 	In   string // language of the note
 }
+
+// ThanksPage is "thanks": who is named for what they reported.
+type ThanksPage struct {
+	web.Public
+	Names []Thanked
+}
+
+// Thanked is somebody who said that they want to be named. What they wrote is text:
+// an address in it leads nowhere by a click.
+type Thanked struct {
+	Name, Line string
+	Since      web.When
+}
