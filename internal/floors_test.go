@@ -12,7 +12,7 @@ import (
 var floors = strings.Fields(`
 	fail db db/dbtest jobs vault safehttp jws
 	message pgp mailauth evidence smtpc dlp links
-	lang hours recognise
+	lang hours recognise advisory
 	gpgtest browsertest passkeytest
 	audit staff contacts mailboxes apikeys hooks texts
 	policy consent cases centre publications portal instructions ladder figures
