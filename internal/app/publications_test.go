@@ -2,15 +2,19 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"postern/internal/advisory"
 	"postern/internal/audit"
 	"postern/internal/db"
 	"postern/internal/gpgtest"
+	"postern/internal/lang"
 	"postern/internal/publications"
 )
 
@@ -151,5 +155,84 @@ func TestThanksShowNamesAndNothingElse(t *testing.T) {
 	})
 	if strings.Contains(page(), "script&gt;alert") {
 		t.Error("a withdrawn name is still there")
+	}
+}
+
+// TestAdvisoriesAreReadByPeopleAndPrograms: the list, the page, the files beside it;
+// a draft is nowhere, and what somebody wrote is text.
+func TestAdvisoriesAreReadByPeopleAndPrograms(t *testing.T) {
+	p := openPages(t, "")
+	get := func(path string) *httptest.ResponseRecorder { return p.do("", "GET", path, nil) }
+	if w := get("/security-advisories"); w.Code != 200 || !strings.Contains(w.Body.String(), "None yet.") {
+		t.Fatalf("%d, %s", w.Code, w.Body)
+	}
+	r := &publications.Record{Case: "c-1", Advisory: advisory.Advisory{CVSS3: "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:H/I:N/A:N", Products: []advisory.Product{{Name: "Address page", Affected: []string{"2026-11-01"}}},
+		Texts: map[lang.Lang]advisory.Text{lang.English: {Title: "<b>In clear</b>", Wrong: "One.\n\nhttps://evil.example", Done: "Two."}, lang.German: {Title: "Offen", Wrong: "Eins.", Done: "Zwei."}}}}
+	var draft publications.Record
+	p.must(func(ctx context.Context, tx *db.Tx) error {
+		if err := publications.Consent(ctx, tx, audit.System, publications.Credit{Case: "c-1", Name: "Ada <i>"}); err != nil {
+			return err
+		}
+		if err := publications.ShowCredit(ctx, tx, audit.System, "c-1"); err != nil {
+			return err
+		}
+		fresh := *r
+		if err := publications.Save(ctx, tx, audit.System, &fresh); err != nil {
+			return err
+		}
+		draft = *r
+		r.ID = fresh.ID
+		if err := publications.Save(ctx, tx, audit.System, &draft); err != nil {
+			return err
+		}
+		_, err := p.d.published.Publish(ctx, tx, audit.System, fresh.ID)
+		return err
+	})
+	page := get("/security-advisories/" + r.ID).Body.String()
+	for _, want := range []string{"&lt;b&gt;In clear&lt;/b&gt;", "6.5, medium (CVSS 3.1)", "Ada &lt;i&gt; told us", "First published.", "/osv.json", ".json.asc"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if strings.Contains(page, `href="https://evil.example"`) || strings.Contains(page, "c-1") {
+		t.Error("it leads where somebody wrote, or names the case")
+	}
+	x := p.visitor("192.0.2.9")
+	x.speaks = "de"
+	if page := x.get("/security-advisories/" + r.ID).Body.String(); !strings.Contains(page, "Eins.") || !strings.Contains(page, "Was falsch war") {
+		t.Error("no German")
+	}
+	if page := get("/security-advisories").Body.String(); !strings.Contains(page, r.ID) || strings.Contains(page, draft.ID) {
+		t.Error("the list")
+	}
+	name := "/.well-known/csaf/" + "white/" + fmt.Sprint(p.d.db.Now().Year()) + "/" + advisory.FileName(r.ID)
+	for path, kind := range map[string]string{"/.well-known/csaf/provider-metadata.json": "application/json", "/.well-known/csaf/white/index.txt": "text/plain; charset=utf-8", "/.well-known/csaf/white/changes.csv": "text/csv; charset=utf-8",
+		"/.well-known/csaf/white/csaf-feed-tlp-white.json": "application/json", name: "application/json", name + ".sha256": "text/plain; charset=utf-8", name + ".sha512": "text/plain; charset=utf-8", name + ".asc": "application/pgp-signature",
+		"/security-advisories/" + r.ID + "/osv.json": "application/json", "/.well-known/csaf/white/": "text/html; charset=utf-8"} {
+		w := get(path)
+		if w.Code != 200 || w.Header().Get("Content-Type") != kind || kind != "text/html; charset=utf-8" && w.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %d, %q", path, w.Code, w.Header())
+		}
+		if again := get(path); kind != "text/html; charset=utf-8" && again.Body.String() != w.Body.String() {
+			t.Errorf("%s is not the same twice", path)
+		}
+	}
+	g := gpgtest.New(t)
+	g.Import(p.d.boxes.All()[0].Secret.Public().Armored())
+	if status, err := g.Verify(get(name+".asc").Body.Bytes(), get(name).Body.Bytes()); err != nil || !status.Has("GOODSIG") {
+		t.Errorf("gpg: %v, %s", err, status)
+	}
+	for _, path := range []string{"/security-advisories/" + draft.ID, "/security-advisories/" + draft.ID + "/osv.json", "/security-advisories/x", "/.well-known/csaf/red/", "/.well-known/csaf/white/" + advisory.FileName(r.ID), strings.Replace(name, advisory.FileName(r.ID), advisory.FileName(draft.ID), 1)} {
+		if w := get(path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	p.must(func(ctx context.Context, tx *db.Tx) error {
+		return publications.WithdrawCredit(ctx, tx, audit.System, "c-1")
+	})
+	for _, path := range []string{"/security-advisories/" + r.ID, name, "/security-advisories/" + r.ID + "/osv.json"} {
+		if w := get(path); w.Code != 200 || strings.Contains(w.Body.String(), "Ada") {
+			t.Errorf("%s after the name was withdrawn: %d", path, w.Code)
+		}
 	}
 }

@@ -59,11 +59,20 @@ func Consent(ctx context.Context, tx *db.Tx, actor string, c Credit) error {
 	if c.Line, err = oneLine(c.Line, 0, 160); err != nil {
 		return fail.Wrap(fail.Invalid, err, "the line beside the name has 160 letters at most, all of which can be seen")
 	}
+	before, err := CreditOf(ctx, tx, c.Case)
+	if err != nil {
+		return err
+	}
 	_, err = tx.Exec(ctx, `INSERT INTO credits (case_id, name, line, consented_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (case_id) DO UPDATE SET name = excluded.name, line = excluded.line, consented_at = excluded.consented_at, withdrawn_at = 0`,
 		c.Case, c.Name, c.Line, db.Micros(tx.Now))
 	if err != nil {
 		return err
+	}
+	if before.Stands() && before.Name != c.Name {
+		if err := renamed(ctx, tx, actor, c.Case, true, "renamed"); err != nil {
+			return err
+		}
 	}
 	return creditNote(ctx, tx, actor, "credit.consented", c.Case)
 }
@@ -81,9 +90,12 @@ func ShowCredit(ctx context.Context, tx *db.Tx, actor string, id cases.ID) error
 }
 
 // WithdrawCredit takes the name away, everywhere and at once, and keeps only that
-// there was one. What was never given is NotFound.
+// there was one. Published advisories that named it get a version without. What was never given is NotFound.
 func WithdrawCredit(ctx context.Context, tx *db.Tx, actor string, id cases.ID) error {
 	if err := db.Change(ctx, tx, `UPDATE credits SET name = '', line = '', shown_at = 0, withdrawn_at = $2 WHERE case_id = $1 AND withdrawn_at = 0`, id, db.Micros(tx.Now)); err != nil {
+		return err
+	}
+	if err := renamed(ctx, tx, actor, id, false, "unnamed"); err != nil {
 		return err
 	}
 	return creditNote(ctx, tx, actor, "credit.withdrawn", id)

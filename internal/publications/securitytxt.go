@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/internal/advisory"
 	"postern/internal/lang"
 	"postern/internal/pgp"
 )
@@ -54,6 +55,7 @@ func (s *Store) securityTxt(expires time.Time) string {
 		"Encryption: "+s.URL+KeysPath,
 		"Policy: "+s.URL+PolicyPath,
 		"Acknowledgments: "+s.URL+ThanksPath,
+		"CSAF: "+s.URL+advisory.MetadataPath,
 		"Preferred-Languages: "+strings.Join(tags, ", "),
 		"Canonical: "+s.URL+WellKnownPath)
 	return strings.Join(lines, "\n")

@@ -110,7 +110,7 @@ func TestSecurityTxtIsTrueAndSigned(t *testing.T) {
 	}
 	got := readTxt(t, plain, l.now)
 	for key, want := range map[string]string{"contact": site + "/report mailto:security@northmere.example", "encryption": site + "/keys", "policy": site + "/security-policy",
-		"acknowledgments": site + "/security-thanks", "preferred-languages": "en, de", "canonical": site + "/.well-known/security.txt"} {
+		"acknowledgments": site + "/security-thanks", "preferred-languages": "en, de", "csaf": site + "/.well-known/csaf/provider-metadata.json", "canonical": site + "/.well-known/security.txt"} {
 		if v := strings.Join(got[key], " "); v != want {
 			t.Errorf("%s: %q, want %q", key, v, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"postern/internal/advisory"
 	"postern/internal/centre"
 	"postern/internal/lang"
 	"postern/internal/web"
@@ -53,6 +54,16 @@ func publicationFixtures() []fixture {
 		add("policy-versions", "policy-versions", public.PolicyVersionsPage{Public: base, Versions: []public.PolicyVersion{{N: 2, At: since, Note: "We pay for reports now, and say what. What was reported before the first of October is looked at again, by the same table.", In: "en"}, {N: 1, At: base.When(now.AddDate(-1, 0, 0)), Note: l.Must("policy.why.first"), In: string(l)}}})
 		add("thanks", "thanks", public.ThanksPage{Public: base, Names: []public.Thanked{{Name: "Ada Brandt", Line: "https://ada.example/<b>", Since: since}, {Name: strings.Repeat("Wolfeschlegelsteinhausenbergerdorff", 2), Since: since}, {Name: "✔ نور الشامي", Line: "for the way that showed the names of others", Since: since}}})
 		add("thanks-none", "thanks", public.ThanksPage{Public: base})
+		add("advisories", "advisories", public.AdvisoriesPage{Public: base, List: []public.AdvisoryRow{{ID: "SA-2026-0002", Title: "Names and addresses travelled in clear", In: "en", Severity: "6.5, " + l.Must("advisory.severity.medium") + " (CVSS 3.1)", Published: since, Changed: base.When(now)}, {ID: "SA-2026-0001", Title: "Ein Link führte zu fremden Unterlagen", In: "de", Published: since}}})
+		add("advisories-none", "advisories", public.AdvisoriesPage{Public: base})
+		note := public.AdvisoryPage{Public: base, ID: "SA-2026-0001", Title: "Names and addresses travelled in clear", In: "en", Published: since, Revisions: []public.RevisionRow{{At: since, Summary: "First published."}},
+			Wrong: "The page behind our mails took names and addresses over plain HTTP.\n\nWhoever stood on the way could read them.", Made: "It is reached over HTTPS alone. Nobody need do anything."}
+		add("advisory-note", "advisory", note)
+		note.CVE, note.Severity, note.Reported, note.Mended, note.Thanks = "CVE-2026-12345", "6.5, "+l.Must("advisory.severity.medium")+" (CVSS 3.1)", base.When(now.AddDate(0, -4, 0)), base.When(now.AddDate(0, -3, 0)), []string{"Ada Brandt"}
+		note.Products = []advisory.Product{{Name: "Address page", Affected: []string{"1.0", "1.1"}, Fixed: []string{"1.2"}}, {Name: "Payment kit for shops", Affected: []string{"vers:semver/<2.0.1"}}}
+		note.References, note.File = []advisory.Reference{{Summary: "What a finder wrote", URL: "https://ada.example/clear"}}, "/.well-known/csaf/white/2026/sa-2026-0001.json"
+		add("advisory", "advisory", note)
+		add("csaf-folder", "csaf-folder", public.FolderPage{Public: base, Folder: "/.well-known/csaf/white/2026/", Names: []string{"sa-2026-0001.json", "sa-2026-0001.json.asc", "sa-2026-0001.json.sha256", "sa-2026-0001.json.sha512"}})
 		add("policy-none", "policy-versions", public.PolicyVersionsPage{Public: base})
 	}
 	return append(out, policyDeskFixtures()...)

@@ -1,10 +1,14 @@
 package public
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"postern/internal/advisory"
 	"postern/internal/db"
+	"postern/internal/lang"
 	"postern/internal/publications"
 	"postern/internal/web"
 )
@@ -15,9 +19,13 @@ func (s *Site) published() map[string]web.Handler {
 		"GET " + publications.WellKnownPath:                s.securityTxt,
 		"GET /security.txt":                                s.toSecurityTxt,
 		"GET " + publications.PolicyPath:                   s.policy,
-		"GET " + publications.ThanksPath:                   s.thanks,
 		"GET " + publications.PolicyPath + "/versions":     s.policyVersions,
 		"GET " + publications.PolicyPath + "/versions/{n}": s.policy,
+		"GET " + publications.ThanksPath:                   s.thanks,
+		"GET " + advisory.PagePath:                         s.advisories,
+		"GET " + advisory.PagePath + "/{id}":               s.advisory,
+		"GET " + advisory.PagePath + "/{id}/osv.json":      s.osv,
+		"GET " + advisory.Root + "{path...}":               s.csaf,
 	}
 }
 
@@ -88,6 +96,86 @@ func (s *Site) thanks(w http.ResponseWriter, r *http.Request) error {
 		p.Names = append(p.Names, Thanked{c.Name, c.Line, p.When(c.Shown)})
 	}
 	return web.Render(w, r, Templates, "thanks", p)
+}
+
+// advisories serves GET /security-advisories.
+func (s *Site) advisories(w http.ResponseWriter, r *http.Request) error {
+	ctx, p := r.Context(), AdvisoriesPage{Public: s.page(r)}
+	var list []publications.Record
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) { list, err = publications.Published(ctx, tx); return err })
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		t, in := a.In(p.Lang)
+		row := AdvisoryRow{ID: a.ID, Title: t.Title, In: string(in), Severity: severity(p.Lang, &a.Advisory), Published: p.When(a.First())}
+		if len(a.Revisions) > 1 {
+			row.Changed = p.When(a.Last())
+		}
+		p.List = append(p.List, row)
+	}
+	return web.Render(w, r, Templates, "advisories", p)
+}
+
+// severity is the CVSS score with its word.
+func severity(l lang.Lang, a *advisory.Advisory) string {
+	score, word := a.Score()
+	if word == "" {
+		return ""
+	}
+	return fmt.Sprintf("%.1f, %s (CVSS 3.1)", score, l.Must("advisory.severity."+strings.ToLower(word)))
+}
+
+// advisory serves GET /security-advisories/{id}.
+func (s *Site) advisory(w http.ResponseWriter, r *http.Request) error {
+	ctx, p := r.Context(), AdvisoryPage{Public: s.page(r)}
+	var a *publications.Record
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		a, err = publications.PublishedAs(ctx, tx, r.PathValue("id"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t, in := a.In(p.Lang)
+	p.ID, p.CVE, p.Title, p.Wrong, p.Made, p.In, p.Severity = a.ID, a.CVE, t.Title, t.Wrong, t.Done, string(in), severity(p.Lang, &a.Advisory)
+	p.Reported, p.Mended, p.Published = p.When(a.Reported), p.When(a.Fixed), p.When(a.First())
+	p.Thanks, p.Products, p.References = a.Thanks, a.Products, a.References
+	for _, v := range a.Revisions {
+		p.Revisions = append(p.Revisions, RevisionRow{p.When(v.Date), v.Summary})
+	}
+	if a.ForPrograms() {
+		p.File = advisory.Folder(a.Label()) + a.Path()
+	}
+	return web.Render(w, r, Templates, "advisory", p)
+}
+
+// osv serves GET /security-advisories/{id}/osv.json.
+func (s *Site) osv(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.Published.OSV(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	serveOpenly(w, f.Type, f.Data)
+	return nil
+}
+
+// csaf serves GET /.well-known/csaf/, folders as pages.
+func (s *Site) csaf(w http.ResponseWriter, r *http.Request) error {
+	path := r.PathValue("path")
+	if path == "" || strings.HasSuffix(path, "/") {
+		names, err := s.Published.Listing(r.Context(), path)
+		if err != nil {
+			return err
+		}
+		return web.Render(w, r, Templates, "csaf-folder", FolderPage{Public: s.page(r), Folder: advisory.Root + path, Names: names})
+	}
+	f, err := s.Published.CSAF(r.Context(), path)
+	if err != nil {
+		return err
+	}
+	serveOpenly(w, f.Type, f.Data)
+	return nil
 }
 
 // serveOpenly answers with a file that is made for programs of others: any site may

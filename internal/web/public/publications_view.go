@@ -3,6 +3,7 @@ package public
 import (
 	"html/template"
 
+	"postern/internal/advisory"
 	"postern/internal/web"
 )
 
@@ -42,4 +43,45 @@ type ThanksPage struct {
 type Thanked struct {
 	Name, Line string
 	Since      web.When
+}
+
+// AdvisoriesPage is "advisories".
+type AdvisoriesPage struct {
+	web.Public
+	List []AdvisoryRow
+}
+
+// AdvisoryRow is an advisory in the list.
+type AdvisoryRow struct {
+	ID, Title, In string // In: language of the title
+	Severity      string
+	Published     web.When
+	Changed       web.When // zero if it never was
+}
+
+// AdvisoryPage is "advisory": what was wrong and what was done, as plain text.
+type AdvisoryPage struct {
+	web.Public
+	ID, CVE, Title, Wrong, Made string
+	In                          string // language of the text
+	Severity                    string
+	Reported, Mended, Published web.When
+	Thanks                      []string
+	Products                    []advisory.Product
+	References                  []advisory.Reference
+	Revisions                   []RevisionRow
+	File                        string // for programs; empty: there is none
+}
+
+// RevisionRow is a version that was published.
+type RevisionRow struct {
+	At      web.When
+	Summary string
+}
+
+// FolderPage is "csaf-folder": what programs fetch, for people.
+type FolderPage struct {
+	web.Public
+	Folder string // its path
+	Names  []string
 }
