@@ -113,7 +113,7 @@ func TestNoPolicyDemandsSilence(t *testing.T) {
 		"No reward is paid without a non-disclosure agreement before.", "You will not get an answer unless you accept the NDA.", "All findings fall under a duty of non‑disclosure.",
 		"You may never publish what you found.", "Publication is forbidden.", "You must not disclose the weakness.", "Do not publish anything.", "You may publish only with our consent.", "Nothing may be published without our written permission.",
 		"Publication is at our discretion.", "You agree to keep it confidential for ever.", "Findings stay secret indefinitely.", "Do not talk to the press.", "You cannot go public until we agree.", "After {disclosure} you may still never publish.",
-		"Publishing needs our approval.", "It is not permitted to disclose details.", "Please keep what you found\nsecret forever.", "You must not publish personal data, nor ever write about the rest.",
+		"Publishing needs our approval.", "You may not publish anything, we never do.", "We never write about it; you must not disclose it either.", "Do not publish anything, we mend it within {fix_other}.", "Do not publish before 90 days and then never.", "It is not permitted to disclose details.", "Please keep what you found\nsecret forever.", "You must not publish personal data, nor ever write about the rest.",
 		"Sie müssen eine Verschwiegenheitserklärung unterschreiben.", "Eine Geheimhaltungsvereinbarung ist Voraussetzung.", "Sie dürfen nie darüber berichten.", "Eine Veröffentlichung ist verboten.", "Veröffentlichen Sie nichts.", "Sie dürfen es nicht veröffentlichen.",
 		"Veröffentlichen dürfen Sie nur mit unserer Zustimmung.", "Ohne unsere schriftliche Erlaubnis darf nichts öffentlich werden.", "Bewahren Sie dauerhaft Stillschweigen.", "Behandeln Sie alles für immer vertraulich.", "Über die Veröffentlichung entscheiden wir nach eigenem Ermessen.",
 	} {
@@ -125,7 +125,7 @@ func TestNoPolicyDemandsSilence(t *testing.T) {
 	}
 	for _, text := range []string{
 		"We never ask for a non-disclosure agreement.", "There is no NDA.", "We answer without a non-disclosure agreement.", "We publish only after we have mended it.", "Nobody gets an NDA from us.", "We never keep you from publishing.", "We do not publish your name without your consent.", "Do not publish personal data of others.",
-		"Please do not publish it for {disclosure}.", "You are free to publish after {disclosure}.", "We publish an advisory when it is mended.", "Your report is confidential.", "Our policy is public.",
+		"Please do not publish it for {disclosure}.", "If you publish, we never take action against you.", "You are free to publish after {disclosure}.", "We publish an advisory when it is mended.", "Your report is confidential.", "Our policy is public.",
 		"Wir verlangen keine Geheimhaltungsvereinbarung.", "Bitte veröffentlichen Sie es {disclosure} lang nicht.", "Wir veröffentlichen Ihren Namen nie ohne Ihre Einwilligung.", "Veröffentlichen Sie keine personenbezogenen Daten.", "Never send us your password.",
 	} {
 		p := shippedPolicy(t)

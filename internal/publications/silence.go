@@ -3,6 +3,7 @@ package publications
 import (
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -54,18 +55,25 @@ func silences(s, window string) bool {
 	if !tell && !keep || dataWords.MatchString(s) && !everWords.MatchString(s) {
 		return false
 	}
-	ours := oursWords.MatchString(s)
-	switch {
-	case leaveOf.MatchString(s), untilWe.MatchString(s) && (banWords.MatchString(s) || yourWords.MatchString(s)):
+	if leaveOf.MatchString(s) || untilWe.MatchString(s) && (banWords.MatchString(s) || yourWords.MatchString(s)) {
 		return true
-	case ours:
+	}
+	limited := strings.Contains(s, window)
+	s = theirs(s)
+	tell, keep = tellWords.MatchString(s), keepWords.MatchString(s)
+	switch {
+	case !tell && !keep:
 		return false
 	case everWords.MatchString(s):
 		return true
-	case strings.Contains(s, window):
-		return false
 	}
-	return tell && banWords.MatchString(s)
+	return !limited && tell && banWords.MatchString(s)
+}
+
+// theirs is a sentence without the clauses that say what we ourselves do not do.
+func theirs(s string) string {
+	clauses := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(",;:()", r) })
+	return strings.Join(slices.DeleteFunc(clauses, oursWords.MatchString), ",")
 }
 
 var (
