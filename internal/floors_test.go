@@ -12,10 +12,10 @@ import (
 var floors = strings.Fields(`
 	fail db db/dbtest jobs vault safehttp jws
 	message pgp mailauth evidence smtpc dlp links
-	lang hours recognise recognise/learn recognise/train
+	lang hours recognise recognise/learn recognise/train advisory
 	gpgtest browsertest passkeytest
 	audit staff contacts mailboxes apikeys hooks texts
-	policy consent cases probe centre portal instructions ladder security figures
+	policy consent cases probe centre publications portal instructions ladder security figures
 	outbox authorise intake
 	smtpd web web/public web/desk web/api
 	config app

@@ -35,6 +35,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/smtpc"
 	"postern/internal/smtpd"
@@ -53,25 +54,26 @@ type Desk struct {
 	cert   tls.Certificate
 	stats  *metrics
 
-	db       *db.DB
-	vault    *vault.Vault
-	cases    *cases.Store
-	contacts *contacts.Book
-	boxes    *mailboxes.Store
-	portal   *portal.Store
-	staff    *staff.Service
-	centre   *centre.Store
-	ladder   *ladder.Ladder
-	security *security.Service
-	jobs     *jobs.Runner
-	outbox   *outbox.Outbox
-	intake   *intake.Intake
-	relay    *smtpc.Client // nil: the tray
-	auth     *authorise.Flow
-	hooks    *hooks.Hooks
-	texts    *texts.Texts
-	signer   *jws.Signer
-	links    *links.Guard
+	db        *db.DB
+	vault     *vault.Vault
+	cases     *cases.Store
+	contacts  *contacts.Book
+	boxes     *mailboxes.Store
+	portal    *portal.Store
+	staff     *staff.Service
+	centre    *centre.Store
+	ladder    *ladder.Ladder
+	security  *security.Service
+	jobs      *jobs.Runner
+	outbox    *outbox.Outbox
+	intake    *intake.Intake
+	relay     *smtpc.Client // nil: the tray
+	auth      *authorise.Flow
+	hooks     *hooks.Hooks
+	texts     *texts.Texts
+	signer    *jws.Signer
+	links     *links.Guard
+	published *publications.Store
 
 	smtp    []*smtpd.Server
 	servers []*http.Server
@@ -153,6 +155,7 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 		d.log.Error("what is stored of the support centre cannot be read whole; what is shipped stands in for topics", "err", err)
 	}
 	d.openLinks()
+	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL, Org: d.org.get})
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
 }
@@ -206,6 +209,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		if _, err := d.boxes.Add(ctx, audit.System, d.org.get(), d.cfg.Mailbox, false); err != nil {
 			return err
 		}
+	}
+	if err := d.published.Begin(ctx); err != nil {
+		return err
 	}
 	d.jobs = jobs.New(d.db, d.log)
 	if err := d.jobs.Migrate(ctx); err != nil {

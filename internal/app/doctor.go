@@ -17,6 +17,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/ladder"
 	"postern/internal/mailboxes"
+	"postern/internal/publications"
 	"postern/internal/smtpc"
 	"postern/internal/vault"
 )
@@ -35,7 +36,7 @@ func good(name, cause string) Check { return Check{name, "good", cause, ""} }
 // inspectDesk runs the checks that need the desk's parts.
 func inspectDesk(ctx context.Context, c *config.Config, d *db.DB, v *vault.Vault, boxes *mailboxes.Store, anchor audit.Anchor) []Check {
 	return []Check{checkDatabase(ctx, d), checkMaster(ctx, d, v), checkKeys(boxes), checkCertificate(c, d.Now()), checkRelay(ctx, c),
-		checkTexts(c), checkRungs(ctx, d), checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
+		checkTexts(c), checkSecurityTxt(c, d, boxes), checkRungs(ctx, d), checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
 }
 
 func checkDatabase(ctx context.Context, d *db.DB) Check {
@@ -105,6 +106,23 @@ func checkRelay(ctx context.Context, c *config.Config) Check {
 		return Check{"Relay", "bad", err.Error(), "See the settings relay.*; mail waits until the relay takes it."}
 	}
 	return good("Relay", c.RelayAddr+" takes us.")
+}
+
+// checkSecurityTxt reads the file that tells finders where to write, as they get it.
+func checkSecurityTxt(c *config.Config, d *db.DB, boxes *mailboxes.Store) Check {
+	const name = "Way in for finders"
+	text, err := publications.New(publications.Options{DB: d, Mailboxes: boxes, URL: c.URL}).SecurityTxt()
+	if err != nil {
+		return Check{name, "bad", "security.txt cannot be made: " + err.Error(), "See Signing keys."}
+	}
+	p, err := publications.CheckSecurityTxt(text, c.URL+publications.WellKnownPath, boxes.All()[0].Secret.Public(), d.Now())
+	switch {
+	case p == publications.ExpiresSoon:
+		return Check{name, "soon", "security.txt, as finders get it: " + err.Error() + ".", "It is made anew every 30 days: set the machine's clock, and start the desk again."}
+	case err != nil:
+		return Check{name, "bad", "security.txt, as finders get it: " + err.Error() + ".", "Set web.url to the address that people reach the desk at, and check the machine's clock."}
+	}
+	return good(name, "security.txt is signed, and made anew long before it expires.")
 }
 
 // checkTexts warns of the tray: by it staff could come in as customers.

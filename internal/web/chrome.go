@@ -55,7 +55,7 @@ type Staff struct {
 	Org Org
 	Clock
 	Me     Me
-	At     string // current entry of the rail: inbox, contacts, tray, quarantine, people, mailboxes, topics, replies, articles, figures, keys, audit, health, account
+	At     string // current entry of the rail: inbox, contacts, tray, quarantine, people, mailboxes, topics, replies, articles, policy, figures, keys, audit, health, account
 	Counts Counts
 	Views  []View // shown on the inbox and the case
 	Done   *Notice
@@ -71,7 +71,7 @@ type Me struct {
 	Roles string // in words: "Agent", "Agent and admin"
 	Cases bool   // sees inbox and authorisations
 	Work  bool   // sees contacts, tray and quarantine
-	Write bool   // sees canned replies and articles
+	Write bool   // sees canned replies, articles and the security policy
 	Sums  bool   // sees the figures
 	Guard bool   // sees the security desk
 	Admin bool   // sees people, mailboxes, topics, keys, audit log and health

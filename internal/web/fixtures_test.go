@@ -164,7 +164,7 @@ func casePage() desk.CasePage {
 }
 
 func fixtures() []fixture {
-	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures(), authoriseFixtures(), centreFixtures(), securityFixtures())
+	return slices.Concat(deskFixtures(), publicFixtures(), protectionFixtures(), placeFixtures(), authoriseFixtures(), centreFixtures(), securityFixtures(), publicationFixtures())
 }
 
 func deskFixtures() []fixture {

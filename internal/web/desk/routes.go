@@ -23,6 +23,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/staff"
 	"postern/internal/texts"
@@ -45,6 +46,7 @@ type Options struct {
 	Hooks     *hooks.Hooks
 	Texts     *texts.Texts
 	Centre    *centre.Store
+	Published *publications.Store
 	Ladder    *ladder.Ladder
 	Security  *security.Service
 	Own       func() []string                                                             // hosts and domains that are ours
@@ -171,6 +173,8 @@ func (d *Desk) routes() []route {
 		{"GET /desk/articles", staff.RepliesEdit, d.articles},
 		{"GET /desk/articles/{id}", staff.RepliesEdit, d.articlePage},
 		{"POST /desk/articles/{id}", staff.RepliesEdit, d.saveArticle},
+		{"GET /desk/security-policy", staff.RepliesEdit, d.policy},
+		{"POST /desk/security-policy", staff.RepliesEdit, d.policy},
 		{"GET /desk/figures", staff.FiguresRead, d.figures},
 		{"GET /desk/figures.csv", staff.FiguresRead, d.figuresCSV},
 		{"GET /desk/keys", staff.MailboxesManage, d.keys},

@@ -14,6 +14,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/staff"
 	"postern/internal/vault"
@@ -33,6 +34,7 @@ type Options struct {
 	Auth      *authorise.Flow
 	Centre    *centre.Store
 	Security  *security.Service
+	Published *publications.Store
 	JWKS      func() []byte // keys of the tokens for the organisation's systems
 	Passkeys  *staff.Ceremonies
 	Agreed    *staff.AgreedCodes
@@ -68,6 +70,9 @@ func New(o Options) http.Handler {
 	page("GET /keys/{file}", s.keyFile)
 	page("GET /.well-known/openpgpkey/{path...}", s.wkd)
 	page("GET /.well-known/jwks.json", s.jwks)
+	for pattern, h := range s.published() {
+		page(pattern, h)
+	}
 	for pattern, h := range s.placeRoutes() {
 		page(pattern, h)
 	}
