@@ -18,7 +18,7 @@ type Promises struct {
 	Update       int `json:"update"`        // days, at most, between two words of ours
 	FixCritical  int `json:"fix_critical"`  // days
 	FixHigh      int `json:"fix_high"`      // days
-	FixOther     int `json:"fix_other"`     // days
+	FixOther     int `json:"fix_other"`     // days, the longest there is
 	Reward       int `json:"reward"`        // working days
 	Disclosure   int `json:"disclosure"`    // days that we ask for
 	Silence      int `json:"silence"`       // days without an answer, after which nobody need wait
@@ -27,7 +27,7 @@ type Promises struct {
 }
 
 // DefaultPromises are those of a new desk.
-var DefaultPromises = Promises{FirstReply: 1, Assessment: 5, Update: 14, FixCritical: 3, FixHigh: 14, FixOther: 60, Reward: 5, Disclosure: 90, Silence: 45, AppealTime: 30, AppealAnswer: 3}
+var DefaultPromises = Promises{FirstReply: 1, Assessment: 5, Update: 14, FixCritical: 3, FixHigh: 14, FixOther: 90, Reward: 5, Disclosure: 90, Silence: 45, AppealTime: 30, AppealAnswer: 3}
 
 // A Place is what can be put into a policy's text, and is filled in when it is read.
 type Place struct {
