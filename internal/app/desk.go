@@ -35,6 +35,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/probe"
 	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/smtpc"
@@ -155,7 +156,11 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 		d.log.Error("what is stored of the support centre cannot be read whole; what is shipped stands in for topics", "err", err)
 	}
 	d.openLinks()
-	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL, Org: d.org.get})
+	promises, err := d.cfg.Reports()
+	if err != nil {
+		return err
+	}
+	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL, Org: d.org.get, Promises: func() publications.Promises { return policyPromises(promises) }})
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
 }
@@ -266,7 +271,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	d.addInstructionJobs()
 	d.addTextJobs()
 	d.addLadderJobs()
+	d.openProbes()
 	d.addSecurityJobs()
+	d.addProbeJobs()
 	d.addSummaryJob()
 	return nil
 }

@@ -41,6 +41,15 @@ type strikeArgs struct{}
 
 func (strikeArgs) Kind() string { return "report_clocks" }
 
+// doorArgs: tell people here that a door of ours is broken.
+type doorArgs struct {
+	ID     string   `json:"id"`
+	Target string   `json:"target"`
+	To     []string `json:"to"`
+}
+
+func (doorArgs) Kind() string { return "door_broken" }
+
 func (d *Desk) openSecurity() error {
 	promises, err := d.cfg.Reports()
 	if err != nil {
@@ -57,6 +66,10 @@ func (d *Desk) openSecurity() error {
 func (d *Desk) addSecurityJobs() {
 	jobs.AddWorker(d.jobs, d.sendWord)
 	jobs.AddWorker(d.jobs, d.sendProgress)
+	jobs.AddWorker(d.jobs, func(ctx context.Context, a doorArgs) error {
+		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(a.ID), Kind: outbox.Call, To: a.To, Subject: "A door of ours is broken",
+			Text: "A page without which nobody can tell us of a security hole does not answer as it must:\n\n" + a.Target + "\n\nIt was asked twice. Look at it now."})
+	})
 	jobs.AddWorker(d.jobs, func(ctx context.Context, _ strikeArgs) error { return d.security.Run(ctx) })
 	d.jobs.Every(time.Minute, strikeArgs{})
 }

@@ -39,13 +39,13 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 	clock := func() web.Clock { return web.Clock{Now: d.db.Now(), Zone: d.zone} }
 	trusted := d.cfg.TLSCert != "" // a self-signed certificate must not be pinned in browsers
 	site := public.New(public.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Intake: d.intake, Outbox: d.outbox,
-		Passkeys: d.staff.Passkeys(), Agreed: d.staff.AgreedCodes(), Texts: d.texts.On(), AskText: d.askText, Auth: d.auth, JWKS: d.signer.JWKS, Centre: d.centre, Security: d.security, Published: d.published, Org: d.publicOrg, Clock: clock, NameOf: names, RoleOf: d.roleOf})
+		Passkeys: d.staff.Passkeys(), Agreed: d.staff.AgreedCodes(), Texts: d.texts.On(), AskText: d.askText, Auth: d.auth, JWKS: d.signer.JWKS, Centre: d.centre, Security: d.security, Published: d.published, Verify: d.verifyToken, Org: d.publicOrg, Clock: clock, NameOf: names, RoleOf: d.roleOf})
 	relay := ""
 	if d.relay != nil {
 		relay = d.cfg.RelayAddr
 	}
 	pages := desk.New(desk.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Outbox: d.outbox,
-		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Centre: d.centre, Published: d.published, Ladder: d.ladder, Security: d.security, Own: d.intake.OwnHosts, Closed: d.caseClosed, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
+		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Centre: d.centre, Published: d.published, Ladder: d.ladder, Security: d.security, Own: d.intake.OwnHosts, Probes: d.probes, Closed: d.caseClosed, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
 		Anchor:  func() audit.Anchor { return readAnchor(d.cfg) },
 		Recheck: d.recheck,
 		SetUp:   d.setUp})

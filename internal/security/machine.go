@@ -540,3 +540,13 @@ func (r *Report) SayRetest(by string, gone bool, notes string, now time.Time) er
 	r.Retests = append(r.Retests, RetestSay{By: by, Gone: gone, Notes: notes, At: now})
 	return nil
 }
+
+// FixedAt is when it was fixed; zero: it is not.
+func (r *Report) FixedAt() (at time.Time) {
+	for i := range r.Clocks {
+		if c := &r.Clocks[i]; c.Name == ClockFix && !c.Met.IsZero() {
+			at = c.Met
+		}
+	}
+	return at
+}

@@ -13,6 +13,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/lang"
+	"postern/internal/probe"
 	"postern/internal/recognise"
 	"postern/internal/staff"
 	"postern/internal/vault"
@@ -288,6 +289,9 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 		return err
 	}
 	from := r.State
+	if err := watched(ctx, tx, r); err != nil {
+		return err
+	}
 	if err := f(r, c); err != nil {
 		return err
 	}
@@ -303,6 +307,28 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 		return err
 	}
 	return s.record(ctx, tx, k, r, actorName(by, c), act, from, reason)
+}
+
+// watched notes which probes watch it, and whether all of them are green.
+func watched(ctx context.Context, tx *db.Tx, r *Report) error {
+	list, err := probe.Of(ctx, tx, string(r.Case))
+	if err != nil {
+		return err
+	}
+	r.Probes, r.Green = nil, true
+	for _, p := range list {
+		if p.Stopped.IsZero() {
+			r.Probes = append(r.Probes, string(p.ID))
+			r.Green = r.Green && p.State == probe.Green
+		}
+	}
+	r.Green = r.Green && len(r.Probes) > 0
+	return nil
+}
+
+// Seen notes that a probe is green again, or for the first time.
+func (s *Service) Seen(ctx context.Context, tx *db.Tx, id cases.ID) error {
+	return s.Change(ctx, tx, id, Actor{Kind: ByProbe}, "report.green", "", func(r *Report, c *cases.Case) error { return nil })
 }
 
 func actorName(a Actor, c *cases.Case) string {

@@ -2,16 +2,22 @@ package desk
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"postern/internal/advisory"
+	"postern/internal/audit"
 	"postern/internal/cases"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/ladder"
+	"postern/internal/lang"
+	"postern/internal/probe"
+	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/staff"
 	"postern/internal/web"
@@ -54,6 +60,9 @@ func (d *Desk) report(base web.Staff, me *visitor, x *dossier) ReportPage {
 	}
 	if a := r.Appeal; a != nil {
 		p.Appeal = &Appealed{Text: web.Plain(a.Text), Answer: a.Answer, At: base.When(a.At), Open: a.Done.IsZero(), May: a.Closer != me.ID()}
+	}
+	for _, b := range x.probes {
+		p.Probes = append(p.Probes, Watched{ID: string(b.ID), Kind: string(b.Kind), Target: b.Target, State: string(b.State), Since: base.When(b.Since), Stopped: !b.Stopped.IsZero()})
 	}
 	p.Reward = d.rewarded(me, r)
 	return p
@@ -186,7 +195,7 @@ func (d *Desk) fillReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 					*place = text(name, 500)
 				}
 			}
-			for name, place := range map[string]*string{"steps": &x.Steps, "changed": &x.Changed, "publication": &x.Disclosure.Text, "hidden": &x.Disclosure.Hidden} {
+			for name, place := range map[string]*string{"steps": &x.Steps, "changed": &x.Changed, "publication": &x.Disclosure.Text, "hidden": &x.Disclosure.Hidden, "cve": &x.Disclosure.CVE, "product": &x.Disclosure.Product} {
 				if r.Form.Has(name) {
 					*place = text(name, 20_000)
 				}
@@ -272,6 +281,9 @@ func (d *Desk) moveReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 			x.Asked = tx.Now
 		case security.Disclosed:
 			x.Disclosure.Published = tx.Now
+			if err := d.publishReport(r.Context(), tx, me, x); err != nil {
+				return err
+			}
 		}
 		return x.Move(d.o.Security.Promises(), to, me.actor(), tx.Now)
 	})
@@ -411,4 +423,116 @@ func (d *Desk) answerAppeal(w http.ResponseWriter, r *http.Request, me *visitor)
 		}
 		return x.Move(d.o.Security.Promises(), security.Assessing, me.actor(), tx.Now)
 	})
+}
+
+// publishReport publishes the plain note on a report: what was wrong, what was done,
+// the days, and thanks to whoever wants them.
+func (d *Desk) publishReport(ctx context.Context, tx *db.Tx, me *visitor, x *security.Report) error {
+	l := lang.English
+	rec := &publications.Record{Case: x.Case, Advisory: advisory.Advisory{Texts: map[lang.Lang]advisory.Text{l: {Title: x.Title, Wrong: x.Disclosure.Text, Done: x.Changed}},
+		Reported: x.Received, Fixed: x.FixedAt(), CWE: x.CWE, CVE: x.Disclosure.CVE}}
+	switch {
+	case strings.HasPrefix(x.CVSS, "CVSS:3.1/"):
+		rec.CVSS3 = x.CVSS
+	case strings.HasPrefix(x.CVSS, "CVSS:4.0/"):
+		rec.CVSS4 = x.CVSS
+	}
+	if x.Disclosure.Product != "" {
+		name, versions, _ := strings.Cut(x.Disclosure.Product, "|")
+		affected, fixed, _ := strings.Cut(versions, "|")
+		rec.Products = []advisory.Product{{Name: strings.TrimSpace(name), Affected: listOf(affected), Fixed: listOf(fixed)}}
+	}
+	actor := audit.Staff(me.ID())
+	credit, err := publications.CreditOf(ctx, tx, x.Case)
+	if err != nil {
+		return err
+	}
+	if credit != nil && !credit.Consented.IsZero() && credit.Withdrawn.IsZero() && credit.Shown.IsZero() {
+		if err := publications.ShowCredit(ctx, tx, actor, x.Case); err != nil {
+			return err
+		}
+	}
+	if err := publications.Save(ctx, tx, actor, rec); err != nil {
+		return err
+	}
+	x.Disclosure.Advisory = rec.ID
+	_, err = d.o.Published.Publish(ctx, tx, actor, rec.ID)
+	return err
+}
+
+func listOf(s string) (out []string) {
+	for x := range strings.SplitSeq(s, ",") {
+		if x = strings.TrimSpace(x); x != "" {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// addProbe serves POST /desk/security/{id}/probe: something watches what was fixed.
+func (d *Desk) addProbe(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	p := &probe.Probe{Case: r.PathValue("id"), Kind: probe.Kind(r.FormValue("kind")), Target: strings.TrimSpace(r.FormValue("target")), By: audit.Staff(me.ID())}
+	words := strings.TrimSpace(r.FormValue("words"))
+	switch p.Kind {
+	case probe.Header:
+		p.Spec.Name, p.Spec.Contains, _ = strings.Cut(words, ":")
+		p.Spec.Contains = strings.TrimSpace(p.Spec.Contains)
+	case probe.Body:
+		if without, ok := strings.CutPrefix(words, "not "); ok {
+			p.Spec.Without = without
+		} else {
+			p.Spec.Contains = words
+		}
+	case probe.Status:
+		p.Spec.Status, _ = strconv.Atoi(words) // what is no number is refused as no code
+	case probe.Certificate:
+		p.Spec.Days, _ = strconv.Atoi(words)
+	}
+	return d.onReport(w, r, me, "report.filled", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		ctx := r.Context()
+		if r.FormValue("do") == "stop" {
+			return d.stopProbe(ctx, tx, me, x, probe.ID(r.FormValue("probe")))
+		}
+		if err := probe.Add(ctx, tx, p); err != nil {
+			return err
+		}
+		x.Probes, x.Green = append(x.Probes, string(p.ID)), false
+		_, err := probe.AddHost(ctx, tx, p.Host, audit.Staff(me.ID()))
+		return err
+	})
+}
+
+// stopProbe ends one; what was fixed keeps at least one that watches it.
+func (d *Desk) stopProbe(ctx context.Context, tx *db.Tx, me *visitor, x *security.Report, id probe.ID) error {
+	p, err := probe.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if p.Case != string(x.Case) {
+		return fail.New(fail.NotFound, "there is no such probe")
+	}
+	if len(x.Probes) < 2 && x.State != security.Verified && x.State != security.Fixing && x.State != security.Assessing {
+		return fail.New(fail.Conflict, "what was fixed is watched for ever; add another probe before this one stops")
+	}
+	return probe.Stop(ctx, tx, id, audit.Staff(me.ID()))
+}
+
+// hosts serves POST /desk/security/hosts: which hosts are ours, so that they may be
+// asked.
+func (d *Desk) hosts(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	name := strings.ToLower(strings.TrimSpace(r.FormValue("host")))
+	if r.FormValue("do") == "confirm" {
+		if err := d.o.Probes.Confirm(r.Context(), name, audit.Staff(me.ID())); err != nil {
+			return err
+		}
+		return back(w, r, "/desk/security#hosts")
+	}
+	err := d.db.Update(r.Context(), func(tx *db.Tx) error {
+		_, err := probe.AddHost(r.Context(), tx, name, audit.Staff(me.ID()))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return back(w, r, "/desk/security#hosts")
 }

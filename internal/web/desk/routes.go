@@ -23,6 +23,7 @@ import (
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
+	"postern/internal/probe"
 	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/staff"
@@ -49,7 +50,8 @@ type Options struct {
 	Published *publications.Store
 	Ladder    *ladder.Ladder
 	Security  *security.Service
-	Own       func() []string                                                             // hosts and domains that are ours
+	Own       func() []string // hosts and domains that are ours
+	Probes    *probe.Watch
 	Closed    func(ctx context.Context, tx *db.Tx, c *cases.Case, by *staff.Person) error // what follows when somebody closes a case
 	Org       func() web.Org
 	Zone      *time.Location
@@ -242,6 +244,8 @@ func (d *Desk) securityRoutes() []route {
 		{"POST /desk/security/{id}/plan", staff.SecurityTriage, d.plan},
 		{"POST /desk/security/{id}/mark", staff.SecurityTriage, d.markReport},
 		{"POST /desk/security/{id}/circle", staff.SecurityTriage, d.circle},
+		{"POST /desk/security/hosts", staff.SecurityTriage, d.hosts},
+		{"POST /desk/security/{id}/probe", staff.SecurityTriage, d.addProbe},
 		{"POST /desk/security/{id}/appeal", staff.SecurityTriage, d.answerAppeal},
 	}
 }

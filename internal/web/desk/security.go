@@ -10,6 +10,7 @@ import (
 	"postern/internal/cases"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/probe"
 	"postern/internal/recognise"
 	"postern/internal/security"
 	"postern/internal/staff"
@@ -93,6 +94,9 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request, me *visitor) error 
 			return err
 		}
 		p.Sample = Sample{Left: len(sample), Read: int(read), Missed: int(missed)}
+		if err := d.fillDoors(ctx, tx, &p); err != nil {
+			return err
+		}
 		if texts, err = d.sampled(ctx, tx, sample[:min(3, len(sample))]); err != nil {
 			return err
 		}
@@ -106,6 +110,22 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request, me *visitor) error 
 	}
 	d.fillBoard(&p, worked, rest)
 	return web.Render(w, r, Templates, "security", p)
+}
+
+// fillDoors shows what watches our own doors, and which hosts are ours.
+func (d *Desk) fillDoors(ctx context.Context, tx *db.Tx, p *BoardPage) error {
+	standing, err := probe.Standing(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, b := range standing {
+		p.Doors = append(p.Doors, Watched{ID: string(b.ID), Kind: string(b.Kind), Target: b.Target, State: string(b.State), Since: p.When(b.Since), Stopped: !b.Stopped.IsZero()})
+	}
+	hosts, err := probe.Hosts(ctx, tx)
+	for _, h := range hosts {
+		p.Hosts = append(p.Hosts, HostRow{Name: h.Name, Token: h.Token, How: h.How, Confirmed: !h.Confirmed.IsZero(), Failed: p.When(h.Failed)})
+	}
+	return err
 }
 
 // sampled opens the first messages of the sample: they are read here.
@@ -243,6 +263,7 @@ type dossier struct {
 	similar []Likely
 	circle  []security.Member
 	looks   []security.Look
+	probes  []probe.Probe
 }
 
 func (d *Desk) dossier(ctx context.Context, tx *db.Tx, id cases.ID) (x *dossier, err error) {
@@ -274,6 +295,9 @@ func (d *Desk) dossier(ctx context.Context, tx *db.Tx, id cases.ID) (x *dossier,
 		x.similar = append(x.similar, Likely{ID: string(c.ID), Ref: string(c.Ref), Subject: web.Plain(c.Subject), Shared: l.Shared})
 	}
 	if x.circle, err = security.Circle(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	if x.probes, err = probe.Of(ctx, tx, string(id)); err != nil {
 		return nil, err
 	}
 	x.looks, err = security.Looks(ctx, tx, id)

@@ -12,6 +12,8 @@ type BoardPage struct {
 	Suspicions          []Suspicion
 	Columns             []Column
 	Sample              Sample
+	Doors               []Watched // our own pages that are watched
+	Hosts               []HostRow
 }
 
 // Suspicion is a flagged case in the list.
@@ -115,7 +117,22 @@ type ReportPage struct {
 	Lead                bool
 	Day, Target, Until  string // dates as fields want them
 	Reward              Rewarded
-	CVE                 string
+	Probes              []Watched
+}
+
+// Watched is a probe of a report.
+type Watched struct {
+	ID, Kind, Target string
+	State            string // new, green, amber, red, unknown
+	Since            web.When
+	Stopped          bool
+}
+
+// HostRow is a host that is ours, or is to be shown to be.
+type HostRow struct {
+	Name, Token, How string
+	Confirmed        bool
+	Failed           web.When
 }
 
 // Step2 is a state that can come next, with what is still missing for it.

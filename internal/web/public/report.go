@@ -8,9 +8,11 @@ import (
 	"strconv"
 	"strings"
 
+	"postern/internal/audit"
 	"postern/internal/cases"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/web"
 )
@@ -171,7 +173,25 @@ func (s *Site) reporterAct(r *http.Request) (act string, f func(x *security.Repo
 			return x.MoveReward(security.RewardState(do), security.Actor{Kind: security.ByReporter}, tx.Now)
 		}
 	case "credit":
-		return "report.credit", func(x *security.Report, tx *db.Tx) error { return x.SetCredit(r.FormValue("name"), tx.Now) }
+		return "report.credit", func(x *security.Report, tx *db.Tx) error {
+			if err := x.SetCredit(r.FormValue("name"), tx.Now); err != nil {
+				return err
+			}
+			return keepCredit(r.Context(), tx, x)
+		}
 	}
 	return "", func(*security.Report, *db.Tx) error { return fail.New(fail.Invalid, "choose what you want to say") }
+}
+
+// keepCredit records their wish, or takes it back.
+func keepCredit(ctx context.Context, tx *db.Tx, x *security.Report) error {
+	by := audit.Contact(string(x.Case))
+	if x.Disclosure.Credit != "" {
+		return publications.Consent(ctx, tx, by, publications.Credit{Case: x.Case, Name: x.Disclosure.Credit})
+	}
+	c, err := publications.CreditOf(ctx, tx, x.Case)
+	if err != nil || c == nil || !c.Withdrawn.IsZero() {
+		return err
+	}
+	return publications.WithdrawCredit(ctx, tx, by, x.Case)
 }

@@ -10,6 +10,7 @@ import (
 	"postern/internal/centre"
 	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/intake"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
@@ -35,7 +36,8 @@ type Options struct {
 	Centre    *centre.Store
 	Security  *security.Service
 	Published *publications.Store
-	JWKS      func() []byte // keys of the tokens for the organisation's systems
+	Verify    func(ctx context.Context) (string, error) // what shows that our host is ours; "": nobody asked
+	JWKS      func() []byte                             // keys of the tokens for the organisation's systems
 	Passkeys  *staff.Ceremonies
 	Agreed    *staff.AgreedCodes
 	Texts     bool                                                                // codes can be sent to telephones
@@ -70,6 +72,7 @@ func New(o Options) http.Handler {
 	page("GET /keys/{file}", s.keyFile)
 	page("GET /.well-known/openpgpkey/{path...}", s.wkd)
 	page("GET /.well-known/jwks.json", s.jwks)
+	page("GET /.well-known/postern-verify.txt", s.verify)
 	for pattern, h := range s.published() {
 		page(pattern, h)
 	}
@@ -205,4 +208,19 @@ func half(address string) string {
 		return string(local[:1]) + "••••" + domain
 	}
 	return string(local[:1]) + "••••" + string(local[len(local)-1:]) + domain
+}
+
+// verify serves GET /.well-known/postern-verify.txt: it shows that this host is the
+// organisation's own, so that the desk may watch its own doors.
+func (s *Site) verify(w http.ResponseWriter, r *http.Request) error {
+	token, err := s.Verify(r.Context())
+	if err == nil && token == "" {
+		err = fail.New(fail.NotFound, "nobody asked to watch this host")
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write([]byte(token + "\n"))
+	return nil
 }

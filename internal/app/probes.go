@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/jobs"
+	"postern/internal/links"
+	"postern/internal/probe"
+	"postern/internal/publications"
+	"postern/internal/safehttp"
+	"postern/internal/security"
+	"postern/internal/staff"
+)
+
+// probeArgs: ask what is due, and see whether our own doors are watched.
+type probeArgs struct{}
+
+func (probeArgs) Kind() string { return "probes" }
+
+// sampleArgs: draw the week's sample of what was not flagged.
+type sampleArgs struct{}
+
+func (sampleArgs) Kind() string { return "security_sample" }
+
+// openProbes sets up the watch over what was fixed, and over our own doors.
+func (d *Desk) openProbes() {
+	fetch := d.fetch
+	if fetch == nil {
+		fetch = safehttp.NewVisitor(safehttp.Options{Timeout: linkFor, Now: d.db.Now}).Get
+	}
+	d.probes = probe.NewWatch(probe.Options{DB: d.db, Fetch: fetch, Judge: func() *links.Judge { j := d.links.Judge(); return j },
+		Red: func(ctx context.Context, tx *db.Tx, id string, _ *probe.Probe, _ *probe.Result) error {
+			return d.security.Red(ctx, tx, cases.ID(id))
+		},
+		Green: func(ctx context.Context, tx *db.Tx, id string, _ *probe.Probe, _ *probe.Result) error {
+			return d.security.Seen(ctx, tx, cases.ID(id))
+		},
+		Alarm: d.doorBroken})
+}
+
+func (d *Desk) addProbeJobs() {
+	jobs.AddWorker(d.jobs, func(ctx context.Context, _ probeArgs) error {
+		if err := d.watchDoors(ctx); err != nil {
+			return err
+		}
+		return d.probes.Run(ctx)
+	})
+	jobs.AddWorker(d.jobs, func(ctx context.Context, _ sampleArgs) error { return d.security.Sample(ctx) })
+	d.jobs.Every(time.Hour, sampleArgs{})
+	if d.cfg.LinksFetch {
+		d.jobs.Every(time.Minute, probeArgs{})
+	}
+}
+
+// doors are our own pages without which nobody could tell us anything.
+var doors = []struct {
+	path  string
+	holds string
+}{{"/.well-known/security.txt", "Contact:"}, {"/security-policy", ""}, {"/contact/about/security", "name=\"text\""}}
+
+// watchDoors begins to watch our own doors, once the organisation has shown that the
+// host is its own.
+func (d *Desk) watchDoors(ctx context.Context) error {
+	return d.db.Update(ctx, func(tx *db.Tx) error {
+		there, err := probe.Standing(ctx, tx)
+		if err != nil {
+			return err
+		}
+		watched := map[string]bool{}
+		for _, p := range there {
+			watched[p.Target] = true
+		}
+		for _, x := range doors {
+			target := d.cfg.URL + x.path
+			if watched[target] {
+				continue
+			}
+			p := &probe.Probe{Kind: probe.Status, Target: target, Spec: probe.Spec{Status: 200}, By: audit.System}
+			if x.holds != "" {
+				p.Kind, p.Spec = probe.Body, probe.Spec{Contains: x.holds}
+			}
+			if err := probe.Add(ctx, tx, p); err != nil {
+				d.log.Debug("a door is not watched", "door", target, "err", err) // such as on localhost
+			}
+		}
+		return nil
+	})
+}
+
+// doorBroken is told of a standing probe that turned red: nobody can tell us anything
+// by that door.
+func (d *Desk) doorBroken(ctx context.Context, tx *db.Tx, _ string, p *probe.Probe, _ *probe.Result) error {
+	all, err := d.staff.List(ctx, tx)
+	if err != nil {
+		return err
+	}
+	a := doorArgs{Target: p.Target, ID: db.NewID()}
+	for _, who := range all {
+		if !who.Disabled && (who.May(staff.SecurityTriage) || who.Has(staff.Admin)) {
+			a.To = append(a.To, who.Email)
+		}
+	}
+	if err := d.publish(ctx, tx, reportEvent, a.ID+"-door", string(p.ID), map[string]string{"what": "door", "url": p.Target}); err != nil || len(a.To) == 0 {
+		return err
+	}
+	return d.jobs.Insert(ctx, tx, a)
+}
+
+// verifyToken is what our own host shows, so that it may be watched; "" if nobody asked
+// for that.
+func (d *Desk) verifyToken(ctx context.Context) (token string, err error) {
+	u, _ := url.Parse(d.cfg.URL) // checked when the settings were read
+	err = d.db.View(ctx, func(tx *db.Tx) error {
+		list, err := db.Strings(ctx, tx, `SELECT token FROM hosts WHERE host = $1`, u.Hostname())
+		if err == nil && len(list) > 0 {
+			token = list[0]
+		}
+		return err
+	})
+	return token, err
+}
+
+// policyPromises are the times that the policy names: those that the clocks run by.
+func policyPromises(p security.Promises) publications.Promises {
+	out := publications.DefaultPromises
+	out.FirstReply, out.Assessment, out.Update, out.Reward, out.Disclosure, out.AppealAnswer = p.First, p.Assess, p.Update, p.Reward, p.Publish, p.Appeal
+	out.FixCritical, out.FixHigh, out.FixOther = p.Fix[0], p.Fix[1], max(p.Fix[2], p.Fix[3])
+	return out
+}
