@@ -220,7 +220,8 @@ func (j *Judge) parse(c *clauses, link string) *url.URL {
 	if name == "mailto" || name == "tel" {
 		return u
 	}
-	if u.Opaque != "" || u.Hostname() == "" || strings.HasSuffix(u.Host, ":") || strings.HasPrefix(rest, "///") {
+	if u.Hostname() == "" || // https:evil.example, which browsers open
+		strings.HasSuffix(u.Host, ":") || strings.HasPrefix(rest, "///") {
 		return malformed()
 	}
 	if path := strings.ToLower(u.EscapedPath() + "?" + u.RawQuery); strings.Contains(path, "%0d") || strings.Contains(path, "%0a") || strings.Contains(path, "%00") {

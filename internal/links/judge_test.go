@@ -7,7 +7,7 @@ import (
 )
 
 func testJudge() *Judge {
-	return NewJudge([]string{"https://desk.goodbank.example:8443", "goodbank.example", "müllerbank.de", "MyBank.com"}, []string{"survey.example", "xn--bcher-kva.de", "mybank.net"})
+	return NewJudge([]string{"https://desk.goodbank.example:8443", "goodbank.example", "müllerbank.de", "MyBank.com", "acme.org"}, []string{"survey.example", "xn--bcher-kva.de", "mybank.net"})
 }
 
 // TestRows has every row that is seen in the writing, with what differs from it by one
@@ -50,6 +50,8 @@ func TestRows(t *testing.T) {
 		{"15 in front of another", "https://mybank.com.evil.example/", "block 15 lookalike"},
 		{"15 a digit", "https://g00dbank.example/", "block 15 lookalike"},
 		{"15 rn for m", "https://rnybank.com/", "block 15 lookalike"},
+		{"15 a short name", "https://acrne.org/", "block 15 lookalike"},
+		{"15 a short name, another", "https://acne.org/", stranger},
 		{"15 Cyrillic", "https://mуbаnk.com/", "block 15 lookalike"},
 		{"15 a part of ours", "https://pay.mybank.com/", fine},
 		{"15 another name", "https://riverbank.example/", stranger},
@@ -121,6 +123,7 @@ func TestRows(t *testing.T) {
 		{"no slashes", "https:evil.example", "block 21 malformed"},
 		{"backslashes", `http:\\evil.example`, "block 1 clear,block 21 malformed"},
 		{"one backslash", `https:/\evil.example/`, "block 21 malformed"},
+		{"a backslash in the path", `https://mybank.com/a\b`, "block 21 malformed"},
 		{"three slashes", "https:///evil.example/", "block 21 malformed"},
 		{"no scheme", "[x](//other.example/)", stranger},
 		{"no scheme, backslashes", `[x](\\evil.example)`, "block 1 clear"},

@@ -37,7 +37,7 @@ func bare(text string) string {
 // none. What is quoted counts too: it leaves with our signature.
 func InClear(text string) string {
 	text = bare(text)
-	if low := strings.ToLower(text); !strings.Contains(low, "http://") && !strings.Contains(low, "www.") {
+	if !strings.Contains(text, "://") && !strings.Contains(text, "ww") && !strings.Contains(text, "WW") && !strings.Contains(text, "wW") && !strings.Contains(text, "Ww") {
 		return "" // nearly all of them; the expression below is slow
 	}
 	m := plain.FindStringSubmatch(text)

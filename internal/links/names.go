@@ -50,8 +50,7 @@ func (j *Judge) like(host string) string {
 			return n.registered // bank.example.evil.example
 		}
 		switch {
-		case label == n.label, // another TLD
-			skel == n.skeleton,                           // bаnk, b4nk, extra hyphens
+		case skel == n.skeleton, // another TLD, bаnk, b4nk, extra hyphens
 			len(n.label) >= 4 && hasPart(label, n.label), // bank-login
 			near(label, n.label), near(skel, n.skeleton):
 			return n.registered
