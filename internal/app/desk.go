@@ -65,6 +65,8 @@ type Desk struct {
 	centre    *centre.Store
 	ladder    *ladder.Ladder
 	security  *security.Service
+	probes    *probe.Watch
+	fetch     links.Fetch // nil: the network
 	jobs      *jobs.Runner
 	outbox    *outbox.Outbox
 	intake    *intake.Intake

@@ -115,7 +115,7 @@ func deskRoutes(t *testing.T) (out [][3]string) {
 var permissions = map[string]staff.Permission{"CasesRead": staff.CasesRead, "CasesAnswer": staff.CasesAnswer, "ContactsEdit": staff.ContactsEdit, "KeysVerify": staff.KeysVerify,
 	"CodesIssue": staff.CodesIssue, "QuarantineRead": staff.QuarantineRead, "QuarantineRerun": staff.QuarantineRerun, "TrayRead": staff.TrayRead, "PeopleManage": staff.PeopleManage,
 	"SettingsManage": staff.SettingsManage, "MailboxesManage": staff.MailboxesManage, "AuditRead": staff.AuditRead, "InstructionsApprove": staff.InstructionsApprove,
-	"RepliesUse": staff.RepliesUse, "RepliesEdit": staff.RepliesEdit, "FiguresRead": staff.FiguresRead}
+	"SecurityTriage": staff.SecurityTriage, "RepliesUse": staff.RepliesUse, "RepliesEdit": staff.RepliesEdit, "FiguresRead": staff.FiguresRead}
 
 // TestEveryRouteForEveryRole: nobody gets in without signing in, nobody without
 // the permission, and a made-up id is not found, whatever the route.

@@ -33,6 +33,8 @@ func securityFixtures() []fixture {
 		Reasons:  []string{"insists that nobody hacked them", "a link over plain HTTP, and what it asks", "reads like one: 97 of 100"},
 		Before:   []string{"Dear customer, our site is secure. Please change your password."},
 		Proposed: &desk.ProposedBy{Who: "Ivo Keller", What: "No report", Reason: "he means the shop", At: at(-1)}}
+	sus.Links = []desk.LinkRow{{URL: "https://pay.northmere.example/update", Ours: true, Why: []string{"it leads on to plain HTTP"}}, {URL: "https://elsewhere.example/x"}}
+	sus.Tried = []string{"We tried the link.\nFollowed 21 November 2026 08:12 UTC: red\n- https://pay.northmere.example/update 200"}
 	propose := sus
 	propose.Decide, propose.Proposed, propose.Two = false, nil, false
 	wrong := sus
@@ -51,6 +53,9 @@ func securityFixtures() []fixture {
 		History:  []desk.Event{{At: at(-90), Text: "The desk flagged it. insists that nobody hacked them"}, {At: at(-80), Text: "Mara Stein took it on: Waits for a look to Acknowledged"}},
 		Proposed: &desk.ProposedBy{Who: "Ivo Keller", What: "Not reproducible", Reason: "I see the padlock"}, Appeal: &desk.Appealed{Text: "You looked at another page than I did.", At: at(-3), Open: true, May: true}, Lead: true, Day: "2027-01-30", Target: "2026-12-02",
 		Reward: desk.Rewarded{State: "proposed", Words: "Proposed", What: "250.00 EUR", By: "Ivo Keller", Next: []desk.Option{{ID: "approved", Name: "Approved"}, {ID: "proposed", Name: "Proposed"}, {ID: "none", Name: "None"}}, MayApprove: true}}
+	rep.Links, rep.Tried = sus.Links, sus.Tried
+	rep.Probes = []desk.Watched{{ID: "p1", Kind: "link", Target: "https://pay.northmere.example/update", State: "green", Since: at(-3)}, {ID: "p2", Kind: "status", Target: "https://pay.northmere.example/", State: "red", Since: at(-1)}}
+	board.Doors, board.Hosts = rep.Probes, []desk.HostRow{{Name: "pay.northmere.example", Token: "k3j4h5", Confirmed: true, How: "dns"}, {Name: "www.northmere.example", Token: "k3j4h5k3j4h5k3j4h5"}}
 	bad := rep
 	bad.Errors = web.Errors{{Field: "move", Text: "Still missing: a probe that is green."}}
 	empty := desk.BoardPage{Staff: staff("security", ""), Columns: []desk.Column{{Title: "New"}, {Title: "Triage"}, {Title: "Reproduced"}, {Title: "Fixing"}, {Title: "At rest"}}}

@@ -19,7 +19,7 @@ var (
 
 // knownPlain are words that are the same in every language: names of languages, of
 // things one types, and of units and zones.
-var knownPlain = strings.Fields("Deutsch English UTC CET SHA gpg clearsign INSTRUCTION byte bytes example JBSW EHPK")
+var knownPlain = strings.Fields("Deutsch English UTC CET SHA CSAF OSV gpg clearsign INSTRUCTION byte bytes example JBSW EHPK")
 
 // TestPseudoPagesHaveNoPlainWords: what looks plain on a page in the pseudo-locale was
 // written past the catalogue. A page's own data stays as it is.

@@ -52,17 +52,27 @@ func (d *Desk) report(base web.Staff, me *visitor, x *dossier) ReportPage {
 		p.Next = append(p.Next, Step2{To: string(s), Words: StateNames[s], Missing: r.Missing(s, base.Now), Two: r.TakesTwo(s)})
 	}
 	for _, q := range r.Questions {
-		p.Questions = append(p.Questions, Asked{Text: q.Text, Answer: web.Plain(q.Answer), At: base.When(q.Answered)})
+		p.Questions = append(p.Questions, Asked{Text: q.Text, Answer: q.Answer, At: base.When(q.Answered)})
 	}
 	d.fillCircle(&p, x)
 	for _, e := range x.events {
 		p.History = append(p.History, Event{base.When(e.At), d.eventWords(e)})
 	}
 	if a := r.Appeal; a != nil {
-		p.Appeal = &Appealed{Text: web.Plain(a.Text), Answer: a.Answer, At: base.When(a.At), Open: a.Done.IsZero(), May: a.Closer != me.ID()}
+		p.Appeal = &Appealed{Text: a.Text, Answer: a.Answer, At: base.When(a.At), Open: a.Done.IsZero(), May: a.Closer != me.ID()}
 	}
 	for _, b := range x.probes {
 		p.Probes = append(p.Probes, Watched{ID: string(b.ID), Kind: string(b.Kind), Target: b.Target, State: string(b.State), Since: base.When(b.Since), Stopped: !b.Stopped.IsZero()})
+	}
+	for i := range x.sealed {
+		m, err := x.sealed[i].Open(x.key)
+		switch {
+		case err != nil:
+		case m.ID == r.Message:
+			p.Links = d.linksIn(m.Doc.Subject + "\n" + m.Doc.Text)
+		case m.Kind == cases.Note && strings.HasPrefix(m.Doc.Text, triedHead):
+			p.Tried = append(p.Tried, m.Doc.Text)
+		}
 	}
 	p.Reward = d.rewarded(me, r)
 	return p

@@ -20,6 +20,7 @@ import (
 	"postern/internal/hooks"
 	"postern/internal/intake"
 	"postern/internal/ladder"
+	"postern/internal/links"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/portal"
@@ -52,6 +53,7 @@ type Options struct {
 	Security  *security.Service
 	Own       func() []string // hosts and domains that are ours
 	Probes    *probe.Watch
+	Links     *links.Guard
 	Closed    func(ctx context.Context, tx *db.Tx, c *cases.Case, by *staff.Person) error // what follows when somebody closes a case
 	Org       func() web.Org
 	Zone      *time.Location
@@ -245,6 +247,7 @@ func (d *Desk) securityRoutes() []route {
 		{"POST /desk/security/{id}/mark", staff.SecurityTriage, d.markReport},
 		{"POST /desk/security/{id}/circle", staff.SecurityTriage, d.circle},
 		{"POST /desk/security/hosts", staff.SecurityTriage, d.hosts},
+		{"POST /desk/security/{id}/follow", staff.SecurityTriage, d.follow},
 		{"POST /desk/security/{id}/probe", staff.SecurityTriage, d.addProbe},
 		{"POST /desk/security/{id}/appeal", staff.SecurityTriage, d.answerAppeal},
 	}

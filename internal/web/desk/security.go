@@ -147,7 +147,7 @@ func (d *Desk) sampled(ctx context.Context, tx *db.Tx, list []security.Sampled) 
 		if m, err := sealed.Open(key); err == nil {
 			text = strings.TrimSpace(m.Doc.Subject + "\n" + m.Doc.Text)
 		}
-		out = append(out, web.Plain(text))
+		out = append(out, text)
 	}
 	return out, nil
 }
@@ -347,10 +347,12 @@ func (d *Desk) suspicion(base web.Staff, me *visitor, x *dossier) SuspicionPage 
 		}
 		switch {
 		case m.ID == x.r.Message:
-			p.At = base.When(m.At)
+			p.At, p.Links = base.When(m.At), d.linksIn(m.Doc.Subject+"\n"+m.Doc.Text)
 			p.Text = stretches(m.Doc.Text, recognise.Look(&recognise.Input{Text: m.Doc.Text, Door: m.Door, Previous: p.Before, Own: d.o.Own()}).Spots)
+		case m.Kind == cases.Note && strings.HasPrefix(m.Doc.Text, triedHead):
+			p.Tried = append(p.Tried, m.Doc.Text)
 		case m.Kind == cases.Out && m.Door != "auto":
-			p.Before = append(p.Before, web.Plain(m.Doc.Text))
+			p.Before = append(p.Before, m.Doc.Text)
 		}
 	}
 	p.Before = p.Before[max(0, len(p.Before)-2):]
@@ -370,7 +372,7 @@ func stretches(text string, spots []recognise.Spot) (out []Stretch) {
 	at := 0
 	add := func(to int, hot bool) {
 		if to > at {
-			out = append(out, Stretch{web.Plain(text[at:to]), hot})
+			out = append(out, Stretch{text[at:to], hot})
 			at = to
 		}
 	}

@@ -74,6 +74,8 @@ type SuspicionPage struct {
 	Classes            []Option
 	Class, Reason      string // as typed
 	Before             []string
+	Links              []LinkRow
+	Tried              []string // what was found behind those of ours
 }
 
 // Stretch is a piece of a text; Hot is what fired.
@@ -118,6 +120,8 @@ type ReportPage struct {
 	Day, Target, Until  string // dates as fields want them
 	Reward              Rewarded
 	Probes              []Watched
+	Links               []LinkRow
+	Tried               []string
 }
 
 // Watched is a probe of a report.
