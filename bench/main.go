@@ -61,6 +61,9 @@ func run() error {
 	}
 	fmt.Printf("Bench of %s. 10 KB mails; se = signed and encrypted (Ed25519, Curve25519).\n", time.Now().UTC().Format("2006-01-02"))
 	if *many == 0 {
+		if err := l.recognise(); err != nil {
+			return err
+		}
 		if err := l.crypto(); err != nil {
 			return err
 		}

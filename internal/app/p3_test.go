@@ -57,6 +57,8 @@ var waysToMove = map[string]string{
 	"POST /survey/{token}":                    "the link under our mail: words into its case, which they can only open and lift",
 	"POST /contact/send":                      "proves nothing: a case of its own; an address typed there is nobody's, and no answer to it is shown to who typed it",
 	"POST /contact/about/{topic}":             "proves nothing: words kept for a day, for the browser that wrote them",
+	"POST /contact/affected":                  "proves nothing: the same",
+	"POST /contact/files":                     "proves nothing: the same",
 	"POST /contact/you":                       "proves nothing: the same",
 	"POST /case":                              "the reference and the sixteen digits of its receipt: shows what waits there, for who gave no address",
 	"POST /case/{ref}/reply":                  "that page, for half an hour: words into its case",

@@ -28,13 +28,14 @@ const (
 // A Draft is a form that somebody has begun. It is kept here, sealed under a key of
 // its own, and found by a secret that only their browser has.
 type Draft struct {
-	Topic   string             `json:"topic"`
-	Text    string             `json:"text,omitempty"`
-	Name    string             `json:"name,omitempty"`
-	Address string             `json:"address,omitempty"`
-	Nudge   string             `json:"nudge,omitempty"` // instead of Address: the answer waits on the page, and this address is told that it does
-	Files   []cases.Attachment `json:"files,omitempty"`
-	Lang    lang.Lang          `json:"lang,omitempty"`
+	Topic    string             `json:"topic"`
+	Affected string             `json:"affected,omitempty"` // of a security report: what it is about
+	Text     string             `json:"text,omitempty"`
+	Name     string             `json:"name,omitempty"`
+	Address  string             `json:"address,omitempty"`
+	Nudge    string             `json:"nudge,omitempty"` // instead of Address: the answer waits on the page, and this address is told that it does
+	Files    []cases.Attachment `json:"files,omitempty"`
+	Lang     lang.Lang          `json:"lang,omitempty"`
 
 	// Once it is sent, all of the above is gone, and this is kept to be shown twice.
 	Ref  cases.Ref `json:"ref,omitempty"`

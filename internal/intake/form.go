@@ -58,6 +58,9 @@ func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string,
 	if d.Text, err = fit(d.Text); err != nil {
 		return err
 	}
+	if d.Affected != "" && d.Topic == centre.Security && !strings.HasPrefix(d.Text, d.Lang.Must("report.text.affected", d.Affected)) {
+		d.Text = strings.TrimSpace(d.Lang.Must("report.text.affected", d.Affected) + "\n\n" + d.Text)
+	}
 	if d.Text == "" && len(d.Files) == 0 {
 		return fail.New(fail.Invalid, "write something, or add a file, before you send it")
 	}

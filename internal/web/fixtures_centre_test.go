@@ -116,6 +116,11 @@ func centreFixtures() []fixture {
 		add("survey-done", "survey", public.SurveyPage{Public: in(l), Ref: "NS-4711-K", Done: true, Open: true})
 		ended := asked
 		ended.Errors, ended.Person, ended.Survey = nil, false, "t"
+		add("report-affected", "report-affected", public.AffectedPage{Public: in(l), Affected: "pay.northmere.example"})
+		wrongAffected := public.AffectedPage{Public: in(l)}
+		wrongAffected.Errors = web.Errors{{Field: "affected", Text: l.Must("form.text.long") + "."}}
+		add("report-affected-error", "report-affected", wrongAffected)
+		add("report-files", "report-files", public.FilesPage{Public: in(l), Files: []public.FormFile{{Name: "screen.png", Size: 120_000}}})
 		add("case-closed", "case-page", ended)
 		face := &public.ReportFace{State: "report.state.retest", Severity: "report.severity.high", Next: at(90), NextWhat: "report.next.fix", Questions: []public.Question{{Text: l.Must("report.retest"), Answer: l.Must("report.gone")}, {N: 1, Text: l.Must("report.retest"), Open: true}},
 			Retest: true, Offered: "250.00 EUR", Credit: true, Changes: []string{l.Must("report.paused")}, Name: "Ines"}

@@ -26,6 +26,10 @@ func (s *Site) formRoutes() map[string]web.Handler {
 		"GET /contact":                        s.topics,
 		"GET /contact/about/{topic}":          s.write,
 		"POST /contact/about/{topic}":         s.write,
+		"GET /contact/affected":               s.affected,
+		"POST /contact/affected":              s.affected,
+		"GET /contact/files":                  s.reportFiles,
+		"POST /contact/files":                 s.reportFiles,
 		"GET /contact/you":                    s.you,
 		"POST /contact/you":                   s.you,
 		"GET /contact/check":                  s.checkForm,
@@ -169,6 +173,8 @@ func (s *Site) takeMessage(w http.ResponseWriter, r *http.Request, p *WritePage,
 	switch {
 	case more:
 		return "/contact/about/" + p.ID, err
+	case p.Security && len(uploads) == 0:
+		return "/contact/files", err
 	case f.Name != "" || f.Address != "" || f.Nudge != "":
 		return "/contact/check", err
 	}
@@ -228,7 +234,7 @@ func (s *Site) you(w http.ResponseWriter, r *http.Request) error {
 	if done {
 		return err
 	}
-	p := YouPage{Public: s.page(r), ID: f.Topic, Name: f.Name, Address: cmp.Or(f.Address, f.Nudge), Nudge: f.Nudge != ""}
+	p := YouPage{Public: s.page(r), ID: f.Topic, Name: f.Name, Address: cmp.Or(f.Address, f.Nudge), Nudge: f.Nudge != "", Security: f.Topic == centre.Security}
 	if r.Method != http.MethodPost {
 		return web.Render(w, r, Templates, "contact-you", p)
 	}
@@ -273,7 +279,7 @@ func (s *Site) waitForm(w http.ResponseWriter, r *http.Request, f *centre.Draft)
 
 // showCheck shows what would be sent, with the task that a browser works on meanwhile.
 func (s *Site) showCheck(w http.ResponseWriter, r *http.Request, status int, f *centre.Draft, wait string) (err error) {
-	p := CheckPage{Task: s.Centre.Task(f), Wait: wait, Public: s.page(r), ID: f.Topic, Text: f.Text, Name: f.Name, Address: f.Address, Nudge: f.Nudge, Files: formFiles(f)}
+	p := CheckPage{Task: s.Centre.Task(f), Wait: wait, Public: s.page(r), ID: f.Topic, Text: f.Text, Name: f.Name, Address: f.Address, Nudge: f.Nudge, Files: formFiles(f), Affected: f.Affected, Security: f.Topic == centre.Security}
 	if p.Topic, err = s.named(p.Public, f.Topic); err != nil { // it was taken off the list meanwhile
 		p.ID = centre.SomethingElse
 		p.Topic, err = s.named(p.Public, p.ID)

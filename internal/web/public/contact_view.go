@@ -34,6 +34,7 @@ type YouPage struct {
 	ID            string
 	Name, Address string
 	Nudge         bool // the answer waits on the page, and the address is only told so
+	Security      bool
 }
 
 // CheckPage is "contact-check": what would be sent.
@@ -46,6 +47,8 @@ type CheckPage struct {
 	Task                string // that the browser works on meanwhile
 	Wait                string // note that they were asked to wait; empty: they were not
 	Files               []FormFile
+	Security            bool
+	Affected            string // what a security report is about
 }
 
 // DonePage is "contact-done": the reference, and the code while it is shown.
