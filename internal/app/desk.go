@@ -277,6 +277,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	d.addSecurityJobs()
 	d.addProbeJobs()
 	d.addSummaryJob()
+	d.addMonthlyJob()
 	return nil
 }
 

@@ -164,14 +164,20 @@ func features(toks []token, h *hits, door string) []uint32 {
 }
 
 // pieces are runs of four and five letters, with the word's ends marked.
-func pieces(w string, add func(uint32)) {
-	if len(w) < 4 {
+func pieces(word string, add func(uint32)) {
+	if len(word) < 4 {
 		return
 	}
-	w = "^" + w + "$"
+	var room [64]byte
+	w := append(append(append(room[:0], '^'), word...), '$')
+	begin := hash(offset32, "~")
 	for n := 4; n <= 5; n++ {
 		for i := 0; i+n <= len(w); i++ {
-			add(hash(hash(offset32, "~"), w[i:i+n]))
+			h := begin
+			for _, c := range w[i : i+n] {
+				h = (h ^ uint32(c)) * prime32
+			}
+			add(h)
 		}
 	}
 }
@@ -221,9 +227,12 @@ func (m *Model) probabilities(f []uint32) (p [6]float64) {
 // passage looks for a part of a longer text that reads like a report: a flaw told in
 // the last line of a question about an order. A part is a few sentences.
 func (m *Model) passage(toks []token, door string) (Spot, float64, bool) {
-	const least, most = 8, 28
+	const least, most, ends = 8, 28, 160
 	if len(toks) < 2*least {
 		return Spot{}, 0, false
+	}
+	if len(toks) > 2*ends { // a flaw is told at the beginning or in the last lines
+		toks = append(toks[:ends:ends], toks[len(toks)-ends:]...)
 	}
 	var top Spot
 	score := 0.0

@@ -59,8 +59,8 @@ type Verdict struct {
 // Limits of how much of a text is read: its beginning and its end. In between nobody
 // writes more than they quote.
 const (
-	headBytes = 24 << 10
-	tailBytes = 8 << 10
+	headBytes = 6 << 10
+	tailBytes = 4 << 10
 )
 
 // Thresholds of the model's score, chosen on the training set alone: a report that is

@@ -130,3 +130,12 @@ func BenchmarkLook(b *testing.B) {
 		Look(&Input{Text: text, Door: "mail", Previous: []string{"Our site is secure."}})
 	}
 }
+
+// BenchmarkLookLong is a mail of 10 KB, as the load program sends them.
+func BenchmarkLookLong(b *testing.B) {
+	text := strings.Repeat("I wanted to pay my bill and followed the link in your letter of Monday, which arrived late. Could you tell me when the next one is due and where it goes? ", 66)
+	b.ReportAllocs()
+	for b.Loop() {
+		Look(&Input{Text: text, Door: "mail"})
+	}
+}

@@ -22,11 +22,17 @@ type rule struct {
 	n       int   // its number
 }
 
+// A stem is the beginning of words that are in some lists.
+type stem struct {
+	text string
+	bits uint64
+}
+
 // A book is the rules with their words.
 type book struct {
 	names []string
-	exact map[string]uint64 // word: the lists that hold it, as bits
-	stems map[string]uint64 // beginning of a word
+	exact map[string]uint64  // word: the lists that hold it, as bits
+	stems map[[3]byte][]stem // beginnings of words, by their first three bytes
 	rules []*rule
 }
 
@@ -42,7 +48,7 @@ var rules = sync.OnceValue(func() *book {
 // rules ("why : @a @b - @c / 8", with > between lists that must stand in order, and !
 // before the words of one that flags alone).
 func parseRules(text string) (*book, error) {
-	b := &book{exact: map[string]uint64{}, stems: map[string]uint64{}}
+	b := &book{exact: map[string]uint64{}, stems: map[[3]byte][]stem{}}
 	at := map[string]int{}
 	for n, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -76,8 +82,12 @@ func (b *book) list(at map[string]int, names, words []string) error {
 		b.names = append(b.names, names[0])
 	}
 	for _, w := range words {
-		if stem, is := strings.CutSuffix(w, "*"); is {
-			b.stems[fold(stem)] |= 1 << n
+		if begin, is := strings.CutSuffix(w, "*"); is {
+			if begin = fold(begin); len(begin) < 3 {
+				return fmt.Errorf("%q is too short a beginning", w)
+			}
+			at := [3]byte([]byte(begin))
+			b.stems[at] = append(b.stems[at], stem{begin, 1 << n})
 		} else if strings.HasPrefix(w, "<") || w == "?" {
 			b.exact[w] |= 1 << n
 		} else {
@@ -134,8 +144,12 @@ func number(s string) (int, bool) {
 // of returns the lists that hold a word.
 func (b *book) of(word string) uint64 {
 	bits := b.exact[word]
-	for n := 3; n <= len(word) && n <= 20; n++ {
-		bits |= b.stems[word[:n]]
+	if len(word) >= 3 {
+		for _, s := range b.stems[[3]byte{word[0], word[1], word[2]}] {
+			if strings.HasPrefix(word, s.text) {
+				bits |= s.bits
+			}
+		}
 	}
 	return bits
 }

@@ -113,9 +113,14 @@ var lookAlike = map[rune]rune{'а': 'a', 'е': 'e', 'о': 'o', 'р': 'p', 'с': 
 
 // fold brings a word into the form in which words are compared.
 func fold(w string) string {
-	plain := true
+	plain, done := true, len(w) <= 40
 	for i := 0; i < len(w) && plain; i++ {
-		plain = w[i] < utf8.RuneSelf
+		c := w[i]
+		plain = c < utf8.RuneSelf
+		done = done && 'a' <= c && c <= 'z' && (c != 'e' || i == 0 || strings.IndexByte("aou", w[i-1]) < 0)
+	}
+	if done && plain {
+		return w // nearly all of them
 	}
 	var b strings.Builder
 	b.Grow(len(w))

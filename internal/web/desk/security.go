@@ -97,6 +97,11 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request, me *visitor) error 
 		if err := d.fillDoors(ctx, tx, &p); err != nil {
 			return err
 		}
+		f, err := security.FiguresOf(ctx, tx, tx.Now.AddDate(0, 0, -90), tx.Now)
+		if err != nil {
+			return err
+		}
+		p.Figures = f.Lines()
 		if texts, err = d.sampled(ctx, tx, sample[:min(3, len(sample))]); err != nil {
 			return err
 		}

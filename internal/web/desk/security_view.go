@@ -12,6 +12,7 @@ type BoardPage struct {
 	Suspicions          []Suspicion
 	Columns             []Column
 	Sample              Sample
+	Figures             []string  // of the last 90 days, a line each
 	Doors               []Watched // our own pages that are watched
 	Hosts               []HostRow
 }

@@ -1,0 +1,63 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/jobs"
+	"postern/internal/outbox"
+	"postern/internal/security"
+	"postern/internal/staff"
+)
+
+// monthlyArgs: send last month's figures of security reports, once it is over.
+type monthlyArgs struct{}
+
+func (monthlyArgs) Kind() string { return "monthly_security" }
+
+func (d *Desk) addMonthlyJob() {
+	jobs.AddWorker(d.jobs, func(ctx context.Context, _ monthlyArgs) error { return d.monthly(ctx) })
+	d.jobs.Every(time.Hour, monthlyArgs{})
+}
+
+// monthly sends the executive, signed, how security reports fared in the month that is
+// over. It may run every hour: the letter is named by the month, and goes once.
+func (d *Desk) monthly(ctx context.Context) error {
+	now := d.db.Now().In(d.zone)
+	to := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, d.zone)
+	from := to.AddDate(0, -1, 0)
+	if now.Sub(to) < 6*time.Hour { // the night's last words count too
+		return nil
+	}
+	id := cases.MessageID("security-" + from.Format("2006-01"))
+	var f *security.Figures
+	var people []string
+	err := d.db.View(ctx, func(tx *db.Tx) error {
+		people = nil
+		n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM messages WHERE id = $1`, id)
+		if err != nil || n > 0 {
+			return err
+		}
+		all, err := d.staff.List(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			if p.Has(staff.Executive) && !p.Disabled {
+				people = append(people, p.Email)
+			}
+		}
+		if len(people) > 0 {
+			f, err = security.FiguresOf(ctx, tx, from, to)
+		}
+		return err
+	})
+	if err != nil || len(people) == 0 {
+		return err
+	}
+	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: id, Kind: outbox.Summary, To: people, Subject: "Security reports in " + from.Format("January 2006"),
+		Text: d.org.get() + ", " + from.Format("January 2006") + ".\n\n" + strings.Join(f.Lines(), ".\n") + ".\n\nThe reports themselves stand on the security desk: " + d.cfg.URL + "/desk/security"})
+}
