@@ -55,9 +55,15 @@ func TestCostGrowsWithSize(t *testing.T) {
 		"bidi":             head + "text/plain; charset=utf-8\r\n\r\n" + fill("\u202e"),
 		"japanese":         head + "text/plain; charset=iso-2022-jp\r\n\r\n" + fill("\x1b$B"),
 	} {
-		start := time.Now()
-		Examine([]byte(raw), o)
-		if took := time.Since(start); took > 1500*time.Millisecond {
+		took := time.Hour
+		for range 3 { // the machine may be busy with something else
+			start := time.Now()
+			Examine([]byte(raw), o)
+			if took = min(took, time.Since(start)); took < 1500*time.Millisecond {
+				break
+			}
+		}
+		if took > 1500*time.Millisecond {
 			t.Errorf("%s: %s", name, took)
 		} else if took > 250*time.Millisecond {
 			t.Logf("%s: %s", name, took)
