@@ -40,7 +40,12 @@ func (d *Desk) openProbes() {
 		Green: func(ctx context.Context, tx *db.Tx, id string, _ *probe.Probe, _ *probe.Result) error {
 			return d.security.Seen(ctx, tx, cases.ID(id))
 		},
-		Alarm: d.doorBroken})
+		Alarm: func(ctx context.Context, tx *db.Tx, _ string, p *probe.Probe, _ *probe.Result) error {
+			return d.tellDoor(ctx, tx, string(p.ID), p.Target)
+		},
+		Lost: func(ctx context.Context, tx *db.Tx, host string) error {
+			return d.tellDoor(ctx, tx, host, host+" does not show any more that it is yours: after a week its probes ask no more")
+		}})
 }
 
 func (d *Desk) addProbeJobs() {
@@ -92,20 +97,20 @@ func (d *Desk) watchDoors(ctx context.Context) error {
 	})
 }
 
-// doorBroken is told of a standing probe that turned red: nobody can tell us anything
-// by that door.
-func (d *Desk) doorBroken(ctx context.Context, tx *db.Tx, _ string, p *probe.Probe, _ *probe.Result) error {
+// tellDoor tells those who triage, and the admins, that a door of ours is broken, or is
+// watched no more.
+func (d *Desk) tellDoor(ctx context.Context, tx *db.Tx, about, target string) error {
 	all, err := d.staff.List(ctx, tx)
 	if err != nil {
 		return err
 	}
-	a := doorArgs{Target: p.Target, ID: db.NewID()}
+	a := doorArgs{Target: target, ID: db.NewID()}
 	for _, who := range all {
 		if !who.Disabled && (who.May(staff.SecurityTriage) || who.Has(staff.Admin)) {
 			a.To = append(a.To, who.Email)
 		}
 	}
-	if err := d.publish(ctx, tx, reportEvent, a.ID+"-door", string(p.ID), map[string]string{"what": "door", "url": p.Target}); err != nil || len(a.To) == 0 {
+	if err := d.publish(ctx, tx, reportEvent, a.ID+"-door", about, map[string]string{"what": "door", "url": target}); err != nil || len(a.To) == 0 {
 		return err
 	}
 	return d.jobs.Insert(ctx, tx, a)

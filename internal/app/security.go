@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/cases"
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/jobs"
 	"postern/internal/ladder"
 	"postern/internal/outbox"
@@ -56,11 +57,26 @@ func (d *Desk) openSecurity() error {
 		return err
 	}
 	d.security = security.New(security.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Staff: d.staff, Promises: promises,
-		Tell: d.tellSecurity, Write: d.writeReporter,
+		Tell: d.tellSecurity, Write: d.writeReporter, Reach: d.reach,
 		Miss: func(ctx context.Context, tx *db.Tx, c *cases.Case) error {
 			return d.ladder.Up(ctx, tx, c, ladder.Missed)
 		}})
 	return nil
+}
+
+// reach reports whether who wrote can read what is protected. Who gave no address reads
+// the case page, which is.
+func (d *Desk) reach(ctx context.Context, tx *db.Tx, c *cases.Case) (bool, error) {
+	who, err := d.contacts.Get(ctx, tx, c.Contact)
+	if fail.Is(err, fail.NotFound) { // new with this very message
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	key, _ := who.VerifiedKey(tx.Now)
+	n, err := d.staff.Passkeys().Count(ctx, tx, "contact", string(c.Contact))
+	return who.MailTo() == "" || key != nil || n > 0 || len(who.Phones) > 0, err
 }
 
 func (d *Desk) addSecurityJobs() {
@@ -126,7 +142,7 @@ func (d *Desk) sendWord(ctx context.Context, a wordArgs) error {
 		if c, err = d.cases.Get(ctx, tx, a.Case); err != nil {
 			return err
 		}
-		if lately, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM report_events WHERE act = 'report.flagged' AND at > $1`, db.Micros(tx.Now.Add(-time.Hour))); err != nil {
+		if lately, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM report_events WHERE act IN ('report.flagged', 'report.struck', 'report.wrote', 'report.answered', 'report.appealed', 'report.retested') AND at > $1`, db.Micros(tx.Now.Add(-time.Hour))); err != nil {
 			return err
 		}
 		for _, id := range a.To {
@@ -143,9 +159,11 @@ func (d *Desk) sendWord(ctx context.Context, a wordArgs) error {
 	if err != nil || len(to) == 0 {
 		return err
 	}
-	if a.Word.What == security.WordFlagged && lately > callsAnHour { // who floods us must not flood them
-		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(fmt.Sprintf("flags-%d", d.db.Now().Unix()/3600)), Kind: outbox.Call, To: to, Subject: "Many cases may be security reports",
-			Text: fmt.Sprintf("More than %d cases were flagged within an hour. About the others of this hour no mail comes; all of them stand here, with their clocks:\n\n%s/desk/security", callsAnHour, d.cfg.URL)})
+	// Who floods us must not flood them; what the law wants, and what is back, is told all
+	// the same.
+	if lately > callsAnHour && a.Word.What != security.WordLaw && a.Word.What != security.WordRed {
+		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(fmt.Sprintf("reports-%d", d.db.Now().Unix()/3600)), Kind: outbox.Call, To: to, Subject: "Much happens on the security desk",
+			Text: fmt.Sprintf("More than %d things happened within an hour that somebody must look at. About the others of this hour no mail comes; all of them stand here, with their clocks:\n\n%s/desk/security", callsAnHour, d.cfg.URL)})
 	}
 	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(a.ID), Kind: outbox.Call, Case: c.ID, To: to, Subject: fmt.Sprintf("Security: case %s", c.Ref),
 		Text: fmt.Sprintf("%s.\n\n%s/desk/security/%s", wordFor(a.Word), d.cfg.URL, c.ID)})

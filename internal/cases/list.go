@@ -99,14 +99,14 @@ func (who Viewer) Readable(ctx context.Context, tx *db.Tx, list []Case) (out []C
 const countCap = 1000
 
 // Counts returns how many cases each view holds, at most countCap.
-func Counts(ctx context.Context, tx *db.Tx, staff string) (map[View]int64, error) {
+func Counts(ctx context.Context, tx *db.Tx, who Viewer) (map[View]int64, error) {
 	out := map[View]int64{}
 	for _, v := range Views {
 		if v == ViewClosed {
 			continue
 		}
 		where, _ := v.where()
-		n, err := db.Count(ctx, tx, fmt.Sprintf(`SELECT COUNT(*) FROM (SELECT 1 FROM cases WHERE %s LIMIT %d) t`, where, countCap), staff)
+		n, err := db.Count(ctx, tx, fmt.Sprintf(`SELECT COUNT(*) FROM (SELECT 1 FROM cases WHERE %s AND (NOT closed_circle OR $2 OR `+letIn+`) LIMIT %d) t`, where, countCap), who.ID, who.All)
 		if err != nil {
 			return nil, err
 		}
@@ -129,12 +129,12 @@ type Standing struct {
 
 // StandingOf says how it stands with each of these contacts; who has no case is not
 // in the answer.
-func StandingOf(ctx context.Context, tx *db.Tx, ids []contacts.ID) (map[contacts.ID]Standing, error) {
+func StandingOf(ctx context.Context, tx *db.Tx, who Viewer, ids []contacts.ID) (map[contacts.ID]Standing, error) {
 	out := map[contacts.ID]Standing{}
 	if len(ids) == 0 {
 		return out, nil
 	}
-	in, args := db.In(nil, ids)
+	in, args := db.In([]any{who.ID, who.All}, ids)
 	row := func(_ *struct{}, row func(...any) error) error {
 		var id contacts.ID
 		var state State
@@ -154,7 +154,7 @@ func StandingOf(ctx context.Context, tx *db.Tx, ids []contacts.ID) (map[contacts
 		out[id] = s
 		return err
 	}
-	_, err := db.List(ctx, tx, row, `SELECT contact_id, state, COUNT(*), MAX(last_at) FROM cases WHERE contact_id IN `+in+` GROUP BY contact_id, state`, args...)
+	_, err := db.List(ctx, tx, row, `SELECT contact_id, state, COUNT(*), MAX(last_at) FROM cases WHERE (NOT closed_circle OR $2 OR `+letIn+`) AND contact_id IN `+in+` GROUP BY contact_id, state`, args...)
 	return out, err
 }
 

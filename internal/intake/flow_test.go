@@ -357,7 +357,10 @@ func TestP3FromIsNeverIdentity(t *testing.T) {
 			x.Error("a stranger joined with a token")
 		}
 		var links []cases.Link
-		x.view(func(ctx context.Context, tx *db.Tx) (err error) { links, err = cases.Links(ctx, tx, s.ID); return err })
+		x.view(func(ctx context.Context, tx *db.Tx) (err error) {
+			links, err = cases.Links(ctx, tx, cases.Viewer{All: true}, s.ID)
+			return err
+		})
 		if len(links) != 1 || links[0].Other != c.ID {
 			x.Errorf("links %v", links)
 		}

@@ -16,12 +16,15 @@ import (
 // transaction that files it. was is what stands in the case so far; a new case has
 // nothing.
 func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.Heard {
-	if in.security == nil || m.Kind != cases.In || m.Doc.Automatic != "" {
+	if in.security == nil || m.Kind != cases.In || m.Doc.Automatic == "bounce" {
 		return nil
 	}
 	text := m.Doc.Text
 	if m.Doc.Subject != "" {
 		text = m.Doc.Subject + "\n" + text
+	}
+	for _, a := range m.Doc.Attachments { // a name says much where a mail says "see attached"
+		text += "\n" + a.Name
 	}
 	h := &security.Heard{Message: m, Verdict: recognise.Look(&recognise.Input{Text: text, Door: m.Door, Previous: was, Own: in.OwnHosts()})}
 	switch {

@@ -368,10 +368,10 @@ func (in *Intake) fileCase(ctx context.Context, tx *db.Tx, m *mail, p *plan, msg
 // heard counts the mail as a contact. Whoever writes from another address about a case
 // that was answered by a script counts there too.
 func (in *Intake) heard(ctx context.Context, tx *db.Tx, m *mail, p *plan, c *cases.Case, msg *cases.Message) error {
-	if p.bounce != "" || msg.Doc.Automatic != "" {
+	if p.bounce != "" {
 		return nil
 	}
-	if err := in.heardSecurity(ctx, tx, c, p.key, p.look); err != nil {
+	if err := in.heardSecurity(ctx, tx, c, p.key, p.look); err != nil || msg.Doc.Automatic != "" {
 		return err
 	}
 	if err := in.ladder.Heard(ctx, tx, c, msg, p.others); err != nil {

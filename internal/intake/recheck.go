@@ -79,6 +79,7 @@ func (in *Intake) recheckOne(ctx context.Context, sealed *cases.Sealed) error {
 	if m.ev.Decrypted && !old.Decrypted { // a secret key arrived: now there is a text
 		msg.Doc = in.document(m)
 	}
+	fresh := m.ev.Decrypted && !old.Decrypted
 	parts, err := cases.Seal(msg, key)
 	if err != nil {
 		return err
@@ -96,8 +97,16 @@ func (in *Intake) recheckOne(ctx context.Context, sealed *cases.Sealed) error {
 		if err != nil {
 			return err
 		}
-		if c.Trust == old.Class() {
+		if fresh { // nobody has read it yet, and it may be a report
+			if err := in.heardSecurity(ctx, tx, c, key, in.look(c, msg, nil)); err != nil {
+				return err
+			}
+		}
+		newest := c.Trust == old.Class()
+		if newest {
 			c.Trust = m.ev.Class()
+		}
+		if fresh || newest {
 			if err := in.cases.Save(ctx, tx, c); err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ type Answer struct {
 // ErrSecond is the refusal of a canned answer where one must not go out.
 func ErrSecond(c *cases.Case) error {
 	if c.Security.Watched() {
-		return fail.New(fail.Conflict, "no canned answer goes out here: it may tell of a security hole. A person writes, in their own words")
+		return fail.New(fail.Conflict, "no canned answer, and no program's, goes out here: it may tell of a security hole. A person writes, in their own words")
 	}
 	if c.Lifted {
 		return fail.New(fail.Conflict, "no canned answer goes out here: somebody further up was called. Write in your own words")
@@ -37,7 +37,7 @@ func ErrSecond(c *cases.Case) error {
 
 // Refuses reports whether this answer must not go out.
 func (l *Ladder) Refuses(c *cases.Case, a Answer) bool {
-	return l != nil && a.Canned && (c.Lifted || c.Scripted || c.Security.Watched())
+	return l != nil && (a.Canned && (c.Lifted || c.Scripted) || c.Security.Watched() && (a.Canned || a.By == ""))
 }
 
 // before is how it stood before an answer, for taking it back.

@@ -22,13 +22,18 @@ type Progress struct {
 func (o *Outbox) TellProgress(ctx context.Context, p *Progress) error {
 	var c *cases.Case
 	var key *vault.Key
-	address := ""
+	address, page := "", false
 	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
 		if c, err = o.cases.Get(ctx, tx, p.Case); err != nil {
 			return err
 		}
 		if key, err = o.v.Get(ctx, tx, c.KeyID); err != nil {
 			return err
+		}
+		if o.receipt != nil {
+			if page, err = o.receipt(ctx, tx, c.ID, c.Contact); err != nil {
+				return err
+			}
 		}
 		who, err := o.book.Get(ctx, tx, c.Contact)
 		if err == nil {
@@ -43,8 +48,12 @@ func (o *Outbox) TellProgress(ctx context.Context, p *Progress) error {
 		return err
 	}
 	say := c.Lang.Must
+	more := "mail.report.page"
+	if !page { // they have no code of a case page: a reply says it all
+		more = "mail.report.reply"
+	}
 	m := &cases.Message{ID: p.ID, Case: c.ID, Kind: cases.Out, Door: "auto", Contact: c.Contact, At: o.d.Now(),
-		Doc: cases.Doc{Subject: say("mail.report.subject"), Text: say(p.Text, string(c.Ref), say(p.State)) + "\n\n" + say("mail.report.page")}}
+		Doc: cases.Doc{Subject: say("mail.report.subject"), Text: say(p.Text, string(c.Ref), say(p.State)) + "\n\n" + say(more)}}
 	parts, err := cases.Seal(m, key)
 	if err != nil {
 		return err

@@ -103,8 +103,17 @@ func (w *Watch) rechecked(ctx context.Context, h *Host, shown bool) error {
 		if err := tx.Put(ctx, `UPDATE hosts SET failed_at = $2, confirmed_at = $3 WHERE host = $1`, h.Name, db.Micros(failed), db.Micros(confirmed)); err != nil {
 			return err
 		}
+		if !shown && h.Failed.IsZero() || confirmed.IsZero() {
+			if err := w.o.Lost(ctx, tx, h.Name); err != nil {
+				return err
+			}
+		}
 		if !confirmed.IsZero() {
 			return nil
+		}
+		// Nobody looks any more: what was green is not known to be.
+		if err := tx.Put(ctx, `UPDATE probes SET state = 'unknown', since = $2 WHERE host = $1 AND state IN ('green', 'amber') AND stopped_at = 0`, h.Name, db.Micros(tx.Now)); err != nil {
+			return err
 		}
 		return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "host.lost", About: h.Name, Detail: "it does not show its token any more"})
 	})

@@ -30,6 +30,7 @@ type Options struct {
 	Green Hook                                                     // and back
 	Alarm Hook                                                     // one that stands for itself turned red
 	Calm  Hook                                                     // and back
+	Lost  func(ctx context.Context, tx *db.Tx, host string) error  // a host begins not to show that it is ours, and when it is asked no more
 }
 
 // Watch asks what is due.
@@ -50,6 +51,9 @@ func NewWatch(o Options) *Watch {
 	}
 	if o.Wait == nil {
 		o.Wait = sleep
+	}
+	if o.Lost == nil {
+		o.Lost = func(context.Context, *db.Tx, string) error { return nil }
 	}
 	quiet := func(context.Context, *db.Tx, string, *Probe, *Result) error { return nil }
 	for _, h := range []*Hook{&o.Red, &o.Green, &o.Alarm, &o.Calm} {

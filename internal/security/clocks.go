@@ -21,6 +21,7 @@ const (
 	ClockPublish ClockName = "publish" // it is published
 	ClockAppeal  ClockName = "appeal"  // the appeal is answered
 	ClockRisk    ClockName = "risk"    // the accepted risk is looked at again
+	ClockExit    ClockName = "exit"    // they may appeal; then it is closed
 )
 
 // A Clock runs from its start until it is met, or until nobody waits any more.
@@ -170,7 +171,7 @@ func (r *Report) Strikes(now time.Time) (out []Strike) {
 				c.Missed, s.Limit = 2, true
 			}
 			switch c.Name {
-			case ClockInfo:
+			case ClockInfo, ClockExit:
 				s.Act = ActClose
 			case ClockRetest:
 				s.Act = ActOwn

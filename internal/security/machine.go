@@ -149,7 +149,7 @@ func (r *Report) missingExit(to State, now time.Time, need func(bool, string)) {
 
 // open lists what is still open beside the report itself.
 func (r *Report) open(now time.Time) (out []string) {
-	if r.Reward.Open() {
+	if r.Reward.Open() && r.State != NeedsInfo && (r.Reward.State != Undecided || !r.Confirmed.IsZero()) {
 		out = append(out, "the reward is not settled")
 	}
 	if r.Disclosure.Open() && !r.State.IsExit() && r.State != NeedsInfo {
@@ -210,6 +210,9 @@ func (r *Report) Propose(to State, by Actor, reason string, now time.Time) error
 	if len(strings.TrimSpace(reason)) < 5 {
 		return fail.New(fail.Invalid, "say why, in a line")
 	}
+	if q := r.Proposal; by.Kind == ByAgent && q != nil && !q.Agent {
+		return fail.New(fail.Conflict, "somebody who triages has proposed already")
+	}
 	r.Proposal = &Proposal{To: to, By: by.ID, Reason: reason, At: now, Agent: by.Kind == ByAgent}
 	return nil
 }
@@ -218,6 +221,14 @@ func (r *Report) Propose(to State, by Actor, reason string, now time.Time) error
 func (r *Report) Fill(now time.Time, f func(r *Report)) error {
 	was := *r
 	f(r)
+	if settled := r.State == FixReady || r.State == Retest || r.State == Resolved; settled && r.Fixer != was.Fixer {
+		*r = was
+		return fail.New(fail.Conflict, "who fixed it stays written down: they do not retest it")
+	}
+	if r.State != Flagged && r.State != Dismissed && r.State != Acknowledged && len(was.Missing(Assessing, now)) == 0 && len(r.Missing(Assessing, now)) > 0 {
+		*r = was
+		return fail.New(fail.Invalid, "scope, safety and the look for reports like it stay written down")
+	}
 	if r.State.Open() && r.State != NeedsInfo && r.State != Flagged {
 		if missing := r.Missing(r.State, now); len(missing) > 0 {
 			*r = was
@@ -238,7 +249,9 @@ func (r *Report) Move(p *Promises, to State, by Actor, now time.Time) error {
 	if !slices.Contains(who, by.Kind) || by.Kind == ByTriager && !by.qualified() {
 		return fail.New(fail.Denied, "that takes somebody who is qualified to triage; you can propose it")
 	}
-	if missing := r.Missing(to, now); len(missing) > 0 {
+	// What comes back, or is answered, is taken up whatever was filled in; who works on it
+	// fills in the rest.
+	if missing := r.Missing(to, now); len(missing) > 0 && (to != Assessing || by.Kind == ByTriager && r.State == Acknowledged) {
 		return fail.New(fail.Invalid, "still missing: %s", strings.Join(missing, "; "))
 	}
 	if by.Kind == ByDesk && to == Closed && r.State == NeedsInfo && (len(r.Reminded) < 2 || r.Running(ClockInfo) == nil || r.Running(ClockInfo).Missed == 0) {
@@ -284,6 +297,7 @@ func (r *Report) Ended() (at time.Time) { return r.Exited }
 func (r *Report) enter(p *Promises, to State, by Actor, now time.Time) {
 	from := r.State
 	reopens := to == Assessing && (from == Closed || from == Resolved || from == Disclosed || from.IsExit())
+	proposed := r.Proposal
 	r.State, r.Proposal = to, nil
 	switch {
 	case to == Flagged:
@@ -307,6 +321,9 @@ func (r *Report) enter(p *Promises, to State, by Actor, now time.Time) {
 		r.start(ClockInfo, now, now.Add(infoWait), now.Add(infoWait))
 	case to == Verified:
 		r.met(ClockAssess, now)
+		if r.Confirmed.IsZero() {
+			r.Confirmed = now
+		}
 		fix := now.Add(time.Duration(p.FixDays(r.Severity)) * day)
 		r.start(ClockFix, now, fix, fix)
 		reward := p.Calendar.Days(now, p.Reward)
@@ -314,7 +331,7 @@ func (r *Report) enter(p *Promises, to State, by Actor, now time.Time) {
 			r.start(ClockReward, now, reward, reward)
 		}
 	case to.IsExit():
-		r.exited(to, by, now)
+		r.exited(to, by, proposed, now)
 	case to == Fixing:
 		r.met(ClockRetest, now)
 		if c := r.Running(ClockFix); c == nil { // the retest found it still there: the promise was not kept
@@ -332,7 +349,7 @@ func (r *Report) enter(p *Promises, to State, by Actor, now time.Time) {
 	case to == Disclosed:
 		r.met(ClockPublish, now)
 	case to == Closed:
-		r.void(now, ClockLook, ClockFirst, ClockAssess, ClockUpdate, ClockFix, ClockAsk, ClockRetest, ClockInfo, ClockReward, ClockPublish, ClockAppeal, ClockRisk)
+		r.void(now, ClockLook, ClockFirst, ClockAssess, ClockUpdate, ClockFix, ClockAsk, ClockRetest, ClockInfo, ClockReward, ClockPublish, ClockAppeal, ClockRisk, ClockExit)
 	}
 }
 
@@ -347,19 +364,24 @@ func (r *Report) startUpdate(p *Promises, now time.Time) {
 	r.start(ClockUpdate, now, u, u)
 }
 
-func (r *Report) exited(to State, by Actor, now time.Time) {
+func (r *Report) exited(to State, by Actor, proposed *Proposal, now time.Time) {
 	r.met(ClockAssess, now)
 	r.void(now, ClockFix, ClockUpdate, ClockPublish, ClockReward)
-	r.Exited, r.Exiter, r.Appeal = now, by.ID, nil
+	r.Exited, r.Exiters, r.Appeal = now, []string{by.ID}, nil
+	if proposed != nil {
+		r.Exiters = append(r.Exiters, proposed.By)
+	}
 	if to == AcceptedRisk {
 		r.start(ClockRisk, now, r.Until, r.Until)
+		return
 	}
+	r.start(ClockExit, now, now.Add(AppealWindow), now.Add(AppealWindow))
 }
 
 // reopened takes it up again, with half the time.
 func (r *Report) reopened(p *Promises, now time.Time) {
 	r.Reopened++
-	r.void(now, ClockRisk, ClockPublish, ClockReward)
+	r.void(now, ClockRisk, ClockExit, ClockPublish, ClockReward)
 	half := p.Calendar.Days(now, max(p.Assess/2, 1))
 	r.start(ClockAssess, now, half, now.Add(assessLimit/2))
 	r.startUpdate(p, now)
@@ -371,9 +393,10 @@ func (r *Report) reopened(p *Promises, now time.Time) {
 
 // Wrote counts a word of theirs, by any door.
 func (r *Report) Wrote(p *Promises, now time.Time) {
-	if r.FirstReply.IsZero() || r.State == Dismissed {
+	if r.Qualified.IsZero() || r.State == Dismissed {
 		r.Contacts++
 	}
+	r.Proposal = nil // it was made without what they write now
 	if r.State.Open() && r.State != NeedsInfo && r.Running(ClockFirst) == nil && r.State != Flagged {
 		// A word while it is worked on is answered within the time of an update; asking
 		// for news shortens it to that of a first word.
@@ -386,31 +409,57 @@ func (r *Report) Wrote(p *Promises, now time.Time) {
 }
 
 // Spoke counts a word of ours that a person wrote in their own words and sent. Nothing
-// else stops the clock of the first word: no script, no repeat, no program.
-func (r *Report) Spoke(p *Promises, m cases.MessageID, now time.Time) {
-	if r.FirstReply.IsZero() {
-		r.FirstReply, r.FirstBy = now, m
+// else stops the clock of the first word: no script, no repeat, no program. qualified:
+// whoever wrote it may triage.
+func (r *Report) Spoke(p *Promises, m cases.MessageID, qualified bool, now time.Time) {
+	k := Counted{Message: m, At: now, First: r.Running(ClockFirst) != nil, FirstEver: r.FirstReply.IsZero(), Qualified: qualified && r.Qualified.IsZero(), Heard: r.Heard}
+	if k.FirstEver {
+		r.FirstReply = now
+	}
+	if k.Qualified {
+		r.Qualified = now
 	}
 	r.Heard = now
 	r.met(ClockFirst, now)
-	if r.Running(ClockUpdate) != nil && r.State != NeedsInfo {
+	if c := r.Running(ClockUpdate); c != nil && r.State != NeedsInfo {
+		k.Update = c.From
 		r.met(ClockUpdate, now)
 		r.startUpdate(p, now)
 	}
+	const kept = 8
+	r.Counted = append(r.Counted, k)
+	r.Counted = r.Counted[max(0, len(r.Counted)-kept):]
 }
 
-// Unspoke takes that back, of a word that never reached them: the clock runs from when
-// it ran.
+// Unspoke takes that back, of a word that never reached them: the clocks run from when
+// they ran.
 func (r *Report) Unspoke(m cases.MessageID) bool {
-	if r.FirstBy != m || m == "" {
+	n := slices.IndexFunc(r.Counted, func(k Counted) bool { return k.Message == m })
+	if n < 0 || m == "" {
 		return false
 	}
+	k := r.Counted[n]
+	newest := n == len(r.Counted)-1
+	r.Counted = slices.Delete(slices.Clone(r.Counted), n, n+1)
+	if !newest { // they heard from us since
+		return false
+	}
+	r.Heard = k.Heard
+	if k.FirstEver {
+		r.FirstReply = time.Time{}
+	}
+	if k.Qualified {
+		r.Qualified = time.Time{}
+	}
 	for i := range r.Clocks {
-		if c := &r.Clocks[i]; c.Name == ClockFirst && c.Met.Equal(r.FirstReply) {
+		c := &r.Clocks[i]
+		switch {
+		case c.Name == ClockFirst && k.First && c.Met.Equal(k.At), c.Name == ClockUpdate && c.From.Equal(k.Update) && c.Met.Equal(k.At):
 			c.Met = time.Time{}
+		case c.Name == ClockUpdate && !k.Update.IsZero() && c.From.Equal(k.At) && c.Runs():
+			c.Void = k.At
 		}
 	}
-	r.FirstReply, r.FirstBy, r.Heard = time.Time{}, "", time.Time{}
 	return true
 }
 
@@ -426,7 +475,7 @@ func (r *Report) Appeals(p *Promises, text string, now time.Time) error {
 	case len(strings.TrimSpace(text)) < 10:
 		return fail.New(fail.Invalid, "say in a few words what we got wrong")
 	}
-	r.Appeal = &Appeal{Text: text, At: now, Exit: r.State, Closer: r.Exiter}
+	r.Appeal = &Appeal{Text: text, At: now, Exit: r.State, Closers: r.Exiters}
 	at := p.Calendar.Days(now, p.Appeal)
 	r.start(ClockAppeal, now, at, at)
 	return nil
@@ -438,13 +487,17 @@ func (r *Report) DecideAppeal(by Actor, upheld bool, answer string, now time.Tim
 	switch {
 	case r.Appeal == nil || !r.Appeal.Done.IsZero():
 		return fail.New(fail.Conflict, "there is no appeal to answer")
-	case !by.qualified() || by.ID == r.Appeal.Closer:
+	case !by.qualified() || slices.Contains(r.Appeal.Closers, by.ID):
 		return fail.New(fail.Denied, "an appeal is answered by somebody else than who closed the report")
 	case len(strings.TrimSpace(answer)) < 20:
 		return fail.New(fail.Invalid, "answer them in your own words")
 	}
 	r.Appeal.By, r.Appeal.Upheld, r.Appeal.Answer, r.Appeal.Done = by.ID, upheld, answer, now
 	r.met(ClockAppeal, now)
+	if !upheld && r.State != AcceptedRisk { // closed in a while, if nobody says more
+		r.void(now, ClockExit)
+		r.start(ClockExit, now, now.Add(7*day), now.Add(7*day))
+	}
 	return nil
 }
 
@@ -501,13 +554,17 @@ func (r *Report) MoveTarget(to time.Time, why, by string, now time.Time) error {
 	if c == nil {
 		return fail.New(fail.Conflict, "no fix is promised")
 	}
-	if r.Target.IsZero() {
+	if r.Target.IsZero() && !to.After(c.Target) {
 		r.Target = to
 	} else {
 		if len(strings.TrimSpace(why)) < 10 {
 			return fail.New(fail.Invalid, "say why the day moves; they read it")
 		}
-		r.Changes = append(r.Changes, Change{From: r.Target, To: to, Why: why, By: by, At: now})
+		from := r.Target
+		if from.IsZero() {
+			from = c.Target
+		}
+		r.Changes = append(r.Changes, Change{From: from, To: to, Why: why, By: by, At: now})
 		r.Target = to
 	}
 	if latest := c.From.Add(90 * day); to.After(latest) {
@@ -528,16 +585,18 @@ func (r *Report) TakesTwo(to State) bool { return r.second(to) }
 
 // SayRetest notes what a retest found: by "reporter", or by somebody here who did not
 // fix it.
-func (r *Report) SayRetest(by string, gone bool, notes string, now time.Time) error {
+func (r *Report) SayRetest(by, noter string, gone bool, notes string, now time.Time) error {
 	switch {
 	case r.State != Retest:
 		return fail.New(fail.Conflict, "nothing waits for a retest")
-	case by == r.Fixer:
+	case by == "reporter" && noter == "" && len(r.Retests) > 0 && r.Retests[len(r.Retests)-1].By == by && r.Retests[len(r.Retests)-1].At.After(r.Asked):
+		return fail.New(fail.Conflict, "you have told us already; thank you")
+	case by == r.Fixer || noter == r.Fixer && noter != "":
 		return fail.New(fail.Conflict, "who fixed it does not retest it")
 	case !gone && strings.TrimSpace(notes) == "":
 		return fail.New(fail.Invalid, "say what is still to be seen")
 	}
-	r.Retests = append(r.Retests, RetestSay{By: by, Gone: gone, Notes: notes, At: now})
+	r.Retests = append(r.Retests, RetestSay{By: by, Noter: noter, Gone: gone, Notes: notes, At: now})
 	return nil
 }
 

@@ -107,7 +107,7 @@ type Doc struct {
 	Proposal *Proposal `json:"proposal,omitempty"` // what one person proposed and another must say too
 	Appeal   *Appeal   `json:"appeal,omitempty"`
 	Exited   time.Time `json:"exited,omitzero"`
-	Exiter   string    `json:"exiter,omitempty"` // staff id
+	Exiters  []string  `json:"exiters,omitempty"` // staff ids: who decided it, and who proposed it
 
 	// The fix.
 	Fixer   string      `json:"fixer,omitempty"`
@@ -126,12 +126,14 @@ type Doc struct {
 	Reopened   int        `json:"reopened,omitempty"`
 
 	// The word we owe.
-	FirstReply time.Time       `json:"first_reply,omitzero"`
-	FirstBy    cases.MessageID `json:"first_by,omitempty"`
-	Unanswered bool            `json:"unanswered,omitempty"` // closed because they did not answer
-	Heard      time.Time       `json:"heard,omitzero"`       // when they last heard from a person
-	Clocks     []Clock         `json:"clocks,omitempty"`
-	Reminded   []time.Time     `json:"reminded,omitempty"`
+	FirstReply time.Time   `json:"first_reply,omitzero"`
+	Qualified  time.Time   `json:"qualified,omitzero"`   // when somebody who triages first wrote to them
+	Counted    []Counted   `json:"counted,omitempty"`    // our newest words, and what each moved
+	Confirmed  time.Time   `json:"confirmed,omitzero"`   // when it was first reproduced
+	Unanswered bool        `json:"unanswered,omitempty"` // closed because they did not answer
+	Heard      time.Time   `json:"heard,omitzero"`       // when they last heard from a person
+	Clocks     []Clock     `json:"clocks,omitempty"`
+	Reminded   []time.Time `json:"reminded,omitempty"`
 }
 
 // A Question is one of those they were asked.
@@ -153,14 +155,14 @@ type Proposal struct {
 
 // An Appeal is theirs against an exit; there is one, and another person answers it.
 type Appeal struct {
-	Text   string    `json:"text"`
-	At     time.Time `json:"at"`
-	Exit   State     `json:"exit"`
-	Closer string    `json:"closer"` // who must not answer it
-	By     string    `json:"by,omitempty"`
-	Answer string    `json:"answer,omitempty"`
-	Upheld bool      `json:"upheld,omitempty"`
-	Done   time.Time `json:"done,omitzero"`
+	Text    string    `json:"text"`
+	At      time.Time `json:"at"`
+	Exit    State     `json:"exit"`
+	Closers []string  `json:"closers"` // who must not answer it
+	By      string    `json:"by,omitempty"`
+	Answer  string    `json:"answer,omitempty"`
+	Upheld  bool      `json:"upheld,omitempty"`
+	Done    time.Time `json:"done,omitzero"`
 }
 
 // A Change of a promised date.
@@ -171,9 +173,21 @@ type Change struct {
 	At       time.Time
 }
 
+// Counted is a word of ours that a person wrote, and what it moved.
+type Counted struct {
+	Message   cases.MessageID `json:"m"`
+	At        time.Time       `json:"at"`
+	First     bool            `json:"first,omitempty"`     // it met the clock of the first word
+	FirstEver bool            `json:"ever,omitempty"`      // and was the first of all
+	Qualified bool            `json:"qualified,omitempty"` // the first by somebody who triages
+	Update    time.Time       `json:"update,omitzero"`     // start of the clock that it met and began anew
+	Heard     time.Time       `json:"heard,omitzero"`      // when they had heard before
+}
+
 // RetestSay is what a retest found.
 type RetestSay struct {
-	By    string    `json:"by"` // "reporter", or staff id
+	By    string    `json:"by"`              // "reporter", or staff id
+	Noter string    `json:"noter,omitempty"` // staff id of who wrote down what they said
 	Gone  bool      `json:"gone"`
 	Notes string    `json:"notes,omitempty"`
 	At    time.Time `json:"at"`

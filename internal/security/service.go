@@ -28,6 +28,9 @@ type Options struct {
 	Promises Promises
 	// Tell reaches people here: in the transaction it queues what tells them.
 	Tell func(ctx context.Context, tx *db.Tx, c *cases.Case, w Word) error
+	// Reach reports whether they can read what is protected: with a key, or behind a second
+	// factor. Who cannot is answered in clear, with care.
+	Reach func(ctx context.Context, tx *db.Tx, c *cases.Case) (bool, error)
 	// Miss calls the next rung where a promise was not kept.
 	Miss func(ctx context.Context, tx *db.Tx, c *cases.Case) error
 	// Write puts a word of the desk's own on its way to them; it keeps no promise.
@@ -81,11 +84,17 @@ type Heard struct {
 // The caller saves the case.
 func (s *Service) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.Key, h *Heard) error {
 	m := h.Message
-	if s == nil || m.Kind != cases.In || m.Doc.Automatic != "" {
+	if s == nil || m.Kind != cases.In {
 		return nil
 	}
 	flagged := h.Verdict.Flagged || h.Sure != ""
-	if err := tx.Put(ctx, `INSERT INTO looks (message_id, case_id, at, class, score, flagged) VALUES ($1, $2, $3, $4, $5, $6)`,
+	// What a list or a ticket system sends may be somebody's report; that somebody is
+	// away, written to a case that is there, says nothing new.
+	if m.Doc.Automatic != "" && (!flagged || c.Security != cases.NoReport || !c.Heard.IsZero()) {
+		return nil
+	}
+	if err := tx.Put(ctx, `INSERT INTO looks (message_id, case_id, at, class, score, flagged) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (message_id) DO UPDATE SET class = excluded.class, score = excluded.score, flagged = excluded.flagged`,
 		m.ID, c.ID, db.Micros(m.At), string(h.Verdict.Class), int64(1000*h.Verdict.Score), flagged); err != nil {
 		return err
 	}
@@ -125,11 +134,20 @@ func (s *Service) raise(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report
 	if h.Sure != "" {
 		r.Reasons = append([]string{h.Sure}, r.Reasons...)
 	}
-	r.Class, r.Contacts = Unclassed, r.Contacts+1
+	r.Class, r.Contacts = Unclassed, max(r.Contacts+1, int(c.Contacts))
 	if err := r.Move(&s.o.Promises, Flagged, by, tx.Now); err != nil {
 		return err
 	}
 	c.Security, c.Unread = cases.Suspected, true
+	if s.o.Reach != nil {
+		reach, err := s.o.Reach(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		if reach {
+			c.Raise("it may tell of a security hole")
+		}
+	}
 	if c.State != cases.Open {
 		c.State, c.Last, c.ClosedAt = cases.Open, tx.Now, time.Time{}
 	}
@@ -147,12 +165,27 @@ func (s *Service) again(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.
 		if err := s.raise(ctx, tx, c, r, h, Actor{Kind: ByReporter}); err != nil {
 			return err
 		}
-	case r.State == Closed && r.Unanswered:
+	case r.State == NeedsInfo: // whatever they write, and by whatever door, is an answer
+		if err := r.Move(&s.o.Promises, Assessing, Actor{Kind: ByReporter}, tx.Now); err != nil {
+			return err
+		}
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordAnswered}); err != nil {
+			return err
+		}
+	case (r.State == Closed || r.State == Resolved || r.State == Disclosed) && (r.Unanswered || flagged):
 		if err := r.Move(&s.o.Promises, Assessing, Actor{Kind: ByReporter}, tx.Now); err != nil {
 			return err
 		}
 		r.Unanswered = false
 		s.open(c, tx.Now)
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordAnswered}); err != nil {
+			return err
+		}
+	case r.State == Closed || r.State.IsExit():
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordAnswered}); err != nil {
+			return err
+		}
+		r.Wrote(&s.o.Promises, tx.Now)
 	default:
 		r.Wrote(&s.o.Promises, tx.Now)
 		if len(h.Verdict.Reasons) > 0 && r.State == Flagged {
@@ -220,7 +253,8 @@ func (s *Service) Spoke(ctx context.Context, tx *db.Tx, c *cases.Case, by string
 	if s == nil || c.Security == cases.NoReport {
 		return nil
 	}
-	if _, err := s.o.Staff.Get(ctx, tx, staff.ID(by)); err != nil {
+	who, err := s.o.Staff.Get(ctx, tx, staff.ID(by))
+	if err != nil {
 		if fail.Is(err, fail.NotFound) {
 			return nil // a program: it keeps no promise of a person's
 		}
@@ -234,7 +268,7 @@ func (s *Service) Spoke(ctx context.Context, tx *db.Tx, c *cases.Case, by string
 	if err != nil {
 		return err
 	}
-	r.Spoke(&s.o.Promises, m, tx.Now)
+	r.Spoke(&s.o.Promises, m, who.May(staff.SecurityTriage), tx.Now)
 	if err := save(ctx, tx, k, r); err != nil {
 		return err
 	}
@@ -444,11 +478,12 @@ func (s *Service) strike(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault
 		if err := s.write(ctx, tx, c, Word{What: WordRemind, State: r.State}); err != nil {
 			return err
 		}
-	case x.Act == ActClose:
-		if err := r.Move(&s.o.Promises, Closed, Actor{Kind: ByDesk}, tx.Now); err != nil {
+	case x.Act == ActClose && r.Move(&s.o.Promises, Closed, Actor{Kind: ByDesk}, tx.Now) != nil: // something is open still: a person looks
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordStruck, Clock: x.Clock}); err != nil {
 			return err
 		}
-		r.Unanswered = true
+	case x.Act == ActClose:
+		r.Unanswered = from == NeedsInfo
 		if err := s.moved(ctx, tx, c, r, from); err != nil {
 			return err
 		}

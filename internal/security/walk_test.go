@@ -235,7 +235,7 @@ func (w *walker) step() (changed bool, err error) {
 				w.spoke[c.From] = true
 			}
 		}
-		r.Spoke(&w.p, cases.MessageID(fmt.Sprint(len(w.path))), w.now)
+		r.Spoke(&w.p, cases.MessageID(fmt.Sprint(len(w.path))), w.rnd.IntN(2) == 0, w.now)
 		return true, nil
 	case 10, 11:
 		w.now = w.now.Add(time.Duration(w.rnd.IntN(20*24)) * time.Hour)

@@ -65,7 +65,7 @@ func (d *Desk) open(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID) (f
 	for i := range items {
 		f.items[items[i].Delivery] = &items[i]
 	}
-	if f.links, err = cases.Links(ctx, tx, id); err != nil {
+	if f.links, err = cases.Links(ctx, tx, f.viewer, id); err != nil {
 		return nil, err
 	}
 	if f.draft, err = cases.GetDraft(ctx, tx, f.key, id, me.ID()); err != nil {

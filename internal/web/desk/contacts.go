@@ -64,7 +64,7 @@ func (d *Desk) contactRows(ctx context.Context, tx *db.Tx, me *visitor, clock we
 		for i := range list {
 			ids[i] = list[i].ID
 		}
-		if standing, err = cases.StandingOf(ctx, tx, ids); err != nil {
+		if standing, err = cases.StandingOf(ctx, tx, me.viewer(), ids); err != nil {
 			return nil, err
 		}
 	}

@@ -47,6 +47,9 @@ func (d *Desk) tray(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		return err
 	}
 	for i := range list {
+		if d.admit(ctx, me, list[i].Case) != nil { // of the closed circle
+			continue
+		}
 		raw, err := d.blob(ctx, list[i].RawBlob)
 		if err != nil {
 			return err
@@ -111,8 +114,11 @@ func cut(raw []byte) (string, bool) {
 	return strings.ToValidUTF8(string(raw), "�"), false
 }
 
-func (d *Desk) captured(ctx context.Context, id string) (s *outbox.Delivery, raw []byte, err error) {
+func (d *Desk) captured(ctx context.Context, me *visitor, id string) (s *outbox.Delivery, raw []byte, err error) {
 	err = d.db.View(ctx, func(tx *db.Tx) error { s, err = d.out.Get(ctx, tx, outbox.ID(id)); return err })
+	if err == nil {
+		err = d.admit(ctx, me, s.Case)
+	}
 	if err == nil && s.State != outbox.Captured {
 		err = fail.New(fail.NotFound, "this mail is not in the tray")
 	}
@@ -125,7 +131,7 @@ func (d *Desk) captured(ctx context.Context, id string) (s *outbox.Delivery, raw
 
 // trayMail serves GET /desk/tray/{id}.
 func (d *Desk) trayMail(w http.ResponseWriter, r *http.Request, me *visitor) error {
-	s, raw, err := d.captured(r.Context(), r.PathValue("id"))
+	s, raw, err := d.captured(r.Context(), me, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -139,8 +145,8 @@ func (d *Desk) trayMail(w http.ResponseWriter, r *http.Request, me *visitor) err
 }
 
 // trayRaw serves GET /desk/tray/{id}/raw.
-func (d *Desk) trayRaw(w http.ResponseWriter, r *http.Request, _ *visitor) error {
-	_, raw, err := d.captured(r.Context(), r.PathValue("id"))
+func (d *Desk) trayRaw(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	_, raw, err := d.captured(r.Context(), me, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func (d *Desk) report(base web.Staff, me *visitor, x *dossier) ReportPage {
 		p.History = append(p.History, Event{base.When(e.At), d.eventWords(e)})
 	}
 	if a := r.Appeal; a != nil {
-		p.Appeal = &Appealed{Text: a.Text, Answer: a.Answer, At: base.When(a.At), Open: a.Done.IsZero(), May: a.Closer != me.ID()}
+		p.Appeal = &Appealed{Text: a.Text, Answer: a.Answer, At: base.When(a.At), Open: a.Done.IsZero(), May: !slices.Contains(a.Closers, me.ID())}
 	}
 	for _, b := range x.probes {
 		p.Probes = append(p.Probes, Watched{ID: string(b.ID), Kind: string(b.Kind), Target: b.Target, State: string(b.State), Since: base.When(b.Since), Stopped: !b.Stopped.IsZero()})
@@ -227,6 +228,9 @@ func (d *Desk) fillReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 		if err != nil {
 			return err
 		}
+		if err := d.mayOwn(x.Owner, x.Deputy); err != nil {
+			return err
+		}
 		if ref := text("original", 40); ref != "" {
 			o, err := d.original(r, tx, ref)
 			if err != nil {
@@ -239,6 +243,16 @@ func (d *Desk) fillReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 		}
 		return nil
 	})
+}
+
+// mayOwn wants people who triage as owner and deputy.
+func (d *Desk) mayOwn(list ...string) error {
+	for _, id := range list {
+		if id != "" && !slices.ContainsFunc(d.directory(), func(p staff.Person) bool { return string(p.ID) == id && p.May(staff.SecurityTriage) }) {
+			return fail.New(fail.Invalid, "owner and deputy are people who triage; choose from the list")
+		}
+	}
+	return nil
 }
 
 // rate checks how a finding is rated; a vector decides how severe it is.
@@ -326,7 +340,7 @@ func (d *Desk) retest(w http.ResponseWriter, r *http.Request, me *visitor) error
 		by = "reporter"
 	}
 	return d.onReport(w, r, me, "report.retested", strings.TrimSpace(r.FormValue("notes")), func(tx *db.Tx, x *security.Report, c *cases.Case) error {
-		return x.SayRetest(by, r.FormValue("gone") == "yes", strings.TrimSpace(r.FormValue("notes")), tx.Now)
+		return x.SayRetest(by, me.ID(), r.FormValue("gone") == "yes", strings.TrimSpace(r.FormValue("notes")), tx.Now)
 	})
 }
 
@@ -524,6 +538,9 @@ func (d *Desk) stopProbe(ctx context.Context, tx *db.Tx, me *visitor, x *securit
 	if len(x.Probes) < 2 && x.State != security.Verified && x.State != security.Fixing && x.State != security.Assessing {
 		return fail.New(fail.Conflict, "what was fixed is watched for ever; add another probe before this one stops")
 	}
+	if rest := x.State == security.Resolved || x.State == security.Disclosed || x.State == security.Closed; rest && (!me.person.Has(staff.Lead) || p.By == audit.Staff(me.ID())) {
+		return fail.New(fail.Conflict, "of what was fixed, a lead who did not make the probe stops it")
+	}
 	return probe.Stop(ctx, tx, id, audit.Staff(me.ID()))
 }
 
@@ -545,4 +562,38 @@ func (d *Desk) hosts(w http.ResponseWriter, r *http.Request, me *visitor) error 
 		return err
 	}
 	return back(w, r, "/desk/security#hosts")
+}
+
+// told serves POST /desk/security/{id}/told: what who reported told us by mail or on the
+// telephone, written down by somebody who triages.
+func (d *Desk) told(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	words, what := strings.TrimSpace(r.FormValue("told")), r.FormValue("what")
+	if len(words) > 10_000 {
+		words = strings.ToValidUTF8(words[:10_000], "")
+	}
+	act := map[string]string{"answer": "report.answered", "appeal": "report.appealed", "credit": "report.credit"}[what]
+	if act == "" {
+		act = "report.rewarded"
+	}
+	return d.onReport(w, r, me, act, "as they told us", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		switch what {
+		case "answer":
+			for n := range x.Questions {
+				if x.Questions[n].Answered.IsZero() {
+					return x.Answer(n, words, tx.Now)
+				}
+			}
+			return fail.New(fail.Conflict, "no question is open")
+		case "appeal":
+			return x.Appeals(d.o.Security.Promises(), words, tx.Now)
+		case "credit":
+			if err := x.SetCredit(words, tx.Now); err != nil || words == "" {
+				return err
+			}
+			return publications.Consent(r.Context(), tx, audit.Staff(me.ID()), publications.Credit{Case: x.Case, Name: words})
+		case "accepted", "donated", "declined":
+			return x.MoveReward(security.RewardState(what), me.actor(), tx.Now)
+		}
+		return fail.New(fail.Invalid, "say what they told us")
+	})
 }

@@ -247,6 +247,7 @@ func (d *Desk) securityRoutes() []route {
 		{"POST /desk/security/{id}/mark", staff.SecurityTriage, d.markReport},
 		{"POST /desk/security/{id}/circle", staff.SecurityTriage, d.circle},
 		{"POST /desk/security/hosts", staff.SecurityTriage, d.hosts},
+		{"POST /desk/security/{id}/told", staff.SecurityTriage, d.told},
 		{"POST /desk/security/{id}/follow", staff.SecurityTriage, d.follow},
 		{"POST /desk/security/{id}/probe", staff.SecurityTriage, d.addProbe},
 		{"POST /desk/security/{id}/appeal", staff.SecurityTriage, d.answerAppeal},
@@ -295,7 +296,7 @@ func (d *Desk) chrome(me *visitor, at string) web.Staff {
 
 func (d *Desk) fillChrome(ctx context.Context, tx *db.Tx, me *visitor, s *web.Staff, view string) error {
 	if me.May(staff.CasesRead) {
-		counts, err := cases.Counts(ctx, tx, me.ID())
+		counts, err := cases.Counts(ctx, tx, me.viewer())
 		if err != nil {
 			return err
 		}

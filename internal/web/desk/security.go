@@ -144,12 +144,10 @@ func (d *Desk) sampled(ctx context.Context, tx *db.Tx, list []security.Sampled) 
 		if err != nil {
 			return nil, err
 		}
-		sealed, err := cases.GetMessage(ctx, tx, x.Case, x.Message)
-		if err != nil {
-			return nil, err
-		}
 		text := "It is damaged."
-		if m, err := sealed.Open(key); err == nil {
+		if sealed, err := cases.GetMessage(ctx, tx, x.Case, x.Message); err != nil {
+			text = "It is gone."
+		} else if m, err := sealed.Open(key); err == nil {
 			text = strings.TrimSpace(m.Doc.Subject + "\n" + m.Doc.Text)
 		}
 		out = append(out, text)
@@ -407,6 +405,9 @@ func (d *Desk) decide(w http.ResponseWriter, r *http.Request, me *visitor) error
 			case "dismiss":
 				return d.dismiss(x, me, class, reason, tx)
 			case "unsure":
+				if x.State != security.Flagged || c.Lifted {
+					return fail.New(fail.Conflict, "those above are called already, or it is decided")
+				}
 				return d.o.Ladder.Up(ctx, tx, c, unsure)
 			}
 			return fail.New(fail.Invalid, "say whether it is a report")

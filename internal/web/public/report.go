@@ -75,6 +75,9 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 	if err != nil {
 		return nil, err
 	}
+	if !theirs(r) { // somebody else made it, by mail, in the case of this receipt
+		return &ReportFace{State: "report.state." + string(r.State)}, nil
+	}
 	f := &ReportFace{State: "report.state." + string(r.State), Retest: r.State == security.Retest, Fixed: p.When(r.Target), Name: r.Disclosure.Credit}
 	if r.Severity != "" && r.State != security.Assessing {
 		f.Severity = "report.severity." + string(r.Severity)
@@ -102,6 +105,12 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 	}
 	s.rewardFace(f, r)
 	return f, nil
+}
+
+// theirs reports whether a report was made by who holds the receipt: by form, on the
+// case page, or in a survey.
+func theirs(r *security.Report) bool {
+	return r.Door == "form" || r.Door == "page" || r.Door == "survey"
 }
 
 func (s *Site) rewardFace(f *ReportFace, r *security.Report) {
@@ -133,7 +142,12 @@ func (s *Site) reportReply(w http.ResponseWriter, r *http.Request) error {
 	}
 	act, f := s.reporterAct(r)
 	err = s.DB.Update(r.Context(), func(tx *db.Tx) error {
-		return s.Security.FromReporter(r.Context(), tx, h.c.ID, act, func(x *security.Report) error { return f(x, tx) })
+		return s.Security.FromReporter(r.Context(), tx, h.c.ID, act, func(x *security.Report) error {
+			if !theirs(x) {
+				return fail.New(fail.Conflict, "this report was made by mail; answer it by mail")
+			}
+			return f(x, tx)
+		})
 	})
 	if fail.Is(err, fail.Invalid) || fail.Is(err, fail.Conflict) {
 		return s.showCase(w, r, http.StatusUnprocessableEntity, h, "", web.Errors{{Field: "report", Text: p.Lang.Said(fail.Text(err)) + "."}})
@@ -146,13 +160,13 @@ func (s *Site) reportReply(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) reporterAct(r *http.Request) (act string, f func(x *security.Report, tx *db.Tx) error) {
-	text := strings.TrimSpace(r.FormValue("words"))
+	text := short(r.FormValue("words"))
 	switch do := r.FormValue("do"); do {
 	case "answer":
 		return "report.answered", func(x *security.Report, tx *db.Tx) error {
 			any := false
 			for n := range x.Questions {
-				if a := strings.TrimSpace(r.FormValue("answer-" + strconv.Itoa(n))); a != "" && x.Questions[n].Answered.IsZero() {
+				if a := short(r.FormValue("answer-" + strconv.Itoa(n))); a != "" && x.Questions[n].Answered.IsZero() {
 					if err := x.Answer(n, a, tx.Now); err != nil {
 						return err
 					}
@@ -165,7 +179,9 @@ func (s *Site) reporterAct(r *http.Request) (act string, f func(x *security.Repo
 			return nil
 		}
 	case "gone", "there":
-		return "report.retested", func(x *security.Report, tx *db.Tx) error { return x.SayRetest("reporter", do == "gone", text, tx.Now) }
+		return "report.retested", func(x *security.Report, tx *db.Tx) error {
+			return x.SayRetest("reporter", "", do == "gone", text, tx.Now)
+		}
 	case "appeal":
 		return "report.appealed", func(x *security.Report, tx *db.Tx) error { return x.Appeals(s.Security.Promises(), text, tx.Now) }
 	case "accepted", "donated", "declined":
@@ -194,4 +210,13 @@ func keepCredit(ctx context.Context, tx *db.Tx, x *security.Report) error {
 		return err
 	}
 	return publications.WithdrawCredit(ctx, tx, by, x.Case)
+}
+
+// short cuts what is written into one field of a report.
+func short(s string) string {
+	const most = 10_000
+	if s = strings.TrimSpace(s); len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
 }
