@@ -96,7 +96,9 @@ func TestAttackCircleIsClosed(t *testing.T) {
 			_, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = 0 WHERE kind = 'reply'`)
 			return err
 		})
-		p.eventually("the answer is in the tray", func() bool { return p.count(`SELECT COUNT(*) FROM deliveries WHERE kind = 'reply' AND state = 'captured'`) == 1 })
+		p.eventually("the answer is in the tray", func() bool {
+			return p.count(`SELECT COUNT(*) FROM deliveries WHERE kind = 'reply' AND state = 'captured'`) == 1
+		})
 		mail := p.one(`SELECT id FROM deliveries WHERE kind = 'reply'`)
 		for _, path := range []string{"/desk/cases/" + string(c.ID), "/desk/security/" + string(c.ID), "/desk/tray/" + mail, "/desk/tray/" + mail + "/raw"} {
 			if w := p.do("agent", "GET", path, nil); w.Code != http.StatusNotFound {
