@@ -228,6 +228,15 @@ func TestP11TheStoryToItsEnd(t *testing.T) {
 		if r := p.do("", "GET", "/.well-known/csaf/white/index.txt", nil); !strings.Contains(r.Body.String(), ".json") {
 			p.Error("no document for programs")
 		}
+		for _, name := range []string{"Refunds: call +1 900 555 0100", "www.evil.example", "evil.example", "a@evil.example", "<b>x</b>", "Call 0900 1234567"} {
+			if w := finder.post("/case/"+ref+"/report", url.Values{"do": {"credit"}, "name": {name}}); w.Code != http.StatusUnprocessableEntity {
+				p.Errorf("thanked as %q: %d", name, w.Code)
+			}
+		}
+		theirs(url.Values{"do": {"credit"}, "name": {"Dr. Fin F. Finder, Jr."}})
+		if r := p.do("", "GET", "/security-thanks", nil); !strings.Contains(r.Body.String(), "Dr. Fin F. Finder, Jr.") || strings.Contains(r.Body.String(), "evil") {
+			p.Error("the new name")
+		}
 		refused("triager", "move", url.Values{"to": {"closed"}}) // the law still wants a word
 		for _, n := range []string{"0", "1"} {
 			say("lead", "mark", url.Values{"what": {"done"}, "n": {n}, "why": {"told by telephone"}}, security.Disclosed)

@@ -64,8 +64,7 @@ func Consent(ctx context.Context, tx *db.Tx, actor string, c Credit) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO credits (case_id, name, line, consented_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (case_id) DO UPDATE SET name = excluded.name, line = excluded.line, consented_at = excluded.consented_at, withdrawn_at = 0,
-		shown_at = CASE WHEN credits.name = excluded.name AND credits.line = excluded.line THEN credits.shown_at ELSE 0 END`,
+		ON CONFLICT (case_id) DO UPDATE SET name = excluded.name, line = excluded.line, consented_at = excluded.consented_at, withdrawn_at = 0`,
 		c.Case, c.Name, c.Line, db.Micros(tx.Now))
 	if err != nil {
 		return err

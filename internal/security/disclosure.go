@@ -1,6 +1,7 @@
 package security
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -68,11 +69,15 @@ func (r *Report) PublishNot(why string, by Actor, now time.Time) error {
 	return nil
 }
 
+// callsAway finds what leads readers of a name somewhere: a number to call, a site.
+var callsAway = regexp.MustCompile(`(?i)[0-9][0-9 ().-]{3,}|[a-z0-9-]{2,}\.[a-z]{2,}`)
+
 // SetCredit notes under which name they want to be thanked; none takes the wish back.
 func (r *Report) SetCredit(name string, now time.Time) error {
 	name = strings.Join(strings.Fields(name), " ")
-	if len(name) > 120 || strings.ContainsAny(name, "<>\x00") {
-		return fail.New(fail.Invalid, "write a name of up to 120 letters")
+	// It stands on a page of ours: it is a name, and calls nobody anywhere.
+	if len(name) > 120 || strings.ContainsAny(name, "<>\x00@/:\\") || callsAway.MatchString(name) {
+		return fail.New(fail.Invalid, "write a name of up to 120 letters, without addresses, links and numbers")
 	}
 	r.Disclosure.Credit, r.Disclosure.CreditAt = name, now
 	if name == "" {

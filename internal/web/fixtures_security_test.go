@@ -57,6 +57,7 @@ func securityFixtures() []fixture {
 	rep.Probes = []desk.Watched{{ID: "p1", Kind: "link", Target: "https://pay.northmere.example/update", State: "green", Since: at(-3)}, {ID: "p2", Kind: "status", Target: "https://pay.northmere.example/", State: "red", Since: at(-1)}}
 	board.Doors, board.Hosts = rep.Probes, []desk.HostRow{{Name: "pay.northmere.example", Token: "k3j4h5", Confirmed: true, How: "dns"}, {Name: "www.northmere.example", Token: "k3j4h5k3j4h5k3j4h5"}}
 	board.Figures = []string{"Flagged: 41; said to be none: 30; reproduced: 7", "Flagged messages by door: mail 20, form 12, survey 9"}
+	rep.Credit = "Ines Calder"
 	bad := rep
 	bad.Errors = web.Errors{{Field: "move", Text: "Still missing: a probe that is green."}}
 	empty := desk.BoardPage{Staff: staff("security", ""), Columns: []desk.Column{{Title: "New"}, {Title: "Triage"}, {Title: "Reproduced"}, {Title: "Fixing"}, {Title: "At rest"}}}

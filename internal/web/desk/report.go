@@ -75,6 +75,9 @@ func (d *Desk) report(base web.Staff, me *visitor, x *dossier) ReportPage {
 			p.Tried = append(p.Tried, m.Doc.Text)
 		}
 	}
+	if k := x.credit; k != nil && !k.Consented.IsZero() && k.Withdrawn.IsZero() && k.Shown.IsZero() && !r.Disclosure.Published.IsZero() {
+		p.Credit = web.Plain(k.Name)
+	}
 	p.Reward = d.rewarded(me, r)
 	return p
 }
@@ -408,6 +411,8 @@ func (d *Desk) markReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 			if !x.StartLaw(r.FormValue("law"), tx.Now) {
 				return fail.New(fail.Invalid, "choose which law it is")
 			}
+		case "show-credit":
+			return publications.ShowCredit(r.Context(), tx, audit.Staff(me.ID()), x.Case)
 		case "done":
 			return x.DoneLaw(r.FormValue("n"), me.ID(), strings.TrimSpace(r.FormValue("why")), tx.Now)
 		default:

@@ -11,6 +11,7 @@ import (
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/probe"
+	"postern/internal/publications"
 	"postern/internal/recognise"
 	"postern/internal/security"
 	"postern/internal/staff"
@@ -267,6 +268,7 @@ type dossier struct {
 	circle  []security.Member
 	looks   []security.Look
 	probes  []probe.Probe
+	credit  *publications.Credit // nil: they said nothing about one
 }
 
 func (d *Desk) dossier(ctx context.Context, tx *db.Tx, id cases.ID) (x *dossier, err error) {
@@ -301,6 +303,9 @@ func (d *Desk) dossier(ctx context.Context, tx *db.Tx, id cases.ID) (x *dossier,
 		return nil, err
 	}
 	if x.probes, err = probe.Of(ctx, tx, string(id)); err != nil {
+		return nil, err
+	}
+	if x.credit, err = publications.CreditOf(ctx, tx, id); err != nil {
 		return nil, err
 	}
 	x.looks, err = security.Looks(ctx, tx, id)

@@ -120,6 +120,7 @@ type ReportPage struct {
 	Lead                bool
 	Day, Target, Until  string // dates as fields want them
 	Reward              Rewarded
+	Credit              string // name that they want to be thanked under, and that does not stand there yet
 	Probes              []Watched
 	Links               []LinkRow
 	Tried               []string
