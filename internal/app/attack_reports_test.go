@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"postern/internal/fail"
 	"postern/internal/intake"
 	"postern/internal/outbox"
+	"postern/internal/probe"
 	"postern/internal/security"
 )
 
@@ -279,6 +281,83 @@ func TestAttackUndoneWords(t *testing.T) {
 		x := p.reportOf(c)
 		if !x.FirstReply.IsZero() || x.Running(security.ClockFirst) == nil || !x.Running(security.ClockUpdate).Target.Equal(was.Running(security.ClockUpdate).Target) {
 			p.Errorf("it still counts: %+v", x.Clocks)
+		}
+	})
+}
+
+// TestAttackHostThatIsLost: a host that does not show any more that it is ours is told
+// of at once, and what was green there is not known to be.
+func TestAttackHostThatIsLost(t *testing.T) {
+	eachReport(t, func(p *pages, later func(time.Duration)) {
+		c := p.write("finder@x.example", "Problem", aReport)
+		p.assessing(c)
+		w := &world{}
+		w.set(true)
+		var lost []string
+		watch := probe.NewWatch(probe.Options{DB: p.d.db, Fetch: w.fetch, Judge: p.d.links.Judge, Wait: func(_ context.Context, d time.Duration) error { later(d); return nil },
+			TXT:  func(context.Context, string) ([]string, error) { return nil, &net.DNSError{IsNotFound: true} },
+			Lost: func(_ context.Context, _ *db.Tx, host string) error { lost = append(lost, host); return nil }})
+		if code := p.onReport("triager", c, "probe", url.Values{"kind": {"link"}, "target": {"https://pay.northmere.example/update"}}); code != http.StatusSeeOther {
+			p.Fatal(code)
+		}
+		w.token = p.one(`SELECT token FROM hosts WHERE host = $1`, "pay.northmere.example")
+		if err := watch.Confirm(t.Context(), "pay.northmere.example", "staff:x"); err != nil {
+			p.Fatal(err)
+		}
+		later(2 * time.Hour)
+		run := func() {
+			t.Helper()
+			if err := watch.Run(t.Context()); err != nil {
+				p.Fatal(err)
+			}
+		}
+		if run(); p.probeOf(c).State != probe.Green {
+			p.Fatalf("the probe is %s", p.probeOf(c).State)
+		}
+		w.token = "another"
+		later(8 * 24 * time.Hour)
+		if run(); len(lost) == 0 {
+			p.Error("nobody is told when it begins")
+		}
+		for range 9 {
+			later(25 * time.Hour)
+			run()
+		}
+		if s := p.probeOf(c).State; s != probe.Unknown || len(lost) < 2 {
+			p.Errorf("it is %s, told %d times", s, len(lost))
+		}
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			return p.d.security.Change(ctx, tx, c.ID, security.Actor{Kind: security.ByDesk}, "report.filled", "", func(x *security.Report, _ *cases.Case) error {
+				if x.Green {
+					p.Error("it counts as green")
+				}
+				return nil
+			})
+		})
+	})
+}
+
+// TestAttackMailFlood: much that happens within an hour is one more letter, and not a
+// letter each.
+func TestAttackMailFlood(t *testing.T) {
+	eachReport(t, func(p *pages, _ func(time.Duration)) {
+		if err := p.d.jobs.Start(t.Context()); err != nil {
+			p.Fatal(err)
+		}
+		t.Cleanup(func() { p.d.jobs.Stop(context.Background()) })
+		for n := range callsAnHour + 15 {
+			p.write(fmt.Sprintf("f%d@x.example", n), "Problem", aReport)
+		}
+		p.eventually("the letter about many", func() bool {
+			for _, m := range p.mailsTo("triager@northmere.example") {
+				if strings.Contains(m, "Much happens on the security desk") {
+					return true
+				}
+			}
+			return false
+		})
+		if n := len(p.mailsTo("triager@northmere.example")); n > callsAnHour+3 {
+			p.Errorf("%d letters", n)
 		}
 	})
 }
