@@ -554,6 +554,12 @@ func (r *Report) MoveTarget(to time.Time, why, by string, now time.Time) error {
 	if c == nil {
 		return fail.New(fail.Conflict, "no fix is promised")
 	}
+	if latest := c.From.Add(90 * day); to.After(latest) {
+		return fail.New(fail.Invalid, "a fix takes 90 days at most: until %s; if it cannot be fixed, the risk is accepted by name", latest.Format("2 January 2006"))
+	}
+	if to.Before(now) {
+		return fail.New(fail.Invalid, "that day is over")
+	}
 	if r.Target.IsZero() && !to.After(c.Target) {
 		r.Target = to
 	} else {
@@ -566,12 +572,6 @@ func (r *Report) MoveTarget(to time.Time, why, by string, now time.Time) error {
 		}
 		r.Changes = append(r.Changes, Change{From: from, To: to, Why: why, By: by, At: now})
 		r.Target = to
-	}
-	if latest := c.From.Add(90 * day); to.After(latest) {
-		return fail.New(fail.Invalid, "a fix takes 90 days at most: until %s; if it cannot be fixed, the risk is accepted by name", latest.Format("2 January 2006"))
-	}
-	if to.Before(now) {
-		return fail.New(fail.Invalid, "that day is over")
 	}
 	c.Target, c.Limit, c.Missed = to, to, 0
 	return nil

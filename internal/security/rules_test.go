@@ -1,0 +1,122 @@
+package security
+
+import (
+	"testing"
+	"time"
+
+	"postern/internal/fail"
+)
+
+var at = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+
+func TestAskWantsQuestions(t *testing.T) {
+	for _, q := range []string{"please provide PoC", "Please provide a proof of concept.", "more details please", "why?", ""} {
+		if err := (&Report{}).Ask([]string{q}, at); !fail.Is(err, fail.Invalid) {
+			t.Errorf("%q: %v", q, err)
+		}
+	}
+	r := &Report{}
+	if err := r.Ask([]string{"Which page was it, and when?", "Can you send the proof of concept that you mention in your second paragraph?"}, at); err != nil {
+		t.Error(err)
+	}
+	if err := r.Answer(0, " ", at); !fail.Is(err, fail.Invalid) {
+		t.Errorf("an empty answer: %v", err)
+	}
+	if err := r.Answer(0, "I do not know", at); err != nil || r.unanswered() != 1 {
+		t.Errorf("%v, %d open", err, r.unanswered())
+	}
+	if err := r.Answer(0, "again", at); !fail.Is(err, fail.Conflict) {
+		t.Errorf("answered twice: %v", err)
+	}
+}
+
+func TestRate(t *testing.T) {
+	for vector, want := range map[string]Severity{"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H": Critical, "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N": High, "CVSS:3.1/AV:N/AC:H/PR:L/UI:R/S:U/C:L/I:N/A:N": Low,
+		"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N": "", "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:H/SI:H/SA:H": Critical} {
+		if _, got, err := Rate(vector); err != nil || got != want {
+			t.Errorf("%s: %q, %v", vector, got, err)
+		}
+	}
+	for _, bad := range []string{"", "9.8", "CVSS:3.1/AV:N", "CVSS:2.0/AV:N/AC:L/Au:N/C:P/I:P/A:P", "CVSS:4.0/AV:X"} {
+		if _, _, err := Rate(bad); !fail.Is(err, fail.Invalid) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	for s, ok := range map[string]bool{"": true, "CWE-319": true, "CWE-0": false, "319": false, "CWE-319 ": false} {
+		if err := CheckCWE(s); (err == nil) != ok {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	for want, x := range map[string]struct {
+		how         string
+		auto, total bool
+		people      string
+	}{"track": {"none", false, false, "high"}, "attend": {"poc", true, false, "high"}, "act": {"active", true, true, "medium"}} {
+		if got, err := Decide(x.how, x.auto, x.total, x.people); err != nil || got != want {
+			t.Errorf("%+v: %s, %v", x, got, err)
+		}
+	}
+	if _, err := Decide("often", false, false, "low"); !fail.Is(err, fail.Invalid) {
+		t.Error("a made-up answer")
+	}
+}
+
+// TestTheFixIsNotPutOffSilently: a day later than promised takes a reason, and ninety
+// days are the end of it.
+func TestTheFixIsNotPutOffSilently(t *testing.T) {
+	r := &Report{}
+	r.start(ClockFix, at, at.Add(3*day), at.Add(3*day))
+	if err := r.MoveTarget(at.Add(88*day), "", "ivo", at); !fail.Is(err, fail.Invalid) || !r.Target.IsZero() {
+		t.Errorf("without a reason: %v", err)
+	}
+	if err := r.MoveTarget(at.Add(2*day), "", "ivo", at); err != nil {
+		t.Error(err)
+	}
+	if err := r.MoveTarget(at.Add(20*day), "the vendor needs two weeks more", "ivo", at); err != nil || len(r.Changes) != 1 || !r.Running(ClockFix).Target.Equal(at.Add(20*day)) {
+		t.Errorf("with one: %v, %+v", err, r.Changes)
+	}
+	if err := r.MoveTarget(at.Add(91*day), "the vendor needs a year more", "ivo", at); !fail.Is(err, fail.Invalid) {
+		t.Errorf("for ever: %v", err)
+	}
+	if err := r.MoveTarget(at.Add(-day), "yesterday it was done", "ivo", at); !fail.Is(err, fail.Invalid) {
+		t.Errorf("yesterday: %v", err)
+	}
+}
+
+// TestTheLawsClocks run from when somebody knew, tell twice, and end with a reason.
+func TestTheLawsClocks(t *testing.T) {
+	r := &Report{}
+	if r.StartLaw("unknown", at) || !r.StartLaw("cra", at) || !r.StartLaw("cra", at.Add(day)) || len(r.Law) != 3 {
+		t.Fatalf("%+v", r.Law)
+	}
+	if !r.Law[0].By.Equal(at.Add(day)) || !r.next().Equal(at.Add(12*time.Hour)) {
+		t.Errorf("by %s, next %s", r.Law[0].By, r.next())
+	}
+	if s := r.Strikes(at.Add(13 * time.Hour)); len(s) != 1 || s[0].Law == "" {
+		t.Errorf("%+v", s)
+	}
+	if s := r.Strikes(at.Add(13 * time.Hour)); len(s) != 0 {
+		t.Errorf("told twice of one moment: %+v", s)
+	}
+	for n, why := range map[string]string{"0": "", "7": "it was done", "x": "it was done"} {
+		if err := r.DoneLaw(n, "ivo", why, at); !fail.Is(err, fail.Invalid) {
+			t.Errorf("%s %q: %v", n, why, err)
+		}
+	}
+	if err := r.DoneLaw("0", "ivo", "told by telephone", at); err != nil || len(r.Strikes(at.Add(25*time.Hour))) != 0 {
+		t.Errorf("done, and told of it all the same: %v", err)
+	}
+}
+
+func TestPromisesAreChecked(t *testing.T) {
+	p := Standard(nil)
+	if err := p.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, spoil := range []func(*Promises){func(p *Promises) { p.First = 4 }, func(p *Promises) { p.Fix[0] = 0 }, func(p *Promises) { p.Publish = 365 }, func(p *Promises) { p.Appeal = 30 }} {
+		bad := p
+		if spoil(&bad); bad.Check() == nil {
+			t.Errorf("taken: %+v", bad)
+		}
+	}
+}
