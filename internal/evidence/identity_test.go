@@ -168,7 +168,7 @@ func TestAttacksByKeys(t *testing.T) {
 	}
 	t.Run("signature by a subkey", func(t *testing.T) {
 		fpr := l.g.Generate("Carl sub <carl@brandt.example>", "0", born)
-		if _, s, err := l.g.Run(nil, "--faked-system-time", born.UTC().Format("20060102T150405"), "--quick-add-key", fpr, "ed25519", "sign", "0"); err != nil {
+		if _, s, err := l.g.Run(nil, "--faked-system-time", born.Add(time.Minute).UTC().Format("20060102T150405"), "--quick-add-key", fpr, "ed25519", "sign", "0"); err != nil {
 			t.Fatal(s)
 		}
 		r := expectWith(t, carl(fpr, l.now), with(l.key(t, fpr), l.now), Verified, Accept)
