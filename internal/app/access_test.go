@@ -170,7 +170,9 @@ func TestLookingChangesNothing(t *testing.T) {
 		return b.String()
 	}
 	p.do("agent", "GET", "/desk/cases/"+string(c.ID), nil)
-	p.eventually("the acknowledgement is out", func() bool { return p.count(`SELECT COUNT(*) FROM deliveries WHERE state IN ('waiting', 'working')`) == 0 })
+	p.eventually("the acknowledgement is out", func() bool {
+		return p.count(`SELECT COUNT(*) FROM deliveries WHERE state IN ('waiting', 'working')`) == 0
+	})
 	before, seen := state(), 0
 	for _, r := range deskRoutes(t) {
 		if r[0] != "GET" {
