@@ -1,8 +1,9 @@
 package web_test
 
 import (
+	"context"
 	_ "embed"
-	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -16,41 +17,65 @@ var axe string
 const runAxe = `axe.run({exclude: [['iframe']]}, {runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}}).then(r =>
 	r.violations.flatMap(v => v.nodes.map(n => v.id + ' (' + v.impact + '): ' + n.target.join(' ') + ': ' + n.failureSummary.split('\n').slice(0, 2).join(' '))))`
 
-// Every page, as wide as a desk and as narrow as a telephone, light and dark; dark in
-// English alone, since another language changes no colour.
+// Every page, as wide as a desk and as narrow as a telephone, light and dark. Two
+// browsers share the pages; a page turns dark where it stands.
 func TestNoPageShutsAnybodyOut(t *testing.T) {
-	url, ctx := serveFixtures(t), browser(t)
+	url, pages := serveFixtures(t), make(chan string)
+	var done sync.WaitGroup
+	for range 2 {
+		ctx := browser(t)
+		done.Go(func() {
+			for file := range pages {
+				for _, width := range []int64{1280, 390} {
+					if err := shutsOut(t, ctx, url, file, width); err != nil {
+						t.Errorf("%s at %d: %v", file, width, err)
+					}
+				}
+			}
+		})
+	}
 	for _, f := range fixtures() {
-		if !wanted(f.file) {
-			continue
-		}
-		translated := strings.HasSuffix(f.file, "-de") || strings.HasSuffix(f.file, "-en-xa")
-		for _, v := range []struct {
-			width int64
-			theme string
-		}{{1280, "light"}, {1280, "dark"}, {390, "light"}} {
-			if translated && v.theme == "dark" {
-				continue
-			}
-			over, err := look(ctx, url+"/page/"+f.file, v.width, v.theme)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if over > 0 {
-				t.Errorf("%s at %d is %d pixels too wide", f.file, v.width, over)
-			}
-			if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](axe+"; true")); err != nil {
-				t.Fatal(err)
-			}
-			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](runAxe, chromedp.EvalAwaitPromise))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, x := range found {
-				t.Errorf("%s, %d %s: %s", f.file, v.width, v.theme, x)
-			}
+		if wanted(f.file) {
+			pages <- f.file
 		}
 	}
+	close(pages)
+	done.Wait()
+}
+
+// shutsOut looks at one page: in light, and where it is wide in dark too.
+func shutsOut(t *testing.T, ctx context.Context, url, file string, width int64) error {
+	over, err := look(ctx, url+"/page/"+file, width, "light")
+	if err != nil {
+		return err
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](axe+"; true")); err != nil {
+		return err
+	}
+	for _, theme := range []string{"light", "dark"} {
+		if theme == "dark" {
+			if width < 1280 {
+				break
+			}
+			if err := setTheme(ctx, theme); err != nil {
+				return err
+			}
+			if over, err = tooWide(ctx, width); err != nil {
+				return err
+			}
+		}
+		if over > 0 {
+			t.Errorf("%s at %d %s is %d pixels too wide", file, width, theme, over)
+		}
+		found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](runAxe, chromedp.EvalAwaitPromise))
+		if err != nil {
+			return err
+		}
+		for _, x := range found {
+			t.Errorf("%s, %d %s: %s", file, width, theme, x)
+		}
+	}
+	return nil
 }
 
 // A check that finds nothing must be able to find something.

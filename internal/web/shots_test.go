@@ -69,8 +69,7 @@ func look(ctx context.Context, url string, width int64, theme string) (over int,
 	if err := setSize(900); err != nil {
 		return 0, err
 	}
-	_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
-	if err != nil {
+	if err := setTheme(ctx, theme); err != nil {
 		return 0, err
 	}
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
@@ -83,7 +82,18 @@ func look(ctx context.Context, url string, width int64, theme string) (over int,
 	if err := setSize(max(height, 700)); err != nil {
 		return 0, err
 	}
-	// innerWidth grows with what sticks out, as a telephone zooms out to show it.
+	return tooWide(ctx, width)
+}
+
+// setTheme also stills what moves: a colour on its way to another is none of ours.
+func setTheme(ctx context.Context, theme string) error {
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	return err
+}
+
+// tooWide says by how many pixels the page sticks out: innerWidth grows with it, as a
+// telephone zooms out to show it.
+func tooWide(ctx context.Context, width int64) (int, error) {
 	wide, err := chromedp.Run(ctx, chromedp.Evaluate[int](`document.documentElement.scrollWidth`))
 	return wide - int(width), err
 }
