@@ -15,7 +15,7 @@ import (
 // look lets the recogniser read what somebody wrote, by whatever door, before the
 // transaction that files it. was is what stands in the case so far; a new case has
 // nothing.
-func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.Heard {
+func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.Inbound {
 	if in.security == nil || m.Kind != cases.In || m.Doc.Automatic == "bounce" {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.
 	for _, a := range m.Doc.Attachments { // a name says much where a mail says "see attached"
 		text += "\n" + a.Name
 	}
-	h := &security.Heard{Message: m, Verdict: recognise.Look(&recognise.Input{Text: text, Door: m.Door, Previous: was, Own: in.OwnHosts()})}
+	h := &security.Inbound{Message: m, Verdict: recognise.Look(&recognise.Input{Text: text, Door: m.Door, Previous: was, Own: in.OwnHosts()})}
 	switch {
 	case in.centre == nil:
 	case c.Began == centre.Security || c.Began == "" && c.Topic == centre.Security:
@@ -38,7 +38,7 @@ func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.
 }
 
 // heardSecurity notes it, in the transaction that files the message.
-func (in *Intake) heardSecurity(ctx context.Context, tx *db.Tx, c *cases.Case, key *vault.Key, h *security.Heard) error {
+func (in *Intake) heardSecurity(ctx context.Context, tx *db.Tx, c *cases.Case, key *vault.Key, h *security.Inbound) error {
 	if h == nil {
 		return nil
 	}

@@ -30,7 +30,7 @@ type plan struct {
 	bounce  cases.ID    // the case of the mail that came back
 	others  []ladder.Other
 	key     *vault.Key // the case's data key
-	look    *security.Heard
+	look    *security.Inbound
 }
 
 func (p *plan) contactID() contacts.ID {

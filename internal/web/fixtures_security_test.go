@@ -45,7 +45,7 @@ func securityFixtures() []fixture {
 	people := []desk.Option{{ID: "mara", Name: "Mara Stein", On: true}, {ID: "ivo", Name: "Ivo Keller"}}
 	rep := desk.ReportPage{Staff: staff("security", ""), ID: "7", Ref: "K7QM-2V4X", Title: r.Title, Who: "Ines Calder", State: "Retest", R: r, Owner: "Mara Stein", Deputy: "Ivo Keller", Score: "High 7.5", People: people, Deputies: people, Fixers: people, CWEs: security.Weaknesses,
 		Severities: []desk.Option{{ID: "high", Name: "High", On: true}, {ID: "low", Name: "Low"}}, Clocks: []desk.ClockFace{{Words: "Retested", At: at(200)}, {Words: "Published", At: at(24 * 60)}, *look},
-		Next:      []desk.Step2{{To: "resolved", Words: "Resolved", Missing: []string{"a retest that found it gone, by them or by somebody who did not fix it", "a probe that is green"}}, {To: "fixing", Words: "Fixing"}, {To: "not-reproducible", Words: "Not reproducible", Two: true}},
+		Next:      []desk.NextState{{To: "resolved", Words: "Resolved", Missing: []string{"a retest that found it gone, by them or by somebody who did not fix it", "a probe that is green"}}, {To: "fixing", Words: "Fixing"}, {To: "not-reproducible", Words: "Not reproducible", Two: true}},
 		Questions: []desk.Asked{{Text: "Which page was it, and on which day?", Answer: "The pay page, on the third of May", At: at(-40)}, {Text: "Did the padlock show?"}},
 		Law:       []desk.Owed{{Law: "GDPR", Name: "Notice to the supervisory authority", By: at(20)}, {N: 1, Law: "GDPR", Name: "Decide whether the people are told", By: at(20), Done: at(-2), Why: "They were told by letter"}},
 		Regimes:   []desk.Option{{ID: "gdpr", Name: "GDPR, articles 33 and 34: personal data exposed"}}, Similar: []desk.Likely{{ID: "3", Ref: "M3RT-9P1C", Subject: "The pay page says not secure", Shared: 9}},

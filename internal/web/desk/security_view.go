@@ -108,7 +108,7 @@ type ReportPage struct {
 	CWEs                []security.Weakness
 	Severities          []Option
 	Score               string
-	Next                []Step2
+	Next                []NextState
 	Questions           []Asked
 	Similar             []Likely
 	Circle              []Let
@@ -141,8 +141,8 @@ type HostRow struct {
 	Failed           web.When
 }
 
-// Step2 is a state that can come next, with what is still missing for it.
-type Step2 struct {
+// NextState is a state that can come next, with what is still missing for it.
+type NextState struct {
 	To, Words string
 	Missing   []string
 	Two       bool // it takes a second person

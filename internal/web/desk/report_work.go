@@ -1,0 +1,453 @@
+package desk
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/internal/advisory"
+	"postern/internal/audit"
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/fail"
+	"postern/internal/lang"
+	"postern/internal/probe"
+	"postern/internal/publications"
+	"postern/internal/security"
+	"postern/internal/staff"
+)
+
+// fillReport serves POST /desk/security/{id}/fill: what is known.
+func (d *Desk) fillReport(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	text := func(name string, most int) string {
+		s := strings.TrimSpace(strings.ReplaceAll(r.FormValue(name), "\r\n", "\n"))
+		if len(s) > most {
+			s = strings.ToValidUTF8(s[:most], "")
+		}
+		return s
+	}
+	until, err := d.day(r.FormValue("until"))
+	if err != nil {
+		return d.renderSecurity(w, r, me, http.StatusUnprocessableEntity, err)
+	}
+	target, err := d.day(r.FormValue("target"))
+	if err != nil {
+		return d.renderSecurity(w, r, me, http.StatusUnprocessableEntity, err)
+	}
+	return d.onReport(w, r, me, "report.filled", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		var bad error
+		err := x.Fill(tx.Now, func(x *security.Report) {
+			for name, place := range map[string]*string{"title": &x.Title, "asset": &x.Asset, "scope": &x.Scope, "safety": &x.Safety, "cwe": &x.CWE, "cvss": &x.CVSS, "contact": &x.Contact, "publish": &x.Publish,
+				"reason": &x.Reason, "vendor": &x.Vendor, "accepter": &x.Accepter, "owner": &x.Owner, "deputy": &x.Deputy, "fixer": &x.Fixer} {
+				if r.Form.Has(name) {
+					*place = text(name, 500)
+				}
+			}
+			for name, place := range map[string]*string{"steps": &x.Steps, "changed": &x.Changed, "publication": &x.Disclosure.Text, "hidden": &x.Disclosure.Hidden, "cve": &x.Disclosure.CVE, "product": &x.Disclosure.Product} {
+				if r.Form.Has(name) {
+					*place = text(name, 20_000)
+				}
+			}
+			if r.Form.Has("known") { // the boxes of this form
+				x.Sought, x.Exploited, x.Exposed = r.FormValue("sought") == "1", r.FormValue("exploited") == "1", r.FormValue("exposed") == "1"
+				if r.FormValue("reproduced") == "1" && x.Verifier == "" {
+					x.Verifier = me.ID()
+				}
+			}
+			if r.Form.Has("until") {
+				x.Until = until
+			}
+			bad = d.rate(x, security.Severity(r.FormValue("severity")))
+		})
+		if bad != nil {
+			return bad
+		}
+		if err != nil {
+			return err
+		}
+		if err := d.mayOwn(x.Owner, x.Deputy); err != nil {
+			return err
+		}
+		if ref := text("original", 40); ref != "" {
+			o, err := d.original(r, tx, ref)
+			if err != nil {
+				return err
+			}
+			x.Original = o
+		}
+		if r.Form.Has("target") && !target.IsZero() && !target.Equal(x.Target) {
+			return x.MoveTarget(target, text("target-why", 500), me.ID(), tx.Now)
+		}
+		return nil
+	})
+}
+
+// mayOwn wants people who triage as owner and deputy.
+func (d *Desk) mayOwn(list ...string) error {
+	for _, id := range list {
+		if id != "" && !slices.ContainsFunc(d.directory(), func(p staff.Person) bool { return string(p.ID) == id && p.May(staff.SecurityTriage) }) {
+			return fail.New(fail.Invalid, "owner and deputy are people who triage; choose from the list")
+		}
+	}
+	return nil
+}
+
+// rate checks how a finding is rated; a vector decides how severe it is.
+func (d *Desk) rate(x *security.Report, s security.Severity) error {
+	if err := security.CheckCWE(x.CWE); err != nil {
+		return err
+	}
+	if s != "" {
+		x.Severity = s
+	}
+	if x.CVSS == "" {
+		return nil
+	}
+	_, by, err := security.Rate(x.CVSS)
+	if err == nil && by != "" {
+		x.Severity = by
+	}
+	return err
+}
+
+// original finds the report that this one repeats.
+func (d *Desk) original(r *http.Request, tx *db.Tx, ref string) (cases.ID, error) {
+	parsed, ok := cases.ParseRef(ref)
+	if !ok {
+		return "", fail.New(fail.Invalid, "write the reference of the report that it repeats")
+	}
+	c, err := d.cases.ByRef(r.Context(), tx, parsed)
+	if fail.Is(err, fail.NotFound) || err == nil && c.Security == cases.NoReport {
+		return "", fail.New(fail.Invalid, "there is no report with the reference %s", ref)
+	}
+	if err != nil {
+		return "", err
+	}
+	return c.ID, nil
+}
+
+// moveReport serves POST /desk/security/{id}/move.
+func (d *Desk) moveReport(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	to, reason := security.State(r.FormValue("to")), strings.TrimSpace(r.FormValue("why"))
+	act := "report.moved"
+	if r.FormValue("do") == "propose" {
+		act = "report.proposed"
+	}
+	return d.onReport(w, r, me, act, reason, func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		if act == "report.proposed" {
+			return x.Propose(to, me.actor(), reason, tx.Now)
+		}
+		switch to {
+		case security.Retest:
+			x.Asked = tx.Now
+		case security.Disclosed:
+			x.Disclosure.Published = tx.Now
+			if err := d.publishReport(r.Context(), tx, me, x); err != nil {
+				return err
+			}
+		}
+		return x.Move(d.o.Security.Promises(), to, me.actor(), tx.Now)
+	})
+}
+
+// askReporter serves POST /desk/security/{id}/ask: questions, a line each. They are put
+// into the answer that goes to them, too.
+func (d *Desk) askReporter(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	var list []string
+	for line := range strings.Lines(r.FormValue("questions")) {
+		if line = strings.TrimSpace(line); line != "" {
+			list = append(list, line)
+		}
+	}
+	return d.onReport(w, r, me, "report.asked", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		if err := x.Ask(list, tx.Now); err != nil {
+			return err
+		}
+		if x.State != security.Assessing {
+			return nil
+		}
+		return x.Move(d.o.Security.Promises(), security.NeedsInfo, me.actor(), tx.Now)
+	})
+}
+
+// retest serves POST /desk/security/{id}/retest: what somebody here found.
+func (d *Desk) retest(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	by := me.ID()
+	if r.FormValue("by") == "reporter" { // as they told us
+		by = "reporter"
+	}
+	return d.onReport(w, r, me, "report.retested", strings.TrimSpace(r.FormValue("notes")), func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		return x.SayRetest(by, me.ID(), r.FormValue("gone") == "yes", strings.TrimSpace(r.FormValue("notes")), tx.Now)
+	})
+}
+
+// reward serves POST /desk/security/{id}/reward.
+func (d *Desk) reward(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.onReport(w, r, me, "report.rewarded", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		switch to := security.RewardState(r.FormValue("to")); to {
+		case security.Proposed:
+			cents, err := amount(r.FormValue("amount"))
+			if err != nil {
+				return err
+			}
+			return x.ProposeReward(security.Reward{Cents: cents, Currency: "EUR", Thing: strings.TrimSpace(r.FormValue("thing"))}, me.actor(), tx.Now)
+		case security.NoReward:
+			return x.ProposeReward(security.Reward{State: to, Why: strings.TrimSpace(r.FormValue("why"))}, me.actor(), tx.Now)
+		default:
+			return x.MoveReward(to, me.actor(), tx.Now)
+		}
+	})
+}
+
+// amount reads "250" or "250.50".
+func amount(s string) (int64, error) {
+	if s = strings.TrimSpace(s); s == "" {
+		return 0, nil
+	}
+	whole, part, _ := strings.Cut(strings.ReplaceAll(s, ",", "."), ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	c, err2 := strconv.ParseInt((part + "00")[:2], 10, 64)
+	if err != nil || err2 != nil || n < 0 || n > 1_000_000 || len(part) > 2 {
+		return 0, fail.New(fail.Invalid, "write the amount as 250 or 250.50")
+	}
+	return n*100 + c, nil
+}
+
+// plan serves POST /desk/security/{id}/plan: the day of publication, or why there is
+// none.
+func (d *Desk) plan(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	to, err := d.day(r.FormValue("day"))
+	if err != nil {
+		return d.renderSecurity(w, r, me, http.StatusUnprocessableEntity, err)
+	}
+	why := strings.TrimSpace(r.FormValue("why"))
+	return d.onReport(w, r, me, "report.planned", why, func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		if r.FormValue("do") == "not" {
+			return x.PublishNot(why, me.actor(), tx.Now)
+		}
+		return x.Plan(to, why, me.actor(), tx.Now)
+	})
+}
+
+// markReport serves POST /desk/security/{id}/mark: a demand of money for silence, and
+// what the law wants.
+func (d *Desk) markReport(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	return d.onReport(w, r, me, "report.law", strings.TrimSpace(r.FormValue("why")), func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		switch what := r.FormValue("what"); what {
+		case "extortion":
+			x.Extortion = true
+		case "no-extortion":
+			if !me.person.Has(staff.Lead) {
+				return fail.New(fail.Conflict, "a lead takes that mark away")
+			}
+			x.Extortion = false
+		case "start":
+			if !x.StartLaw(r.FormValue("law"), tx.Now) {
+				return fail.New(fail.Invalid, "choose which law it is")
+			}
+		case "show-credit":
+			return publications.ShowCredit(r.Context(), tx, audit.Staff(me.ID()), x.Case)
+		case "done":
+			return x.DoneLaw(r.FormValue("n"), me.ID(), strings.TrimSpace(r.FormValue("why")), tx.Now)
+		default:
+			return fail.New(fail.Invalid, "say what is marked")
+		}
+		return nil
+	})
+}
+
+// circle serves POST /desk/security/{id}/circle: who else reads it.
+func (d *Desk) circle(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	who, id := r.FormValue("staff"), cases.ID(r.PathValue("id"))
+	if d.nameOf(who) == "" {
+		return d.renderSecurity(w, r, me, http.StatusUnprocessableEntity, fail.New(fail.Invalid, "choose somebody from the list"))
+	}
+	act := "report.let-in"
+	if r.FormValue("do") == "out" {
+		act = "report.let-out"
+	}
+	return d.onReport(w, r, me, act, d.nameOf(who), func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		if act == "report.let-out" {
+			return security.LetOut(r.Context(), tx, id, who)
+		}
+		return security.LetIn(r.Context(), tx, id, who, me.ID())
+	})
+}
+
+// answerAppeal serves POST /desk/security/{id}/appeal.
+func (d *Desk) answerAppeal(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	upheld := r.FormValue("say") == "upheld"
+	return d.onReport(w, r, me, "report.decided-appeal", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		if err := x.DecideAppeal(me.actor(), upheld, strings.TrimSpace(r.FormValue("answer")), tx.Now); err != nil {
+			return err
+		}
+		if !upheld {
+			return nil
+		}
+		return x.Move(d.o.Security.Promises(), security.Assessing, me.actor(), tx.Now)
+	})
+}
+
+// publishReport publishes the plain note on a report: what was wrong, what was done,
+// the days, and thanks to whoever wants them.
+func (d *Desk) publishReport(ctx context.Context, tx *db.Tx, me *visitor, x *security.Report) error {
+	l := lang.English
+	rec := &publications.Record{Case: x.Case, Advisory: advisory.Advisory{Texts: map[lang.Lang]advisory.Text{l: {Title: x.Title, Wrong: x.Disclosure.Text, Done: x.Changed}},
+		Reported: x.Received, Fixed: x.FixedAt(), CWE: x.CWE, CVE: x.Disclosure.CVE}}
+	switch {
+	case strings.HasPrefix(x.CVSS, "CVSS:3.1/"):
+		rec.CVSS3 = x.CVSS
+	case strings.HasPrefix(x.CVSS, "CVSS:4.0/"):
+		rec.CVSS4 = x.CVSS
+	}
+	if x.Disclosure.Product != "" {
+		name, versions, _ := strings.Cut(x.Disclosure.Product, "|")
+		affected, fixed, _ := strings.Cut(versions, "|")
+		rec.Products = []advisory.Product{{Name: strings.TrimSpace(name), Affected: listOf(affected), Fixed: listOf(fixed)}}
+	}
+	actor := audit.Staff(me.ID())
+	credit, err := publications.CreditOf(ctx, tx, x.Case)
+	if err != nil {
+		return err
+	}
+	if credit != nil && !credit.Consented.IsZero() && credit.Withdrawn.IsZero() && credit.Shown.IsZero() {
+		if err := publications.ShowCredit(ctx, tx, actor, x.Case); err != nil {
+			return err
+		}
+	}
+	if err := publications.Save(ctx, tx, actor, rec); err != nil {
+		return err
+	}
+	x.Disclosure.Advisory = rec.ID
+	_, err = d.o.Published.Publish(ctx, tx, actor, rec.ID)
+	return err
+}
+
+func listOf(s string) (out []string) {
+	for x := range strings.SplitSeq(s, ",") {
+		if x = strings.TrimSpace(x); x != "" {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// addProbe serves POST /desk/security/{id}/probe: something watches what was fixed.
+func (d *Desk) addProbe(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	p := &probe.Probe{Case: r.PathValue("id"), Kind: probe.Kind(r.FormValue("kind")), Target: strings.TrimSpace(r.FormValue("target")), By: audit.Staff(me.ID())}
+	words := strings.TrimSpace(r.FormValue("words"))
+	switch p.Kind {
+	case probe.Header:
+		p.Spec.Name, p.Spec.Contains, _ = strings.Cut(words, ":")
+		p.Spec.Contains = strings.TrimSpace(p.Spec.Contains)
+	case probe.Body:
+		if without, ok := strings.CutPrefix(words, "not "); ok {
+			p.Spec.Without = without
+		} else {
+			p.Spec.Contains = words
+		}
+	case probe.Status:
+		p.Spec.Status, _ = strconv.Atoi(words) // what is no number is refused as no code
+	case probe.Certificate:
+		p.Spec.Days, _ = strconv.Atoi(words)
+	}
+	return d.onReport(w, r, me, "report.filled", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		ctx := r.Context()
+		if r.FormValue("do") == "stop" {
+			return d.stopProbe(ctx, tx, me, x, probe.ID(r.FormValue("probe")))
+		}
+		if err := probe.Add(ctx, tx, p); err != nil {
+			return err
+		}
+		x.Probes, x.Green = append(x.Probes, string(p.ID)), false
+		_, err := probe.AddHost(ctx, tx, p.Host, audit.Staff(me.ID()))
+		return err
+	})
+}
+
+// stopProbe ends one; what was fixed keeps at least one that watches it.
+func (d *Desk) stopProbe(ctx context.Context, tx *db.Tx, me *visitor, x *security.Report, id probe.ID) error {
+	p, err := probe.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if p.Case != string(x.Case) {
+		return fail.New(fail.NotFound, "there is no such probe")
+	}
+	if len(x.Probes) < 2 && x.State != security.Verified && x.State != security.Fixing && x.State != security.Assessing {
+		return fail.New(fail.Conflict, "what was fixed is watched for ever; add another probe before this one stops")
+	}
+	if rest := x.State == security.Resolved || x.State == security.Disclosed || x.State == security.Closed; rest && (!me.person.Has(staff.Lead) || p.By == audit.Staff(me.ID())) {
+		return fail.New(fail.Conflict, "of what was fixed, a lead who did not make the probe stops it")
+	}
+	return probe.Stop(ctx, tx, id, audit.Staff(me.ID()))
+}
+
+// hosts serves POST /desk/security/hosts: which hosts are ours, so that they may be
+// asked.
+func (d *Desk) hosts(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	name := strings.ToLower(strings.TrimSpace(r.FormValue("host")))
+	if r.FormValue("do") == "confirm" {
+		if err := d.o.Probes.Confirm(r.Context(), name, audit.Staff(me.ID())); err != nil {
+			return err
+		}
+		return back(w, r, "/desk/security#hosts")
+	}
+	err := d.db.Update(r.Context(), func(tx *db.Tx) error {
+		_, err := probe.AddHost(r.Context(), tx, name, audit.Staff(me.ID()))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return back(w, r, "/desk/security#hosts")
+}
+
+// told serves POST /desk/security/{id}/told: what who reported told us by mail or on the
+// telephone, written down by somebody who triages.
+func (d *Desk) told(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	words, what := strings.TrimSpace(r.FormValue("told")), r.FormValue("what")
+	if len(words) > 10_000 {
+		words = strings.ToValidUTF8(words[:10_000], "")
+	}
+	act := map[string]string{"answer": "report.answered", "appeal": "report.appealed", "credit": "report.credit"}[what]
+	if act == "" {
+		act = "report.rewarded"
+	}
+	return d.onReport(w, r, me, act, "as they told us", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		switch what {
+		case "answer":
+			for n := range x.Questions {
+				if x.Questions[n].Answered.IsZero() {
+					return x.Answer(n, words, tx.Now)
+				}
+			}
+			return fail.New(fail.Conflict, "no question is open")
+		case "appeal":
+			return x.Appeals(d.o.Security.Promises(), words, tx.Now)
+		case "credit":
+			if err := x.SetCredit(words, tx.Now); err != nil || words == "" {
+				return err
+			}
+			return publications.Consent(r.Context(), tx, audit.Staff(me.ID()), publications.Credit{Case: x.Case, Name: words})
+		case "accepted", "donated", "declined":
+			return x.MoveReward(security.RewardState(what), me.actor(), tx.Now)
+		}
+		return fail.New(fail.Invalid, "say what they told us")
+	})
+}
+
+// day reads a date from a field: the end of that day, where the organisation is.
+func (d *Desk) day(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.ParseInLocation("2006-01-02", s, d.o.Zone)
+	if err != nil {
+		return t, fail.New(fail.Invalid, "write the day as 2026-11-30")
+	}
+	return t.Add(17 * time.Hour), nil
+}
