@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"time"
 
@@ -135,5 +136,12 @@ func policyPromises(p security.Promises) publications.Promises {
 	out := publications.DefaultPromises
 	out.FirstReply, out.Assessment, out.Update, out.Reward, out.Disclosure, out.AppealAnswer = p.First, p.Assess, p.Update, p.Reward, p.Publish, p.Appeal
 	out.FixCritical, out.FixHigh, out.FixOther = p.Fix[0], p.Fix[1], max(p.Fix[2], p.Fix[3])
+	for _, r := range p.Rewards.Rows {
+		row := publications.RewardRow{Asset: r.Asset}
+		for i, c := range r.Cents {
+			row.Amounts[i] = fmt.Sprintf("%d %s", c/100, p.Rewards.Currency)
+		}
+		out.Rewards = append(out.Rewards, row)
+	}
 	return out
 }

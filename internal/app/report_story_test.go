@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"encoding/csv"
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +59,7 @@ func (w *world) set(https bool) { w.mu.Lock(); w.https = https; w.mu.Unlock() }
 // themselves, fixed, watched, retested by who found it, rewarded, thanked and published;
 // then it is back, on purpose, and the watch opens it again and tells them.
 func TestP11TheStoryToItsEnd(t *testing.T) {
-	eachPagesOf(t, func(c *config.Config) {}, func(p *pages, clock func(time.Duration)) {
+	eachPagesOf(t, func(c *config.Config) { c.Rewards = "EUR; *: 1000 400 200 50" }, func(p *pages, clock func(time.Duration)) {
 		later := func(d time.Duration) { clock(d); p.signAllIn(nil) }
 		w := &world{}
 		p.d.links.Checker = links.NewChecker(w.fetch, p.d.links.Judge, p.d.db.Now)
@@ -205,15 +207,23 @@ func TestP11TheStoryToItsEnd(t *testing.T) {
 		say("triager", "move", url.Values{"to": {"resolved"}}, security.Resolved)
 
 		// Rewarded by two people, thanked by consent.
-		say("triager", "reward", url.Values{"to": {"proposed"}, "amount": {"250"}}, security.Resolved)
+		refused("triager", "reward", url.Values{"to": {"proposed"}, "amount": {"250"}}) // less than the table, and no word why
+		say("triager", "reward", url.Values{"to": {"proposed"}, "amount": {"250"}, "why": {"=HALF of it was known"}}, security.Resolved)
 		refused("triager", "reward", url.Values{"to": {"approved"}})
 		say("lead", "reward", url.Values{"to": {"approved"}}, security.Resolved)
 		say("lead", "reward", url.Values{"to": {"offered"}}, security.Resolved)
-		if page = finder.get("/case/" + ref).Body.String(); !strings.Contains(page, "250.00 EUR") {
-			p.Error("they do not see the reward")
+		if page = finder.get("/case/" + ref).Body.String(); !strings.Contains(page, "250.00 EUR") || !strings.Contains(page, "=HALF of it was known") {
+			p.Error("they do not see the reward, or not why it is less")
 		}
 		theirs(url.Values{"do": {"accepted"}})
 		say("triager", "reward", url.Values{"to": {"paid"}}, security.Resolved)
+		rows, err := csv.NewReader(p.do("triager", "GET", "/desk/security/rewards.csv", nil).Body).ReadAll()
+		if err != nil || len(rows) != 6 || rows[4][3] != "accepted" || rows[4][5] != "they" || rows[5][3] != "paid" || rows[5][6] != "250.00" || rows[5][9] != "'=HALF of it was known" {
+			p.Errorf("the ledger: %v, %q", err, rows)
+		}
+		if page = p.do("", "GET", "/security-policy", nil).Body.String(); !strings.Contains(page, "1000 EUR") || strings.Contains(page, "no money") {
+			p.Error("the policy does not show the table")
+		}
 		theirs(url.Values{"do": {"credit"}, "name": {"Fin Finder"}})
 
 		// Published.
@@ -224,6 +234,10 @@ func TestP11TheStoryToItsEnd(t *testing.T) {
 			if r := p.do("", "GET", path, nil); r.Code != http.StatusOK || !strings.Contains(r.Body.String(), want) {
 				p.Errorf("%s: %d, without %q", path, r.Code, want)
 			}
+		}
+		link := regexp.MustCompile(`/security-advisories/[^"]+`).FindString(finder.get("/case/" + ref).Body.String())
+		if r := p.do("", "GET", link, nil); link == "" || r.Code != http.StatusOK || !strings.Contains(r.Body.String(), "Name and street sent in clear") {
+			p.Errorf("their page leads to %q: %d", link, r.Code)
 		}
 		if r := p.do("", "GET", "/.well-known/csaf/white/index.txt", nil); !strings.Contains(r.Body.String(), ".json") {
 			p.Error("no document for programs")

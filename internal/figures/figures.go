@@ -4,6 +4,7 @@
 package figures
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -349,16 +350,8 @@ func NamesOf(c *centre.Store) Names {
 // CSV writes the weeks and the opinions for a spreadsheet. No cell can be read as a
 // formula, whoever chose its words.
 func (f *Figures) CSV(names Names) []byte {
-	var b strings.Builder
-	put := func(cells ...any) {
-		for i, c := range cells {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(`"` + strings.ReplaceAll(Cell(fmt.Sprint(c)), `"`, `""`) + `"`) // each in quotes: some programs separate at ;
-		}
-		b.WriteString("\r\n")
-	}
+	var b Sheet
+	put := b.Put
 	put("week from", "contacts", "promises kept", "promises missed", "answers", "canned", "went up", "after a canned answer", "second canned in a row", "asked how it was", "scored", "mean score")
 	for _, x := range f.Weeks {
 		put(x.From.Format("2006-01-02"), x.Contacts, x.Kept, x.Missed, x.Answers, x.Canned, x.Lifted, x.AfterCanned, x.CannedInARow, x.Asked, x.Scored, mean(x.Sums, x.Scored))
@@ -387,7 +380,21 @@ func (f *Figures) CSV(names Names) []byte {
 	for _, d := range f.Doors {
 		put(d.Name, d.N)
 	}
-	return []byte(b.String())
+	return b.Bytes()
+}
+
+// A Sheet is a table for a spreadsheet, as CSV (RFC 4180).
+type Sheet struct{ bytes.Buffer }
+
+// Put adds a row, each cell in quotes: some programs separate at ;.
+func (b *Sheet) Put(cells ...any) {
+	for i, c := range cells {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"` + strings.ReplaceAll(Cell(fmt.Sprint(c)), `"`, `""`) + `"`)
+	}
+	b.WriteString("\r\n")
 }
 
 func mean(sum, n int64) string {

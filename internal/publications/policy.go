@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"reflect"
 	"strings"
 	"time"
 	"unicode"
@@ -166,7 +167,7 @@ func (s *Store) Begin(ctx context.Context) error {
 		}
 	case err != nil:
 		return err
-	case p.Promises == s.promises():
+	case reflect.DeepEqual(p.Promises, s.promises()):
 		return nil
 	default:
 		p.Why, p.Notes = PromisesChanged, nil

@@ -55,7 +55,7 @@ func TestTheShippedPolicyMayStand(t *testing.T) {
 func TestThePolicysNumbersAreThoseOfTheSettings(t *testing.T) {
 	l := newLab(t, dbtest.SQLite, "support@northmere.example")
 	p := shippedPolicy(t)
-	p.Promises = Promises{1, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111}
+	p.Promises = Promises{1, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111, nil}
 	for g, want := range map[lang.Lang][]string{
 		lang.English: {"within 1 working day.", "Within 21 working days", "after 31 days", "within 41 days", "within 51 days", "within 61 days", "within 71 working days", "give us 81 days", "for 91 days", "within 101 days", "within 111 working days"},
 		lang.German:  {"innerhalb von 1 Arbeitstag.", "Innerhalb von 21 Arbeitstagen", "nach 31 Tagen", "von 41 Tagen", "von 51 Tagen", "von 61 Tagen", "von 71 Arbeitstagen", "nach 81 Tagen", "nach 91 Tagen", "von 101 Tagen", "von 111 Arbeitstagen"},

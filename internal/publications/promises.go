@@ -24,6 +24,15 @@ type Promises struct {
 	Silence      int `json:"silence"`       // days without an answer, after which nobody need wait
 	AppealTime   int `json:"appeal_time"`   // days in which to object
 	AppealAnswer int `json:"appeal_answer"` // working days
+
+	Rewards []RewardRow `json:"rewards,omitempty"` // none: no money
+}
+
+// A RewardRow says what is paid where something is affected: amounts as they are
+// written, for what is critical, high, medium, low.
+type RewardRow struct {
+	Asset   string    `json:"asset"` // "*": all the rest
+	Amounts [4]string `json:"amounts"`
 }
 
 // DefaultPromises are those of a new desk.
@@ -37,7 +46,7 @@ type Place struct {
 
 // places in the order of the desk's page; the two doors first.
 var places = []Place{{"{report_form}", true}, {"{security_mail}", true}, {"{first_reply}", true}, {"{assessment}", true}, {"{update}", true}, {"{fix_critical}", true}, {"{fix_high}", true},
-	{"{fix_other}", true}, {"{disclosure}", true}, {"{appeal_answer}", true}, {"{appeal_time}", false}, {"{silence}", false}, {"{reward}", false}, {"{keys}", false}, {"{thanks}", false}, {"{org}", false}}
+	{"{fix_other}", true}, {"{disclosure}", true}, {"{appeal_answer}", true}, {"{appeal_time}", false}, {"{silence}", false}, {"{reward}", false}, {"{rewards}", true}, {"{keys}", false}, {"{thanks}", false}, {"{org}", false}}
 
 // Places lists what can be put into a policy.
 func Places() []Place { return slices.Clone(places) }
@@ -76,8 +85,32 @@ func (s *Store) fill(text string, l lang.Lang, p Promises) string {
 	return strings.NewReplacer("{report_form}", page(ReportPath), "{security_mail}", "["+plain(mail)+"]("+(&url.URL{Scheme: "mailto", Opaque: mail}).String()+")",
 		"{keys}", page(KeysPath), "{thanks}", page(ThanksPath), "{org}", plain(s.org()),
 		"{first_reply}", work(p.FirstReply), "{assessment}", work(p.Assessment), "{update}", days(p.Update),
-		"{fix_critical}", days(p.FixCritical), "{fix_high}", days(p.FixHigh), "{fix_other}", days(p.FixOther), "{reward}", work(p.Reward),
+		"{fix_critical}", days(p.FixCritical), "{fix_high}", days(p.FixHigh), "{fix_other}", days(p.FixOther), "{reward}", work(p.Reward), "{rewards}", rewardTable(p.Rewards, l),
 		"{disclosure}", days(p.Disclosure), "{silence}", days(p.Silence), "{appeal_time}", days(p.AppealTime), "{appeal_answer}", work(p.AppealAnswer)).Replace(text)
+}
+
+// rewardTable is the table of rewards, or that there is no money, as Markdown.
+func rewardTable(rows []RewardRow, l lang.Lang) string {
+	if len(rows) == 0 {
+		return l.Must("policy.rewards.none")
+	}
+	out := "| " + l.Must("policy.rewards.asset")
+	for _, s := range []string{"critical", "high", "medium", "low"} {
+		out += " | " + l.Must("report.severity."+s)
+	}
+	out += " |\n|---|---:|---:|---:|---:|\n"
+	for _, r := range rows {
+		name := plain(r.Asset)
+		if r.Asset == "*" {
+			name = l.Must("policy.rewards.rest")
+		}
+		out += "| " + name
+		for _, a := range r.Amounts {
+			out += " | " + plain(a)
+		}
+		out += " |\n"
+	}
+	return out
 }
 
 // counted says so many days; in German as they stand behind "innerhalb von" or "nach".

@@ -23,12 +23,19 @@ type Figures struct {
 	Struck, Reopened, Appeal int           // clocks that ran out; reports that came back; appeals
 	Doors                    []Door
 	Read, Missed             int // of the weekly samples
+	Weeks                    []Week
 }
 
 // Door is how many flagged messages came by one.
 type Door struct {
 	Name string
 	N    int64
+}
+
+// A Week of reports, from its first day on.
+type Week struct {
+	From                                 time.Time
+	Flagged, Dismissed, Verified, Struck int64
 }
 
 // moment is when something happened to a report.
@@ -66,7 +73,35 @@ func FiguresOf(ctx context.Context, tx *db.Tx, from, to time.Time) (*Figures, er
 		`SELECT m.door, COUNT(*) FROM looks l JOIN messages m ON m.id = l.message_id WHERE l.flagged AND l.at >= $1 AND l.at < $2 GROUP BY m.door ORDER BY COUNT(*) DESC, m.door`, a, b); err != nil {
 		return nil, err
 	}
+	if err := f.weekly(ctx, tx); err != nil {
+		return nil, err
+	}
 	return f, f.lengths(ctx, tx, a, b)
+}
+
+// weekly counts what happened in each week.
+func (f *Figures) weekly(ctx context.Context, tx *db.Tx) error {
+	const week = 7 * day
+	for at := f.From; at.Before(f.To); at = at.Add(week) {
+		f.Weeks = append(f.Weeks, Week{From: at})
+	}
+	for where, place := range map[string]func(*Week) *int64{
+		"act = 'report.flagged'":                               func(w *Week) *int64 { return &w.Flagged },
+		"to_state = 'dismissed' AND from_state <> 'dismissed'": func(w *Week) *int64 { return &w.Dismissed },
+		"to_state = 'verified' AND from_state <> 'verified'":   func(w *Week) *int64 { return &w.Verified },
+		"act = 'report.struck'":                                func(w *Week) *int64 { return &w.Struck },
+	} {
+		type count struct{ week, n int64 }
+		list, err := db.List(ctx, tx, func(c *count, row func(...any) error) error { return row(&c.week, &c.n) },
+			`SELECT (at - $1) / $3, COUNT(*) FROM report_events WHERE at >= $1 AND at < $2 AND `+where+` GROUP BY (at - $1) / $3`, db.Micros(f.From), db.Micros(f.To), week.Microseconds())
+		if err != nil {
+			return err
+		}
+		for _, c := range list {
+			*place(&f.Weeks[c.week]) = c.n
+		}
+	}
+	return nil
 }
 
 // lengths are the medians.

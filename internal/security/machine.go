@@ -110,7 +110,7 @@ func (r *Report) Missing(to State, now time.Time) (out []string) {
 		need(r.Asset != "", "what is affected")
 		need(r.Steps != "", "the steps that show it")
 		need(r.CWE != "", "the kind of weakness (CWE)")
-		need(r.CVSS != "" || r.SSVC != "", "a CVSS vector or an SSVC decision")
+		need(r.CVSS != "" || r.SSVC != (SSVC{}), "a CVSS vector or an SSVC decision")
 		need(r.Severity != "", "how severe it is")
 		need(r.Verifier != "", "who of us reproduced it")
 	case Fixing:

@@ -21,6 +21,8 @@ type Promises struct {
 	Publish  int    // days from the report to its publication
 	Appeal   int    // working days until an appeal is answered
 	AskAgain int    // working days to ask for a retest once it is fixed
+
+	Rewards Rewards // what is paid
 }
 
 // Standard are the times that apply where the organisation sets none.

@@ -3,6 +3,7 @@ package security
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	gocvss31 "github.com/pandatix/go-cvss/31"
@@ -68,23 +69,63 @@ var Weaknesses = []Weakness{
 	{"CWE-326", "Weak encryption"}, {"CWE-327", "Broken encryption"}, {"CWE-330", "Numbers that can be guessed"}, {"CWE-20", "Input not checked"}, {"CWE-472", "Price or fixed value can be changed"}, {"CWE-840", "Rules of the business can be bent"}, {"CWE-693", "A protection is missing"}, {"CWE-1188", "Unsafe default"},
 }
 
-// Decide is the decision of SSVC, by CISA's tree: how it is exploited (none, poc,
-// active), whether that can be automated, whether the impact is total, and what it
-// means for people (low, medium, high). The answer is track, track*, attend or act.
-func Decide(exploitation string, automatable, total bool, people string) (string, error) {
-	col, ok := map[string]int{"low": 0, "medium": 1, "high": 2}[people]
-	rows, known := ssvc[exploitation]
+// SSVC are the answers to the four questions of CISA's decision tree.
+type SSVC struct {
+	Exploitation string `json:"exploitation"` // none, poc, active
+	Automatable  bool   `json:"automatable,omitempty"`
+	Total        bool   `json:"total,omitempty"` // the impact is, and not partial
+	People       string `json:"people"`          // what it means for people: low, medium, high
+}
+
+// Decide is the tree's answer: track, track*, attend or act.
+func (d SSVC) Decide() (string, error) {
+	col, ok := map[string]int{"low": 0, "medium": 1, "high": 2}[d.People]
+	rows, known := ssvc[d.Exploitation]
 	if !ok || !known {
-		return "", fail.New(fail.Invalid, "choose how it is exploited, and what it means for people")
+		return "", fail.New(fail.Invalid, "for the SSVC decision say both how it is exploited and what it means for people")
 	}
 	n := 0
-	if automatable {
+	if d.Automatable {
 		n += 2
 	}
-	if total {
+	if d.Total {
 		n++
 	}
 	return rows[n][col], nil
+}
+
+// bySSVC is how severe a finding is that was rated by the tree alone.
+var bySSVC = map[string]Severity{"act": Critical, "attend": High, "track*": Medium, "track": Low}
+
+// Rates checks how a finding is rated, and fills in how severe that is: as the CVSS
+// vector says; else as somebody said; else as the SSVC tree does.
+func (r *Report) Rates(said Severity) error {
+	if err := CheckCWE(r.CWE); err != nil {
+		return err
+	}
+	if said != "" && !slices.Contains(Severities, said) {
+		return fail.New(fail.Invalid, "choose how severe it is from the list")
+	}
+	if said != "" {
+		r.Severity = said
+	}
+	if r.SSVC != (SSVC{}) {
+		d, err := r.SSVC.Decide()
+		if err != nil {
+			return err
+		}
+		if said == "" && r.CVSS == "" {
+			r.Severity = bySSVC[d]
+		}
+	}
+	if r.CVSS == "" {
+		return nil
+	}
+	_, by, err := Rate(r.CVSS)
+	if err == nil && by != "" {
+		r.Severity = by
+	}
+	return err
 }
 
 var ssvc = map[string][4][3]string{ // rows: neither, total, automatable, both
@@ -95,12 +136,16 @@ var ssvc = map[string][4][3]string{ // rows: neither, total, automatable, both
 
 // RatingWords is the rating as it is shown; empty: not rated.
 func (r *Report) RatingWords() string {
+	out := title(string(r.Severity))
 	if r.CVSS != "" {
 		if score, _, err := Rate(r.CVSS); err == nil {
-			return fmt.Sprintf("%s %.1f", title(string(r.Severity)), score)
+			out = fmt.Sprintf("%s %.1f", out, score)
 		}
 	}
-	return title(string(r.Severity))
+	if d, err := r.SSVC.Decide(); err == nil {
+		out += " · " + title(d)
+	}
+	return out
 }
 
 func title(s string) string {

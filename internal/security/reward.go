@@ -60,14 +60,23 @@ var rewardMoves = map[RewardState][]RewardState{
 	NoReward:  {Proposed},
 }
 
-// ProposeReward says what they shall get; none takes a reason.
-func (r *Report) ProposeReward(w Reward, by Actor, now time.Time) error {
-	if w.State == NoReward {
-		if len(strings.TrimSpace(w.Why)) < 10 {
+// ProposeReward says what they shall get; none takes a reason, and so does less than the
+// table promises.
+func (r *Report) ProposeReward(t *Rewards, w Reward, by Actor, now time.Time) error {
+	w.Why, w.Currency = strings.TrimSpace(w.Why), t.InCurrency()
+	promised, _ := t.Of(r.Asset, r.Severity)
+	switch {
+	case w.State == NoReward:
+		if len(w.Why) < 10 {
 			return fail.New(fail.Invalid, "say why there is no reward; they read it")
 		}
-	} else if w.State = Proposed; w.Cents <= 0 && strings.TrimSpace(w.Thing) == "" {
+	case w.Cents <= 0 && strings.TrimSpace(w.Thing) == "":
 		return fail.New(fail.Invalid, "say how much, or what")
+	case w.Cents < promised && len(w.Why) < 10:
+		return fail.New(fail.Invalid, "the table promises %s for this; say why it is less, they read it", Money(promised, w.Currency))
+	}
+	if w.State != NoReward {
+		w.State = Proposed
 	}
 	w.Log, w.By, w.Second = r.Reward.Log, by.ID, ""
 	if err := r.rewardTo(w.State, by, now); err != nil {

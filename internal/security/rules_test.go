@@ -47,18 +47,6 @@ func TestRate(t *testing.T) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
-	for want, x := range map[string]struct {
-		how         string
-		auto, total bool
-		people      string
-	}{"track": {"none", false, false, "high"}, "attend": {"poc", true, false, "high"}, "act": {"active", true, true, "medium"}} {
-		if got, err := Decide(x.how, x.auto, x.total, x.people); err != nil || got != want {
-			t.Errorf("%+v: %s, %v", x, got, err)
-		}
-	}
-	if _, err := Decide("often", false, false, "low"); !fail.Is(err, fail.Invalid) {
-		t.Error("a made-up answer")
-	}
 }
 
 // TestTheFixIsNotPutOffSilently: a day later than promised takes a reason, and ninety

@@ -92,7 +92,7 @@ type Doc struct {
 	Steps     string   `json:"steps,omitempty"`
 	CWE       string   `json:"cwe,omitempty"`
 	CVSS      string   `json:"cvss,omitempty"` // vector, 3.1 or 4.0
-	SSVC      string   `json:"ssvc,omitempty"` // defer, scheduled, out-of-cycle, immediate
+	SSVC      SSVC     `json:"ssvc,omitzero"`
 	Severity  Severity `json:"severity,omitempty"`
 	Verifier  string   `json:"verifier,omitempty"` // staff id of who reproduced it
 

@@ -280,7 +280,7 @@ func (w *walker) reward(by Actor) (bool, error) {
 	was := r.Reward
 	var err error
 	if w.rnd.IntN(3) == 0 {
-		err = r.ProposeReward(Reward{Cents: 10000, Currency: "EUR"}, by, w.now)
+		err = r.ProposeReward(&w.p.Rewards, Reward{Cents: 10000, Currency: "EUR"}, by, w.now)
 	} else {
 		err = r.MoveReward([]RewardState{Approved, Offered, Accepted, Paid, Donated, Declined}[w.rnd.IntN(6)], by, w.now)
 	}
@@ -376,7 +376,7 @@ func (w *walker) fill(s State) {
 			if some() {
 				r.Disclosure.Not = "nothing to tell"
 				if r.Reward.State == Undecided {
-					r.ProposeReward(Reward{State: NoReward, Why: "there is no money in it"}, Actor{"ivo", ByTriager}, w.now)
+					r.ProposeReward(&w.p.Rewards, Reward{State: NoReward, Why: "there is no money in it"}, Actor{"ivo", ByTriager}, w.now)
 				}
 			}
 		}
@@ -423,7 +423,7 @@ func (w *walker) needs(to State, bad func(string, ...any) error) error {
 		Acknowledged:    {r.Owner != "", r.Deputy != "", r.Deputy != r.Owner, r.Lang != "", r.Contact != "", r.Publish != ""},
 		Assessing:       {r.Scope != "", r.Safety != "", r.Sought},
 		NeedsInfo:       {len(r.Questions) > 0},
-		Verified:        {r.Asset != "", r.Steps != "", r.CWE != "", r.CVSS+r.SSVC != "", r.Severity != "", r.Verifier != ""},
+		Verified:        {r.Asset != "", r.Steps != "", r.CWE != "", r.CVSS != "" || r.SSVC != (SSVC{}), r.Severity != "", r.Verifier != ""},
 		Duplicate:       {r.Reason != "", r.Original != "", r.Original != r.Case},
 		NotSecurity:     {r.Reason != ""},
 		OtherVendor:     {r.Reason != "", r.Vendor != ""},

@@ -52,11 +52,14 @@ func securityFixtures() []fixture {
 		Circle: []desk.Let{{ID: "emre", Name: "Emre Aksoy", By: "Mara Stein"}}, Others: []desk.Option{{ID: "tom", Name: "Tom Wood"}}, Looks: []desk.Event{{At: at(-1), Text: "Mara Stein, 4 times that day"}},
 		History:  []desk.Event{{At: at(-90), Text: "The desk flagged it. insists that nobody hacked them"}, {At: at(-80), Text: "Mara Stein took it on: Waits for a look to Acknowledged"}},
 		Proposed: &desk.ProposedBy{Who: "Ivo Keller", What: "Not reproducible", Reason: "I see the padlock"}, Appeal: &desk.Appealed{Text: "You looked at another page than I did.", At: at(-3), Open: true, May: true}, Lead: true, Day: "2027-01-30", Target: "2026-12-02",
-		Reward: desk.Rewarded{State: "proposed", Words: "Proposed", What: "250.00 EUR", By: "Ivo Keller", Next: []desk.Option{{ID: "approved", Name: "Approved"}, {ID: "proposed", Name: "Proposed"}, {ID: "none", Name: "None"}}, MayApprove: true}}
+		Reward: desk.Rewarded{State: "proposed", Words: "Proposed", What: "250.00 EUR", By: "Ivo Keller", Why: "It was found twice", Currency: "EUR", Promised: "500.00 EUR", Amount: "500", Next: []desk.Option{{ID: "approved", Name: "Approved"}, {ID: "proposed", Name: "Proposed"}, {ID: "none", Name: "None"}}, MayApprove: true}}
 	rep.Links, rep.Tried = sus.Links, sus.Tried
+	r.SSVC = security.SSVC{Exploitation: "active", Total: true, People: "medium"}
+	rep.Calculators, rep.Decision, rep.Exploitations, rep.Harm = security.Calculators, "Attend", []desk.Option{{ID: "active", Name: "it is, now", On: true}}, []desk.Option{{ID: "medium", Name: "something", On: true}}
 	rep.Probes = []desk.Watched{{ID: "p1", Kind: "link", Target: "https://pay.northmere.example/update", State: "green", Since: at(-3)}, {ID: "p2", Kind: "status", Target: "https://pay.northmere.example/", State: "red", Since: at(-1)}}
 	board.Doors, board.Hosts = rep.Probes, []desk.HostRow{{Name: "pay.northmere.example", Token: "k3j4h5", Confirmed: true, How: "dns"}, {Name: "www.northmere.example", Token: "k3j4h5k3j4h5k3j4h5"}}
 	board.Figures = []string{"Flagged: 41; said to be none: 30; reproduced: 7", "Flagged messages by door: mail 20, form 12, survey 9"}
+	board.Charts = []desk.Chart{desk.ChartOf("Reports that were judged", []string{"31 Aug", "7 Sep", "14 Sep", "21 Sep"}, desk.Series{Name: "reproduced", N: []int64{1, 0, 3, 2}}, desk.Series{Name: "said to be none", N: []int64{6, 9, 4, 8}})}
 	rep.Credit = "Ines Calder"
 	bad := rep
 	bad.Errors = web.Errors{{Field: "move", Text: "Still missing: a probe that is green."}}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,6 +39,10 @@ func (d *Desk) report(base web.Staff, me *visitor, x *dossier) ReportPage {
 	p.Fixers = d.staffers(r.Fixer)
 	for _, s := range security.Severities {
 		p.Severities = append(p.Severities, Option{string(s), upperFirst(string(s)), s == r.Severity})
+	}
+	p.Calculators, p.Exploitations, p.Harm = security.Calculators, picks(r.SSVC.Exploitation, "none", "not known to be", "poc", "somebody has shown how", "active", "it is, now"), picks(r.SSVC.People, "low", "little", "medium", "something", "high", "much")
+	if s, err := r.SSVC.Decide(); err == nil {
+		p.Decision = upperFirst(s)
 	}
 	for _, s := range r.Next(security.ByTriager) {
 		p.Next = append(p.Next, NextState{To: string(s), Words: StateNames[s], Missing: r.Missing(s, base.Now), Two: r.TakesTwo(s)})
@@ -92,14 +97,27 @@ var rewardNames = map[security.RewardState]string{security.Undecided: "Not decid
 	security.Paid: "Paid", security.Donated: "Donated", security.Declined: "They decline"}
 
 func (d *Desk) rewarded(me *visitor, r *security.Report) Rewarded {
-	w := Rewarded{State: string(r.Reward.State), Words: rewardNames[r.Reward.State], By: d.nameOf(r.Reward.By), Frozen: r.Extortion, What: r.Reward.Thing, MayApprove: r.Reward.By != me.ID()}
+	w := Rewarded{State: string(r.Reward.State), Words: rewardNames[r.Reward.State], By: d.nameOf(r.Reward.By), Frozen: r.Extortion, What: r.Reward.Thing, Why: web.Plain(r.Reward.Why), MayApprove: r.Reward.By != me.ID()}
 	if r.Reward.Cents > 0 {
-		w.What = fmt.Sprintf("%d.%02d %s", r.Reward.Cents/100, r.Reward.Cents%100, r.Reward.Currency)
+		w.What = security.Money(r.Reward.Cents, r.Reward.Currency)
+	}
+	table := &d.o.Security.Promises().Rewards
+	w.Currency = table.InCurrency()
+	if cents, ok := table.Of(r.Asset, r.Severity); ok {
+		w.Promised, w.Amount = security.Money(cents, w.Currency), strconv.FormatInt(cents/100, 10)
 	}
 	for _, s := range r.Reward.Next() {
 		w.Next = append(w.Next, Option{string(s), rewardNames[s], false})
 	}
 	return w
+}
+
+// picks are the options of a field, by id and words; the one that is on is current.
+func picks(current string, pairs ...string) (out []Option) {
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, Option{pairs[i], pairs[i+1], pairs[i] == current})
+	}
+	return out
 }
 
 func (d *Desk) triagers(current string) (out []Option) {

@@ -1,7 +1,9 @@
 package desk
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,73 +15,96 @@ import (
 	"postern/internal/cases"
 	"postern/internal/db"
 	"postern/internal/fail"
+	"postern/internal/figures"
 	"postern/internal/lang"
 	"postern/internal/probe"
 	"postern/internal/publications"
 	"postern/internal/security"
 	"postern/internal/staff"
+	"postern/internal/web"
 )
+
+// filling reads the form of what is known.
+type filling struct {
+	r             *http.Request
+	me            *visitor
+	until, target time.Time
+}
+
+// text is a field, cut at most bytes.
+func (f *filling) text(name string, most int) string {
+	s := strings.TrimSpace(strings.ReplaceAll(f.r.FormValue(name), "\r\n", "\n"))
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
+}
+
+// into writes the fields that the form has into the report.
+func (f *filling) into(x *security.Report) error {
+	for name, place := range map[string]*string{"title": &x.Title, "asset": &x.Asset, "scope": &x.Scope, "safety": &x.Safety, "cwe": &x.CWE, "cvss": &x.CVSS, "contact": &x.Contact, "publish": &x.Publish,
+		"reason": &x.Reason, "vendor": &x.Vendor, "accepter": &x.Accepter, "owner": &x.Owner, "deputy": &x.Deputy, "fixer": &x.Fixer} {
+		if f.r.Form.Has(name) {
+			*place = f.text(name, 500)
+		}
+	}
+	for name, place := range map[string]*string{"steps": &x.Steps, "changed": &x.Changed, "publication": &x.Disclosure.Text, "hidden": &x.Disclosure.Hidden, "cve": &x.Disclosure.CVE, "product": &x.Disclosure.Product} {
+		if f.r.Form.Has(name) {
+			*place = f.text(name, 20_000)
+		}
+	}
+	on := func(name string) bool { return f.r.FormValue(name) == "1" }
+	if f.r.Form.Has("known") { // the boxes of this form
+		x.Sought, x.Exploited, x.Exposed = on("sought"), on("exploited"), on("exposed")
+		if on("reproduced") && x.Verifier == "" {
+			x.Verifier = f.me.ID()
+		}
+	}
+	if f.r.Form.Has("until") {
+		x.Until = f.until
+	}
+	if f.r.Form.Has("exploitation") {
+		x.SSVC = security.SSVC{Exploitation: f.r.FormValue("exploitation"), People: f.r.FormValue("people"), Automatable: on("automatable"), Total: on("total")}
+	}
+	for i := range security.Calculators {
+		c := &security.Calculators[i]
+		v, err := c.Vector(func(metric string) string { return f.r.FormValue("cvss-" + c.Version + "-" + metric) })
+		if err != nil {
+			return err
+		}
+		if v != "" {
+			x.CVSS = v
+		}
+	}
+	return x.Rates(security.Severity(f.r.FormValue("severity")))
+}
 
 // fillReport serves POST /desk/security/{id}/fill: what is known.
 func (d *Desk) fillReport(w http.ResponseWriter, r *http.Request, me *visitor) error {
-	text := func(name string, most int) string {
-		s := strings.TrimSpace(strings.ReplaceAll(r.FormValue(name), "\r\n", "\n"))
-		if len(s) > most {
-			s = strings.ToValidUTF8(s[:most], "")
-		}
-		return s
+	f, err := filling{r: r, me: me}, error(nil)
+	if f.until, err = d.day(r.FormValue("until")); err == nil {
+		f.target, err = d.day(r.FormValue("target"))
 	}
-	until, err := d.day(r.FormValue("until"))
-	if err != nil {
-		return d.renderSecurity(w, r, me, http.StatusUnprocessableEntity, err)
-	}
-	target, err := d.day(r.FormValue("target"))
 	if err != nil {
 		return d.renderSecurity(w, r, me, http.StatusUnprocessableEntity, err)
 	}
 	return d.onReport(w, r, me, "report.filled", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
 		var bad error
-		err := x.Fill(tx.Now, func(x *security.Report) {
-			for name, place := range map[string]*string{"title": &x.Title, "asset": &x.Asset, "scope": &x.Scope, "safety": &x.Safety, "cwe": &x.CWE, "cvss": &x.CVSS, "contact": &x.Contact, "publish": &x.Publish,
-				"reason": &x.Reason, "vendor": &x.Vendor, "accepter": &x.Accepter, "owner": &x.Owner, "deputy": &x.Deputy, "fixer": &x.Fixer} {
-				if r.Form.Has(name) {
-					*place = text(name, 500)
-				}
-			}
-			for name, place := range map[string]*string{"steps": &x.Steps, "changed": &x.Changed, "publication": &x.Disclosure.Text, "hidden": &x.Disclosure.Hidden, "cve": &x.Disclosure.CVE, "product": &x.Disclosure.Product} {
-				if r.Form.Has(name) {
-					*place = text(name, 20_000)
-				}
-			}
-			if r.Form.Has("known") { // the boxes of this form
-				x.Sought, x.Exploited, x.Exposed = r.FormValue("sought") == "1", r.FormValue("exploited") == "1", r.FormValue("exposed") == "1"
-				if r.FormValue("reproduced") == "1" && x.Verifier == "" {
-					x.Verifier = me.ID()
-				}
-			}
-			if r.Form.Has("until") {
-				x.Until = until
-			}
-			bad = d.rate(x, security.Severity(r.FormValue("severity")))
-		})
-		if bad != nil {
-			return bad
-		}
-		if err != nil {
-			return err
+		if err := x.Fill(tx.Now, func(x *security.Report) { bad = f.into(x) }); bad != nil || err != nil {
+			return cmp.Or(bad, err)
 		}
 		if err := d.mayOwn(x.Owner, x.Deputy); err != nil {
 			return err
 		}
-		if ref := text("original", 40); ref != "" {
+		if ref := f.text("original", 40); ref != "" {
 			o, err := d.original(r, tx, ref)
 			if err != nil {
 				return err
 			}
 			x.Original = o
 		}
-		if r.Form.Has("target") && !target.IsZero() && !target.Equal(x.Target) {
-			return x.MoveTarget(target, text("target-why", 500), me.ID(), tx.Now)
+		if r.Form.Has("target") && !f.target.IsZero() && !f.target.Equal(x.Target) {
+			return x.MoveTarget(f.target, f.text("target-why", 500), me.ID(), tx.Now)
 		}
 		return nil
 	})
@@ -93,24 +118,6 @@ func (d *Desk) mayOwn(list ...string) error {
 		}
 	}
 	return nil
-}
-
-// rate checks how a finding is rated; a vector decides how severe it is.
-func (d *Desk) rate(x *security.Report, s security.Severity) error {
-	if err := security.CheckCWE(x.CWE); err != nil {
-		return err
-	}
-	if s != "" {
-		x.Severity = s
-	}
-	if x.CVSS == "" {
-		return nil
-	}
-	_, by, err := security.Rate(x.CVSS)
-	if err == nil && by != "" {
-		x.Severity = by
-	}
-	return err
 }
 
 // original finds the report that this one repeats.
@@ -186,6 +193,7 @@ func (d *Desk) retest(w http.ResponseWriter, r *http.Request, me *visitor) error
 
 // reward serves POST /desk/security/{id}/reward.
 func (d *Desk) reward(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	table := &d.o.Security.Promises().Rewards
 	return d.onReport(w, r, me, "report.rewarded", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
 		switch to := security.RewardState(r.FormValue("to")); to {
 		case security.Proposed:
@@ -193,13 +201,32 @@ func (d *Desk) reward(w http.ResponseWriter, r *http.Request, me *visitor) error
 			if err != nil {
 				return err
 			}
-			return x.ProposeReward(security.Reward{Cents: cents, Currency: "EUR", Thing: strings.TrimSpace(r.FormValue("thing"))}, me.actor(), tx.Now)
+			return x.ProposeReward(table, security.Reward{Cents: cents, Thing: strings.TrimSpace(r.FormValue("thing")), Why: r.FormValue("why")}, me.actor(), tx.Now)
 		case security.NoReward:
-			return x.ProposeReward(security.Reward{State: to, Why: strings.TrimSpace(r.FormValue("why"))}, me.actor(), tx.Now)
+			return x.ProposeReward(table, security.Reward{State: to, Why: r.FormValue("why")}, me.actor(), tx.Now)
 		default:
 			return x.MoveReward(to, me.actor(), tx.Now)
 		}
 	})
+}
+
+// ledger serves GET /desk/security/rewards.csv: each step of each reward.
+func (d *Desk) ledger(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	var list []security.LedgerLine
+	err := d.db.View(r.Context(), func(tx *db.Tx) (err error) {
+		list, err = d.o.Security.Ledger(r.Context(), tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var sheet figures.Sheet
+	sheet.Put("report", "affected", "severity", "step", "when", "by", "amount", "currency", "present", "why")
+	for _, l := range list {
+		sheet.Put(l.Ref, l.Asset, l.Severity, cmp.Or(string(l.State), "taken back"), l.At.In(d.o.Zone).Format("2006-01-02 15:04"), cmp.Or(d.nameOf(l.By), "they"), fmt.Sprintf("%d.%02d", l.Cents/100, l.Cents%100), l.Currency, l.Thing, l.Why)
+	}
+	web.ServeFile(w, "rewards-"+d.db.Now().In(d.o.Zone).Format("2006-01-02")+".csv", sheet.Bytes())
+	return nil
 }
 
 // amount reads "250" or "250.50".

@@ -234,6 +234,7 @@ func (d *Desk) authoriseRoutes() []route {
 func (d *Desk) securityRoutes() []route {
 	return []route{
 		{"GET /desk/security", staff.SecurityTriage, d.board},
+		{"GET /desk/security/rewards.csv", staff.SecurityTriage, d.ledger},
 		{"POST /desk/security/sample", staff.SecurityTriage, d.judge},
 		{"GET /desk/security/{id}", staff.CasesRead, d.securityCase},
 		{"POST /desk/security/{id}/flag", staff.CasesAnswer, d.flag},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"postern/internal/cases"
 	"postern/internal/db"
@@ -102,7 +103,7 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request, me *visitor) error 
 		if err != nil {
 			return err
 		}
-		p.Figures = f.Lines()
+		p.Figures, p.Charts = f.Lines(), weekCharts(f.Weeks, d.o.Zone)
 		if texts, err = d.sampled(ctx, tx, sample[:min(3, len(sample))]); err != nil {
 			return err
 		}
@@ -116,6 +117,17 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request, me *visitor) error 
 	}
 	d.fillBoard(&p, worked, rest)
 	return web.Render(w, r, Templates, "security", p)
+}
+
+// weekCharts show the weeks of reports.
+func weekCharts(weeks []security.Week, zone *time.Location) []Chart {
+	var labels []string
+	var dismissed, verified, struck []int64
+	for _, w := range weeks {
+		labels = append(labels, w.From.In(zone).Format("2 Jan"))
+		dismissed, verified, struck = append(dismissed, w.Dismissed), append(verified, w.Verified), append(struck, w.Struck)
+	}
+	return []Chart{ChartOf("Reports that were judged", labels, Series{"reproduced", verified}, Series{"said to be none", dismissed}), ChartOf("Promises missed on reports", labels, Series{"missed", struck})}
 }
 
 // fillDoors shows what watches our own doors, and which hosts are ours.

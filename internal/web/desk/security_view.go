@@ -13,6 +13,7 @@ type BoardPage struct {
 	Columns             []Column
 	Sample              Sample
 	Figures             []string  // of the last 90 days, a line each
+	Charts              []Chart   // of their weeks
 	Doors               []Watched // our own pages that are watched
 	Hosts               []HostRow
 }
@@ -107,6 +108,9 @@ type ReportPage struct {
 	Deputies, Fixers    []Option
 	CWEs                []security.Weakness
 	Severities          []Option
+	Calculators         []security.Calculator
+	Exploitations, Harm []Option // of the SSVC tree
+	Decision            string   // of it
 	Score               string
 	Next                []NextState
 	Questions           []Asked
@@ -183,6 +187,10 @@ type Rewarded struct {
 	State, Words string
 	What         string
 	By           string
+	Why          string
+	Currency     string
+	Promised     string // what the table has for it; empty: nothing
+	Amount       string // the same, as the field wants it
 	Next         []Option
 	Frozen       bool
 	MayApprove   bool

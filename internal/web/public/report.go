@@ -2,12 +2,12 @@ package public
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"postern/internal/advisory"
 	"postern/internal/audit"
 	"postern/internal/cases"
 	"postern/internal/db"
@@ -31,6 +31,8 @@ type ReportFace struct {
 	Appealed  string
 	Offered   string // the reward that waits for their word
 	Reward    string // key of how it stands
+	RewardWhy string // why there is none, or less than the table has
+	Advisory  string // where it is published
 	Fixed     web.When
 	Changes   []string // why a promised day moved
 	Credit    bool     // they may say whether they want to be thanked
@@ -104,7 +106,13 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 		f.Changes = append(f.Changes, c.Why)
 	}
 	s.rewardFace(f, r)
-	return f, nil
+	list, err := publications.OfCase(ctx, tx, h.c.ID)
+	for _, a := range list {
+		if !a.Published.IsZero() {
+			f.Advisory = advisory.PagePath + "/" + a.ID
+		}
+	}
+	return f, err
 }
 
 // theirs reports whether a report was made by who holds the receipt: by form, on the
@@ -115,10 +123,15 @@ func theirs(r *security.Report) bool {
 
 func (s *Site) rewardFace(f *ReportFace, r *security.Report) {
 	switch r.Reward.State {
+	case security.Undecided, security.Proposed, security.Approved:
+	default:
+		f.RewardWhy = r.Reward.Why
+	}
+	switch r.Reward.State {
 	case security.Offered:
 		f.Offered = r.Reward.Thing
 		if r.Reward.Cents > 0 {
-			f.Offered = fmt.Sprintf("%d.%02d %s", r.Reward.Cents/100, r.Reward.Cents%100, r.Reward.Currency)
+			f.Offered = security.Money(r.Reward.Cents, r.Reward.Currency)
 		}
 	case security.Accepted, security.Paid, security.Donated, security.Declined, security.NoReward:
 		f.Reward = "report.reward." + string(r.Reward.State)
