@@ -54,7 +54,7 @@ func newDesk(dir, database string) (*deskUnder, error) {
 	d := &deskUnder{binary: filepath.Join(dir, "postern"), data: filepath.Join(dir, fmt.Sprintf("data-%d", time.Now().UnixNano())), sink: sink,
 		url: "https://localhost:" + web, smtp: "127.0.0.1:" + smtp, metrics: "http://127.0.0.1:" + metrics + "/metrics"}
 	d.env = append(os.Environ(), "POSTERN_DATA_DIR="+d.data, "POSTERN_DATABASE="+database, "POSTERN_WEB_URL="+d.url, "POSTERN_WEB_ADDR=127.0.0.1:"+web, "POSTERN_SMTP_ADDR="+d.smtp,
-		"POSTERN_METRICS_ADDR=127.0.0.1:"+metrics, "POSTERN_ORG_MAILBOX="+box, "POSTERN_SMTP_MAX_CONNECTIONS_PER_IP=100", "POSTERN_RELAY_ADDR="+sink.Addr(), "POSTERN_RELAY_TLS=none", "POSTERN_LOG_LEVEL=error", "POSTERN_LINKS_FETCH=false")
+		"POSTERN_METRICS_ADDR=127.0.0.1:"+metrics, "POSTERN_ORG_MAILBOX="+box, "POSTERN_SMTP_MAX_CONNECTIONS_PER_IP=100", "POSTERN_RELAY_ADDR="+sink.Addr(), "POSTERN_RELAY_TLS=none", "POSTERN_LOG_LEVEL=error", "POSTERN_LINKS_FETCH=false", "POSTERN_REPORT_CANARY=false")
 	return d, nil
 }
 

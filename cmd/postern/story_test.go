@@ -69,7 +69,7 @@ func serve(t *testing.T, database string) *desk {
 	port, mail := freePort(t), freePort(t)
 	d.url, d.smtp = "https://localhost:"+port, "127.0.0.1:"+mail
 	d.env = []string{"POSTERN_DATA_DIR=" + d.dir, "POSTERN_WEB_URL=" + d.url, "POSTERN_WEB_ADDR=127.0.0.1:" + port, "POSTERN_SMTP_ADDR=" + d.smtp,
-		"POSTERN_ORG_MAILBOX=support@northmere.example", "POSTERN_ORG_PHONE=0555 0100", "POSTERN_RELAY_ADDR=" + d.relay.addr, "POSTERN_RELAY_TLS=none",
+		"POSTERN_ORG_MAILBOX=support@northmere.example", "POSTERN_REPORT_CANARY=false", "POSTERN_ORG_PHONE=0555 0100", "POSTERN_RELAY_ADDR=" + d.relay.addr, "POSTERN_RELAY_TLS=none",
 		"POSTERN_LOG_LEVEL=warn", "POSTERN_LINKS_FETCH=false"}
 	if database != "" {
 		d.env = append(d.env, "POSTERN_DATABASE="+database)

@@ -36,7 +36,7 @@ func (demoCmd) Run(ctx context.Context, e *Env, c *commands) error {
 	defer os.RemoveAll(dir)
 	cfg.DataDir, cfg.Database, cfg.MasterKey, cfg.KeyFile, cfg.RelayAddr = dir, "", "", "", ""
 	cfg.Hours, cfg.OrgName, cfg.OrgPhone, cfg.Mailbox, cfg.LogLevel = "Mon-Fri 08:00-18:00", "Northmere Savings", "0555 0100", "support@northmere.example", "warn"
-	cfg.TextsURL, cfg.TextsSecret, cfg.TextsCapture, cfg.LinksFetch = "", "", true, false // nothing in it is real
+	cfg.TextsURL, cfg.TextsSecret, cfg.TextsCapture, cfg.LinksFetch, cfg.Canaries = "", "", true, false, false // nothing in it is real
 	d, err := Open(ctx, cfg, logger(cfg, e.Stderr), nil)
 	if err != nil {
 		return err

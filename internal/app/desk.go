@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postern/internal/audit"
@@ -81,6 +82,7 @@ type Desk struct {
 	smtp    []*smtpd.Server
 	servers []*http.Server
 	addrs   map[string]string // what listens where, for the log and the tests
+	up      atomic.Bool       // everything listens
 	org     orgName
 
 	stop context.CancelFunc // ends the ticking parts
@@ -278,6 +280,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	d.addProbeJobs()
 	d.addSummaryJob()
 	d.addMonthlyJob()
+	d.addCanaryJob()
 	return nil
 }
 
@@ -332,6 +335,7 @@ func (d *Desk) Start(ctx context.Context) error {
 	if err := d.listenWeb(); err != nil {
 		return err
 	}
+	d.up.Store(true)
 	// The doctor compares with this at the next start: a clock that went back
 	// lengthens every limit.
 	return replaceFile(filepath.Join(d.cfg.DataDir, "clock"), []byte(d.db.Now().Format(time.RFC3339)+"\n"))

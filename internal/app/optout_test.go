@@ -55,7 +55,7 @@ func openStreet(t *testing.T, database string, clock func() time.Time) *street {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	url := fmt.Sprintf("https://localhost:%d", port)
-	cfg, err := config.Load("", []string{"POSTERN_DATA_DIR=" + t.TempDir() + "/data", "POSTERN_DATABASE=" + database, "POSTERN_ORG_NAME=Northmere Savings", "POSTERN_ORG_MAILBOX=support@northmere.example", "POSTERN_LINKS_FETCH=false",
+	cfg, err := config.Load("", []string{"POSTERN_DATA_DIR=" + t.TempDir() + "/data", "POSTERN_DATABASE=" + database, "POSTERN_ORG_NAME=Northmere Savings", "POSTERN_ORG_MAILBOX=support@northmere.example", "POSTERN_LINKS_FETCH=false", "POSTERN_REPORT_CANARY=false",
 		"POSTERN_WEB_URL=" + url, fmt.Sprintf("POSTERN_WEB_ADDR=127.0.0.1:%d", port), "POSTERN_SMTP_ADDR=off"})
 	if err != nil {
 		t.Fatal(err)

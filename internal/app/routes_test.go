@@ -27,7 +27,7 @@ import (
 func testConfig(t *testing.T, database string) *config.Config {
 	t.Helper()
 	c, err := config.Load("", []string{"POSTERN_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "POSTERN_DATABASE=" + database,
-		"POSTERN_ORG_NAME=Northmere Savings", "POSTERN_ORG_MAILBOX=support@northmere.example", "POSTERN_LINKS_FETCH=false"})
+		"POSTERN_ORG_NAME=Northmere Savings", "POSTERN_ORG_MAILBOX=support@northmere.example", "POSTERN_LINKS_FETCH=false", "POSTERN_REPORT_CANARY=false"})
 	if err != nil {
 		t.Fatal(err)
 	}

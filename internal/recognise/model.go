@@ -15,7 +15,7 @@ import (
 // The model is a softmax over hashed features: words, pairs of words, pieces of words
 // (so that a slip of the pen or an ending does no harm), what the rules found, the door.
 // Buckets is how many features there can be.
-const Buckets = 1 << 17
+const Buckets = 1 << 18
 
 const buckets = Buckets
 

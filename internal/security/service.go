@@ -76,6 +76,8 @@ type Inbound struct {
 	Message *cases.Message
 	Verdict recognise.Verdict
 	Sure    string // why it needs no recognising
+
+	canary bool // made up by the desk itself: nobody is called
 }
 
 // Heard notes what came in: what may be a report is flagged, whatever door it came by.
@@ -86,6 +88,10 @@ func (s *Service) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.
 		return nil
 	}
 	flagged := h.Verdict.Flagged || h.Sure != ""
+	var err error
+	if h.canary, err = s.landed(ctx, tx, c, h, flagged); err != nil {
+		return err
+	}
 	// What a list or a ticket system sends may be somebody's report; that somebody is
 	// away, written to a case that is there, says nothing new.
 	if m.Doc.Automatic != "" && (!flagged || c.Security != cases.NoReport || !c.Heard.IsZero()) {
@@ -148,6 +154,9 @@ func (s *Service) raise(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report
 	}
 	if c.State != cases.Open {
 		c.State, c.Last, c.ClosedAt = cases.Open, tx.Now, time.Time{}
+	}
+	if h.canary {
+		return nil
 	}
 	return s.tellQualified(ctx, tx, c, Word{What: WordFlagged})
 }

@@ -1,4 +1,4 @@
-// Train makes the recogniser's model from the messages beside it, written by hand for
+// Command train makes the recogniser's model from the messages beside it, written by hand for
 // the purpose: go run ./internal/recognise/train. The same messages give the same model.
 package main
 
