@@ -2,6 +2,7 @@ package learn
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -49,9 +50,6 @@ func TestSetsAreApart(t *testing.T) {
 // TestTrainingIsReproducible: the model that is shipped is the one that the messages
 // make.
 func TestTrainingIsReproducible(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		t.Skip("other processors round in other places; the shipped model was made on amd64")
-	}
 	set, err := Read(trained)
 	if err != nil {
 		t.Fatal(err)
@@ -60,8 +58,25 @@ func TestTrainingIsReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(Train(set), shipped) {
-		t.Error("the shipped model is another: go run ./internal/recognise/train")
+	again := Train(set)
+	if bytes.Equal(again, shipped) {
+		return
+	}
+	if runtime.GOARCH == "amd64" {
+		t.Fatal("the shipped model is another: go run ./internal/recognise/train")
+	}
+	back, err := Read(held) // other processors round in other places: it judges the same
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range back {
+		was := recognise.Look(back[i].Input())
+		done := recognise.Use(again)
+		is := recognise.Look(back[i].Input())
+		done()
+		if math.Abs(was.Score-is.Score) > 0.02 {
+			t.Errorf("%s: %.3f shipped, %.3f trained here", back[i].ID, was.Score, is.Score)
+		}
 	}
 }
 

@@ -139,6 +139,14 @@ func (d *Desk) fillDoors(ctx context.Context, tx *db.Tx, p *BoardPage) error {
 	for _, b := range standing {
 		p.Doors = append(p.Doors, Watched{ID: string(b.ID), Kind: string(b.Kind), Target: b.Target, State: string(b.State), Since: p.When(b.Since), Stopped: !b.Stopped.IsZero()})
 	}
+	canaries, err := security.Canaries(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, c := range canaries {
+		state := map[string]string{"sent": "new", "passed": "green", "failed": "red"}[c.State]
+		p.Doors = append(p.Doors, Watched{Kind: "canary", Target: "The report that the desk makes up and sends to itself each week, by " + c.Door + strings.TrimSuffix(": "+c.Why, ": "), State: state, Since: p.When(c.Sent)})
+	}
 	hosts, err := probe.Hosts(ctx, tx)
 	for _, h := range hosts {
 		p.Hosts = append(p.Hosts, HostRow{Name: h.Name, Token: h.Token, How: h.How, Confirmed: !h.Confirmed.IsZero(), Failed: p.When(h.Failed)})
