@@ -77,6 +77,9 @@ func TestP10TheCanarySings(t *testing.T) {
 		if n := p.count(`SELECT (SELECT COUNT(*) FROM reports) + (SELECT COUNT(*) FROM report_events) + (SELECT COUNT(*) FROM looks) + (SELECT COUNT(*) FROM report_words)`); n != 0 {
 			p.Errorf("%d rows of a canary stay in the figures", n)
 		}
+		if page := p.do("triager", "GET", "/desk/security", nil).Body.String(); !strings.Contains(page, "each week, by mail") || !strings.Contains(page, "each week, by form") {
+			p.Error("the board does not show them")
+		}
 		if told() != 0 || flagged() != 0 {
 			p.Errorf("people were called: %d, %d", told(), flagged())
 		}

@@ -88,9 +88,10 @@ func (s *Service) JudgeCanaries(ctx context.Context, tx *db.Tx) (failed []Canary
 		case !c.recognised:
 			c.Why = "it arrived, and its words were not recognised"
 		}
+		act := "canary.passed"
 		c.State = "passed"
 		if c.Why != "" {
-			c.State = "failed"
+			act, c.State = "canary.failed", "failed"
 			failed = append(failed, c)
 		}
 		if c.Case != "" {
@@ -101,7 +102,7 @@ func (s *Service) JudgeCanaries(ctx context.Context, tx *db.Tx) (failed []Canary
 		if err := tx.Put(ctx, `UPDATE canaries SET state = $2, why = $3 WHERE token = $1`, c.Token, c.State, c.Why); err != nil {
 			return nil, err
 		}
-		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "canary." + c.State, About: c.Door, Detail: c.Why}); err != nil {
+		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: act, About: c.Door, Detail: c.Why}); err != nil {
 			return nil, err
 		}
 	}
