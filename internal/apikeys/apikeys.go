@@ -34,10 +34,11 @@ const (
 	InstructionsPropose Scope = "instructions.propose"
 	InstructionsRead    Scope = "instructions.read"
 	WebhooksManage      Scope = "webhooks.manage"
+	ReportsSend         Scope = "reports.send"
 )
 
 // Scopes lists all, in the order they are shown.
-var Scopes = []Scope{MessagesSend, MessagesRead, ContactsRead, ContactsWrite, InstructionsPropose, InstructionsRead, WebhooksManage}
+var Scopes = []Scope{MessagesSend, MessagesRead, ContactsRead, ContactsWrite, InstructionsPropose, InstructionsRead, WebhooksManage, ReportsSend}
 
 // A Key opens the API for one system.
 type Key struct {

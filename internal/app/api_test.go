@@ -89,12 +89,13 @@ func TestAPIAnswersAsDocumented(t *testing.T) {
 			"GET /messages/{id}":              {ID: field(sent, "id")},
 			"GET /contacts":                   {Query: "address=emre@kestrel.example"},
 			"GET /contacts/{id}":              {ID: string(emre)},
+			"POST /reports":                   {Once: "3", Body: `{"text":"The form posts to plain http."}`},
 			"POST /contacts":                  {Body: `{"name":"Ines","address":"ines@x.example"}`},
 			"POST /contacts/{id}/identifiers": {ID: string(emre), Body: `{"type":"address","value":"emre@second.example"}`},
 		}
 		maps.Copy(good, c.goodForInstructions(all, emre))
 		maps.Copy(good, c.goodForWebhooks(all))
-		conflicts := map[string]string{"POST /messages": body(lena, "secret", aSubject), "POST /contacts": `{"name":"E","address":"EMRE@kestrel.example"}`,
+		conflicts := map[string]string{"POST /messages": body(lena, "secret", aSubject), "POST /reports": `{"text":" "}`, "POST /contacts": `{"name":"E","address":"EMRE@kestrel.example"}`,
 			"POST /contacts/{id}/identifiers": `{"type":"address","value":"lena@lindqvist.example"}`, "POST /instructions": wish(emre, "closed-kind", `{"what":"x"}`)}
 		for _, op := range c.documented() {
 			a, known := good[op]

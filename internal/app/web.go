@@ -79,7 +79,7 @@ func (d *Desk) roleOf(id string) string {
 // name any origin.
 func (d *Desk) api(trusted bool) http.Handler {
 	return api.New(api.Options{DB: d.db, Vault: d.vault, Keys: apikeys.NewStore(d.vault), Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes,
-		Outbox: d.outbox, Auth: d.auth, Hooks: d.hooks, BaseURL: d.cfg.URL, Version: Version, HSTS: trusted})
+		Outbox: d.outbox, Intake: d.intake, Auth: d.auth, Hooks: d.hooks, BaseURL: d.cfg.URL, Version: Version, HSTS: trusted})
 }
 
 func (d *Desk) wrap(h http.Handler, o web.Options) http.Handler {

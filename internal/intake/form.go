@@ -44,7 +44,15 @@ type form struct {
 	receipt *centre.NewReceipt
 	mayAck  bool
 	auto    ladder.Answer // what a rule sends, if it does
+	door    string        // form, api
+	by      string        // who handed it in, as the audit log names them
 	p       *plan
+
+	m        *cases.Message
+	parts    *cases.Parts
+	blobs    []cases.SealedFile
+	ack      *cases.Message // nil: none
+	ackParts *cases.Parts
 }
 
 // FromForm files what anybody wrote in the form: a case, its receipt, and the
@@ -58,9 +66,7 @@ func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string,
 	if d.Text, err = fit(d.Text); err != nil {
 		return err
 	}
-	if d.Affected != "" && d.Topic == centre.Security && !strings.HasPrefix(d.Text, d.Lang.Must("report.text.affected", d.Affected)) {
-		d.Text = strings.TrimSpace(d.Lang.Must("report.text.affected", d.Affected) + "\n\n" + d.Text)
-	}
+	d.Text = affectedFirst(d)
 	if d.Text == "" && len(d.Files) == 0 {
 		return fail.New(fail.Invalid, "write something, or add a file, before you send it")
 	}
@@ -76,7 +82,7 @@ func (in *Intake) FromForm(ctx context.Context, d *centre.Draft, network string,
 	if err := in.centre.CountSend(ctx, network, paid); err != nil {
 		return err
 	}
-	f := &form{d: d}
+	f := &form{d: d, door: "form", by: audit.System}
 	if f.files, err = in.centre.Load(ctx, d); err != nil {
 		return err
 	}
@@ -125,7 +131,7 @@ func (in *Intake) planForm(ctx context.Context, f *form) error {
 		if strings.ContainsAny(name, "@＠﹫") {
 			name = "" // it could pass for an address
 		}
-		p.fresh = in.book.New(name, f.d.Address, "form", now)
+		p.fresh = in.book.New(name, f.d.Address, f.door, now)
 		p.key, who = p.fresh.Key(), p.fresh.Title()
 	} else {
 		who = p.contact.Title()
@@ -133,7 +139,7 @@ func (in *Intake) planForm(ctx context.Context, f *form) error {
 	if f.d.Address == "" && p.fresh.Name == "" {
 		who = "Somebody without a name"
 	}
-	p.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: in.formSubject(f.d), Who: who, Contact: p.contactID(), KeyID: p.key.ID, Door: "form",
+	p.c = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: in.formSubject(f.d), Who: who, Contact: p.contactID(), KeyID: p.key.ID, Door: f.door,
 		Topic: f.d.Topic, Mailbox: in.centre.MailboxFor(f.d.Topic), State: cases.Open, Unread: true, Made: now, Last: now, Trust: "form", Lang: f.d.Lang}
 	in.formMarks(f)
 	return nil
@@ -167,69 +173,142 @@ func (in *Intake) formMarks(f *form) {
 	}
 }
 
+// fileForm files a form that somebody sent in a browser.
 func (in *Intake) fileForm(ctx context.Context, f *form) error {
-	p, now := f.p, in.d.Now()
+	if err := in.sealForm(f); err != nil {
+		return err
+	}
 	sum := sha256.Sum256([]byte(f.d.Text))
-	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.In, Door: "form", Contact: p.contactID(), At: now, Doc: cases.Doc{Text: f.d.Text},
+	return in.d.Update(ctx, func(tx *db.Tx) error {
+		c, err := in.putForm(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		return in.centre.Sent(ctx, tx, f.d, c, f.receipt.Code, hex.EncodeToString(sum[:]))
+	})
+}
+
+// sealForm prepares what is written, before the transaction.
+func (in *Intake) sealForm(f *form) (err error) {
+	p, now := f.p, in.d.Now()
+	m := &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.In, Door: f.door, Contact: p.contactID(), At: now, Doc: cases.Doc{Text: f.d.Text},
 		Evidence: &cases.Evidence{Verdict: "N", Form: true, Encryption: "none", TLS: true, Disposition: "accept", Checked: now}}
 	if name := clip(f.d.Name, 120); name != "" || f.d.Address != "" {
 		m.Doc.From = &cases.Person{Name: name, Address: f.d.Address}
 	}
 	p.look = in.look(p.c, m, nil)
-	blobs := m.Doc.Attach(f.files, p.key)
-	parts, err := cases.Seal(m, p.key)
-	if err != nil {
+	f.m, f.blobs = m, m.Doc.Attach(f.files, p.key)
+	if f.parts, err = cases.Seal(m, p.key); err != nil {
 		return err
 	}
-	ack, ackParts, err := in.formAck(f)
-	if err != nil {
-		return err
+	f.ack, f.ackParts, err = in.formAck(f)
+	return err
+}
+
+// putForm writes it; it may run again.
+func (in *Intake) putForm(ctx context.Context, tx *db.Tx, f *form) (*cases.Case, error) {
+	p, c := f.p, *f.p.c
+	if p.fresh != nil {
+		if err := in.book.Add(ctx, tx, p.fresh); err != nil {
+			return nil, err
+		}
 	}
-	return in.d.Update(ctx, func(tx *db.Tx) error {
-		if p.fresh != nil {
-			if err := in.book.Add(ctx, tx, p.fresh); err != nil {
-				return err
-			}
+	if err := in.heardSecurity(ctx, tx, &c, p.key, p.look); err != nil {
+		return nil, err
+	}
+	// An address that anybody may have typed says nothing of other cases, and
+	// nothing of them is to be learnt by it.
+	if err := in.ladder.Heard(ctx, tx, &c, f.m, nil); err != nil {
+		return nil, err
+	}
+	if f.ack != nil && f.ack.Canned && !c.Lifted {
+		if err := in.ladder.Spoke(ctx, tx, &c, f.auto); err != nil {
+			return nil, err
 		}
-		c := *p.c // this may run again
-		if err := in.heardSecurity(ctx, tx, &c, p.key, p.look); err != nil {
-			return err
+	}
+	if err := in.cases.Add(ctx, tx, &c); err != nil {
+		return nil, err
+	}
+	if err := cases.PutFiles(ctx, tx, f.blobs, p.key); err != nil {
+		return nil, err
+	}
+	if err := cases.AddMessage(ctx, tx, f.m, f.parts); err != nil {
+		return nil, err
+	}
+	if err := in.centre.AddReceipt(ctx, tx, c.ID, p.contactID(), f.receipt, f.d.Nudge); err != nil {
+		return nil, err
+	}
+	if err := in.filed(ctx, tx, f.m); err != nil {
+		return nil, err
+	}
+	if f.ack != nil {
+		if err := in.queueAck(ctx, tx, f, &c, f.ack, f.ackParts); err != nil {
+			return nil, err
 		}
-		// An address that anybody may have typed says nothing of other cases, and
-		// nothing of them is to be learnt by it.
-		if err := in.ladder.Heard(ctx, tx, &c, m, nil); err != nil {
-			return err
+	}
+	return &c, audit.Append(ctx, tx, audit.Entry{Actor: f.by, Act: "case.opened", About: string(c.ID), Detail: "by " + f.door + ", topic " + c.Topic})
+}
+
+// A SystemReport is a security report that a system of the organisation's hands in for
+// somebody: a scanner, a bounty platform, another form. Nothing in it proves anybody.
+type SystemReport struct {
+	By             string // the system, as the audit log names it
+	Affected, Text string
+	Name, Address  string // whose it is; both may be empty
+	Lang           lang.Lang
+	Files          []cases.File
+}
+
+// Reported is what became of a report.
+type Reported struct {
+	Case *cases.Case
+	Code string // opens its page, with the reference
+}
+
+// PrepareReport prepares to file a report; the function that it returns does so in a
+// transaction. What cannot be filed is Invalid.
+func (in *Intake) PrepareReport(ctx context.Context, r *SystemReport) (func(ctx context.Context, tx *db.Tx) (*Reported, error), error) {
+	f := &form{d: &centre.Draft{Topic: centre.Security, Affected: r.Affected, Text: r.Text, Name: r.Name, Lang: r.Lang}, files: r.Files, door: "api", by: r.By}
+	f.d.Normal()
+	var err error
+	if f.d.Address, err = in.FormAddress(r.Address); err != nil {
+		return nil, err
+	}
+	if f.d.Text, err = fit(f.d.Text); err != nil {
+		return nil, err
+	}
+	if f.d.Text == "" {
+		return nil, fail.New(fail.Invalid, "write what was seen")
+	}
+	f.d.Text = affectedFirst(f.d)
+	if f.receipt, err = in.centre.PrepareReceipt(ctx, r.By); err != nil {
+		return nil, err
+	}
+	if err := in.planForm(ctx, f); err != nil {
+		return nil, err
+	}
+	if err := in.sealForm(f); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx *db.Tx) (*Reported, error) {
+		c, err := in.putForm(ctx, tx, f)
+		if err != nil {
+			return nil, err
 		}
-		if ack != nil && ack.Canned && !c.Lifted {
-			if err := in.ladder.Spoke(ctx, tx, &c, f.auto); err != nil {
-				return err
-			}
-		}
-		if err := in.cases.Add(ctx, tx, &c); err != nil {
-			return err
-		}
-		if err := cases.PutFiles(ctx, tx, blobs, p.key); err != nil {
-			return err
-		}
-		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
-			return err
-		}
-		if err := in.centre.AddReceipt(ctx, tx, c.ID, p.contactID(), f.receipt, f.d.Nudge); err != nil {
-			return err
-		}
-		if err := in.filed(ctx, tx, m); err != nil {
-			return err
-		}
-		if ack != nil {
-			if err := in.queueAck(ctx, tx, f, &c, ack, ackParts); err != nil {
-				return err
-			}
-		}
-		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "case.opened", About: string(c.ID), Detail: "by form, topic " + c.Topic}); err != nil {
-			return err
-		}
-		return in.centre.Sent(ctx, tx, f.d, &c, f.receipt.Code, hex.EncodeToString(sum[:]))
-	})
+		return &Reported{c, f.receipt.Code}, nil
+	}, nil
+}
+
+// affectedFirst is the text of a report, below what it is about.
+func affectedFirst(d *centre.Draft) string {
+	if d.Affected == "" || d.Topic != centre.Security {
+		return d.Text
+	}
+	first := d.Lang.Must("report.text.affected", d.Affected)
+	if strings.HasPrefix(d.Text, first) {
+		return d.Text
+	}
+	return strings.TrimSpace(first + "\n\n" + d.Text)
 }
 
 // queueAck queues the acknowledgement: to the address, or onto the case page.

@@ -25,6 +25,7 @@ import (
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/hooks"
+	"postern/internal/intake"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
 	"postern/internal/vault"
@@ -39,6 +40,7 @@ type Options struct {
 	Contacts  *contacts.Book
 	Mailboxes *mailboxes.Store
 	Outbox    *outbox.Outbox
+	Intake    *intake.Intake
 	Auth      *authorise.Flow
 	Hooks     *hooks.Hooks
 	BaseURL   string // https://host, no trailing slash
@@ -64,7 +66,7 @@ const (
 
 // operations lists all, in the order of the document.
 func (a *API) operations() []operation {
-	return slices.Concat(a.messages(), a.contacts(), a.instructions(), a.webhooks())
+	return slices.Concat(a.messages(), a.contacts(), a.instructions(), a.webhooks(), a.reports())
 }
 
 // New returns the API.

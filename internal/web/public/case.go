@@ -135,7 +135,7 @@ func (s *Site) showCase(w http.ResponseWriter, r *http.Request, status int, h *h
 // which anybody could have typed; here stands that it went, and how far.
 func (s *Site) word(p web.Public, h *held, sealed *cases.Sealed) (w Word, ok bool, err error) {
 	switch {
-	case sealed.Kind == cases.In && (sealed.Door == "form" || sealed.Door == "page" || sealed.Door == "survey") && sealed.Contact == h.receipt.Contact:
+	case sealed.Kind == cases.In && (sealed.Door == "form" || sealed.Door == "api" || sealed.Door == "page" || sealed.Door == "survey") && sealed.Contact == h.receipt.Contact:
 		w = Word{Way: "yourcase.way." + sealed.Door, Shown: true}
 	case sealed.Kind == cases.Out:
 		w.Ours = true

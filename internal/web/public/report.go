@@ -115,10 +115,10 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 	return f, err
 }
 
-// theirs reports whether a report was made by who holds the receipt: by form, on the
+// theirs reports whether a report was made by who holds the receipt: by form or through a system of ours, on the
 // case page, or in a survey.
 func theirs(r *security.Report) bool {
-	return r.Door == "form" || r.Door == "page" || r.Door == "survey"
+	return r.Door == "form" || r.Door == "api" || r.Door == "page" || r.Door == "survey"
 }
 
 func (s *Site) rewardFace(f *ReportFace, r *security.Report) {
