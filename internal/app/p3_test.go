@@ -88,6 +88,8 @@ var waysToMove = map[string]string{
 	"POST /desk/cases/{id}/send":                       "policy decides for each person; nothing sensitive leaves readable without their own choice",
 	"POST /case/{ref}/report":                          "that page, for half an hour: answers to what was asked, a retest, an appeal, a word on the reward that is theirs; nothing on an account",
 	"POST /desk/security/{id}/reward":                  "somebody who triages proposes, another approves; never while money is demanded for silence",
+	"POST /desk/security/{id}/split":                   "somebody who triages; the part has the same person, and what they hold opens it too",
+	"POST /desk/security/{id}/link":                    "somebody who triages; two reports are shown beside each other",
 	"POST /desk/security/{id}/told":                    "somebody who triages writes down what they said; a reward is theirs already, approved by two",
 	"POST /desk/security/{id}/circle":                  "somebody who triages lets a colleague read one case, or takes them out; recorded",
 	"POST /desk/security/{id}/decide":                  "somebody who triages, two where they came back; an agent only proposes",

@@ -111,6 +111,20 @@ func (s *Store) ReceiptOf(ctx context.Context, tx *db.Tx, c cases.ID) (Receipt, 
 	return *r, nil
 }
 
+// ShareReceipt lets the code of one case open another, too: a part of it that is worked
+// by itself. Without a receipt there is nothing to share.
+func (s *Store) ShareReceipt(ctx context.Context, tx *db.Tx, from, to cases.ID) error {
+	r, err := s.ReceiptOf(ctx, tx, from)
+	if err != nil || r.Case == "" {
+		return err
+	}
+	nudge, err := s.NudgeOf(ctx, tx, from, r.Contact)
+	if err != nil {
+		return err
+	}
+	return s.AddReceipt(ctx, tx, to, r.Contact, &NewReceipt{phc: r.phc}, nudge)
+}
+
 // ErrReceipt is the one answer to every wrong pair of reference and code: it tells
 // nobody whether there is such a case.
 var ErrReceipt = fail.New(fail.Denied, "no case opens with this reference and code")

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/internal/cases"
 	"postern/internal/centre"
 	"postern/internal/figures"
 	"postern/internal/lang"
@@ -124,7 +125,7 @@ func centreFixtures() []fixture {
 		add("case-closed", "case-page", ended)
 		face := &public.ReportFace{State: "report.state.retest", Severity: "report.severity.high", Next: at(90), NextWhat: "report.next.fix", Questions: []public.Question{{Text: l.Must("report.retest"), Answer: l.Must("report.gone")}, {N: 1, Text: l.Must("report.retest"), Open: true}},
 			Retest: true, Offered: "250.00 EUR", Credit: true, Changes: []string{l.Must("report.paused")}, Name: "Ines"}
-		over := &public.ReportFace{State: "report.state.out-of-scope", Reason: l.Must("report.offer.how"), Appeal: true, Reward: "report.reward.none", RewardWhy: l.Must("form.text.long"), Advisory: "/security-advisories/x", Paused: true, NextWhat: "report.next.assess"}
+		over := &public.ReportFace{State: "report.state.out-of-scope", Reason: l.Must("report.offer.how"), Appeal: true, Reward: "report.reward.none", RewardWhy: l.Must("form.text.long"), Advisory: "/security-advisories/x", Parts: []cases.Ref{"M3RT-9P1C"}, Paused: true, NextWhat: "report.next.assess"}
 		add("case-report", "case-page", public.CasePage{Public: in(l), Ref: "K7QM-2V4X", State: "open", Role: "triager", Due: at(30), Report: face})
 		add("case-report-ended", "case-page", public.CasePage{Public: in(l), Ref: "K7QM-2V4X", State: "closed", Report: over})
 		add("open", "open", public.OpenPage{Public: in(l), Link: "/m/x", Ref: "NS-4690-D", To: "e••••z@kestrelmail.example", Phone: "•• 42", Until: at(700), Passed: true})

@@ -3,6 +3,7 @@ package web_test
 import (
 	"time"
 
+	"postern/internal/cases"
 	"postern/internal/recognise"
 	"postern/internal/security"
 	"postern/internal/web"
@@ -55,6 +56,7 @@ func securityFixtures() []fixture {
 		Reward: desk.Rewarded{State: "proposed", Words: "Proposed", What: "250.00 EUR", By: "Ivo Keller", Why: "It was found twice", Currency: "EUR", Promised: "500.00 EUR", Amount: "500", Next: []desk.Option{{ID: "approved", Name: "Approved"}, {ID: "proposed", Name: "Proposed"}, {ID: "none", Name: "None"}}, MayApprove: true}}
 	rep.Links, rep.Tried = sus.Links, sus.Tried
 	r.SSVC = security.SSVC{Exploitation: "active", Total: true, People: "medium"}
+	rep.Linked = []cases.Link{{Other: "8", Ref: "M3RT-9P1C", Why: "split"}}
 	rep.Calculators, rep.Decision, rep.Exploitations, rep.Harm = security.Calculators, "Attend", []desk.Option{{ID: "active", Name: "it is, now", On: true}}, []desk.Option{{ID: "medium", Name: "something", On: true}}
 	rep.Probes = []desk.Watched{{ID: "p1", Kind: "link", Target: "https://pay.northmere.example/update", State: "green", Since: at(-3)}, {ID: "p2", Kind: "status", Target: "https://pay.northmere.example/", State: "red", Since: at(-1)}}
 	board.Doors, board.Hosts = rep.Probes, []desk.HostRow{{Name: "pay.northmere.example", Token: "k3j4h5", Confirmed: true, How: "dns"}, {Name: "www.northmere.example", Token: "k3j4h5k3j4h5k3j4h5"}}

@@ -53,7 +53,7 @@ func ours(j *links.Judge, address string) bool {
 func (d *Desk) follow(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
 	var x *dossier
-	if err := d.db.View(ctx, func(tx *db.Tx) (err error) { x, err = d.dossier(ctx, tx, id); return err }); err != nil {
+	if err := d.db.View(ctx, func(tx *db.Tx) (err error) { x, err = d.dossier(ctx, tx, me, id); return err }); err != nil {
 		return err
 	}
 	if d.o.Links == nil || d.o.Links.Checker == nil {

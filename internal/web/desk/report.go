@@ -22,7 +22,7 @@ const unsure = ladder.Unsure
 func (d *Desk) report(base web.Staff, me *visitor, x *dossier) ReportPage {
 	r := x.r
 	p := ReportPage{Staff: base, ID: string(x.c.ID), Ref: string(x.c.Ref), Title: cmp.Or(web.Plain(r.Title), web.Plain(x.c.Subject)), Who: web.Plain(x.c.Who), State: StateNames[r.State], R: r,
-		Owner: d.nameOf(r.Owner), Deputy: d.nameOf(r.Deputy), CWEs: security.Weaknesses, Score: r.RatingWords(), Similar: x.similar, Proposed: d.proposed(base.Clock, me, r), Lead: me.person.Has(staff.Lead),
+		Owner: d.nameOf(r.Owner), Deputy: d.nameOf(r.Deputy), CWEs: security.Weaknesses, Score: r.RatingWords(), Similar: x.similar, Linked: x.linked, Proposed: d.proposed(base.Clock, me, r), Lead: me.person.Has(staff.Lead),
 		Day: dateField(r.Disclosure.Day, d.o.Zone), Target: dateField(r.Target, d.o.Zone), Until: dateField(r.Until, d.o.Zone)}
 	for i := range r.Clocks {
 		if c := &r.Clocks[i]; c.Runs() {
@@ -151,6 +151,8 @@ var eventVerbs = map[string]string{
 	"report.let-in":         "let somebody in",
 	"report.let-out":        "took somebody out of the circle",
 	"report.decided-appeal": "answered the appeal",
+	"report.split":          "split it",
+	"report.linked":         "linked it with",
 }
 
 // eventWords says a step of a report.

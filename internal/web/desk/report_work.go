@@ -150,6 +150,12 @@ func (d *Desk) moveReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 		switch to {
 		case security.Retest:
 			x.Asked = tx.Now
+		case security.Duplicate:
+			if x.Original != "" && x.Original != x.Case {
+				if err := cases.AddLink(r.Context(), tx, x.Case, x.Original, "the same"); err != nil {
+					return err
+				}
+			}
 		case security.Disclosed:
 			x.Disclosure.Published = tx.Now
 			if err := d.publishReport(r.Context(), tx, me, x); err != nil {
@@ -177,6 +183,40 @@ func (d *Desk) askReporter(w http.ResponseWriter, r *http.Request, me *visitor) 
 			return nil
 		}
 		return x.Move(d.o.Security.Promises(), security.NeedsInfo, me.actor(), tx.Now)
+	})
+}
+
+// split serves POST /desk/security/{id}/split: a part of it becomes a report of its own.
+func (d *Desk) split(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
+	var part *cases.Case
+	err := d.db.Update(ctx, func(tx *db.Tx) (err error) {
+		if part, err = d.o.Security.Split(ctx, tx, id, me.actor(), r.FormValue("heading"), strings.ReplaceAll(r.FormValue("part"), "\r\n", "\n")); err != nil {
+			return err
+		}
+		return d.o.Centre.ShareReceipt(ctx, tx, id, part.ID)
+	})
+	if fail.Is(err, fail.Invalid) || fail.Is(err, fail.Conflict) {
+		return d.renderSecurity(w, r, me, http.StatusUnprocessableEntity, err)
+	}
+	if err != nil {
+		return err
+	}
+	return back(w, r, "/desk/security/"+string(part.ID))
+}
+
+// link serves POST /desk/security/{id}/link: another report that belongs to it.
+func (d *Desk) link(w http.ResponseWriter, r *http.Request, me *visitor) error {
+	ref := strings.TrimSpace(r.FormValue("ref"))
+	return d.onReport(w, r, me, "report.linked", ref, func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		other, err := d.original(r, tx, ref)
+		if err != nil {
+			return err
+		}
+		if other == x.Case {
+			return fail.New(fail.Invalid, "that is this report")
+		}
+		return cases.AddLink(r.Context(), tx, x.Case, other, "belongs together")
 	})
 }
 

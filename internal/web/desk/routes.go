@@ -237,6 +237,8 @@ func (d *Desk) securityRoutes() []route {
 		{"GET /desk/security/rewards.csv", staff.SecurityTriage, d.ledger},
 		{"POST /desk/security/sample", staff.SecurityTriage, d.judge},
 		{"GET /desk/security/{id}", staff.CasesRead, d.securityCase},
+		{"POST /desk/security/{id}/split", staff.SecurityTriage, d.split},
+		{"POST /desk/security/{id}/link", staff.SecurityTriage, d.link},
 		{"POST /desk/security/{id}/flag", staff.CasesAnswer, d.flag},
 		{"POST /desk/security/{id}/decide", staff.CasesAnswer, d.decide},
 		{"POST /desk/security/{id}/fill", staff.SecurityTriage, d.fillReport},

@@ -285,13 +285,14 @@ type dossier struct {
 	sealed  []cases.Sealed
 	events  []security.Event
 	similar []Likely
+	linked  []cases.Link
 	circle  []security.Member
 	looks   []security.Look
 	probes  []probe.Probe
 	credit  *publications.Credit // nil: they said nothing about one
 }
 
-func (d *Desk) dossier(ctx context.Context, tx *db.Tx, id cases.ID) (x *dossier, err error) {
+func (d *Desk) dossier(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID) (x *dossier, err error) {
 	x = &dossier{}
 	if x.c, err = d.cases.Get(ctx, tx, id); err != nil {
 		return nil, err
@@ -308,9 +309,11 @@ func (d *Desk) dossier(ctx context.Context, tx *db.Tx, id cases.ID) (x *dossier,
 	if x.events, err = security.Events(ctx, tx, x.key, id); err != nil {
 		return nil, err
 	}
-	like, err := security.Similar(ctx, tx, id)
-	if err != nil {
-		return nil, err
+	var like []security.Likeness
+	if me.reads() { // who was let into one report learns of no other
+		if like, err = security.Similar(ctx, tx, id); err != nil {
+			return nil, err
+		}
 	}
 	for _, l := range like {
 		c, err := d.cases.Get(ctx, tx, l.Case)
@@ -318,6 +321,9 @@ func (d *Desk) dossier(ctx context.Context, tx *db.Tx, id cases.ID) (x *dossier,
 			return nil, err
 		}
 		x.similar = append(x.similar, Likely{ID: string(c.ID), Ref: string(c.Ref), Subject: web.Plain(c.Subject), Shared: l.Shared})
+	}
+	if x.linked, err = cases.Links(ctx, tx, me.viewer(), id); err != nil {
+		return nil, err
 	}
 	if x.circle, err = security.Circle(ctx, tx, id); err != nil {
 		return nil, err
@@ -337,7 +343,7 @@ func (d *Desk) renderSecurity(w http.ResponseWriter, r *http.Request, me *visito
 	base := d.chrome(me, "security")
 	var x *dossier
 	err := d.db.View(ctx, func(tx *db.Tx) (err error) {
-		if x, err = d.dossier(ctx, tx, id); err != nil {
+		if x, err = d.dossier(ctx, tx, me, id); err != nil {
 			return err
 		}
 		return d.fillChrome(ctx, tx, me, &base, "")

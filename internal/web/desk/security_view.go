@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"postern/internal/cases"
 	"postern/internal/security"
 	"postern/internal/web"
 )
@@ -115,6 +116,7 @@ type ReportPage struct {
 	Next                []NextState
 	Questions           []Asked
 	Similar             []Likely
+	Linked              []cases.Link
 	Circle              []Let
 	Others              []Option // who can be let in
 	Looks               []Event

@@ -29,10 +29,11 @@ type ReportFace struct {
 	Retest    bool // they may say whether it is gone
 	Appeal    bool // they may appeal
 	Appealed  string
-	Offered   string // the reward that waits for their word
-	Reward    string // key of how it stands
-	RewardWhy string // why there is none, or less than the table has
-	Advisory  string // where it is published
+	Offered   string      // the reward that waits for their word
+	Reward    string      // key of how it stands
+	RewardWhy string      // why there is none, or less than the table has
+	Advisory  string      // where it is published
+	Parts     []cases.Ref // that are worked by themselves; the same code opens them
 	Fixed     web.When
 	Changes   []string // why a promised day moved
 	Credit    bool     // they may say whether they want to be thanked
@@ -106,6 +107,15 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 		f.Changes = append(f.Changes, c.Why)
 	}
 	s.rewardFace(f, r)
+	linked, err := cases.Links(ctx, tx, cases.Viewer{All: true}, h.c.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range linked {
+		if l.Why == security.SplitLink {
+			f.Parts = append(f.Parts, l.Ref)
+		}
+	}
 	list, err := publications.OfCase(ctx, tx, h.c.ID)
 	for _, a := range list {
 		if !a.Published.IsZero() {

@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/internal/cases"
+	"postern/internal/db"
+	"postern/internal/security"
+)
+
+// TestP11APartIsWorkedByItself: one message tells of two holes. The second becomes a
+// report of its own, with the same person, promises from the day they wrote, and the code
+// that they have; who is let into one of them learns nothing of the other.
+func TestP11APartIsWorkedByItself(t *testing.T) {
+	eachReport(t, func(p *pages, later func(time.Duration)) {
+		finder := p.visitor("192.0.2.7")
+		ref, code := finder.sendForm("security", aReport+" And your reset mail comes in clear, with the password in it.", "", "")
+		c := p.byRef(ref)
+		form := url.Values{"heading": {"Passwords in reset mails"}, "part": {"your reset mail comes in clear, with the password in it"}}
+		if code := p.onReport("triager", c, "split", form); code != http.StatusUnprocessableEntity {
+			p.Errorf("what nobody has looked at is split: %d", code)
+		}
+		p.assessing(c)
+		if code := p.onReport("agent", c, "split", form); code < 400 {
+			p.Errorf("split by an agent: %d", code)
+		}
+		for name, bad := range map[string]url.Values{"no words": {"heading": {"Passwords"}, "part": {""}}, "no heading": {"heading": {""}, "part": form["part"]}} {
+			if code := p.onReport("triager", c, "split", bad); code != http.StatusUnprocessableEntity {
+				p.Errorf("%s: %d", name, code)
+			}
+		}
+		if n := p.count(`SELECT COUNT(*) FROM cases`); n != 1 {
+			p.Fatalf("%d cases after what was refused", n)
+		}
+		if code := p.onReport("triager", c, "split", form); code != http.StatusSeeOther {
+			p.Fatalf("split: %d", code)
+		}
+		var part *cases.Case
+		p.must(func(ctx context.Context, tx *db.Tx) error {
+			l, err := cases.Links(ctx, tx, cases.Viewer{All: true}, c.ID)
+			if err != nil || len(l) != 1 {
+				p.Fatalf("%v, %v", l, err)
+			}
+			part, err = p.d.cases.Get(ctx, tx, l[0].Other)
+			return err
+		})
+		was, is := p.reportOf(c), p.reportOf(part)
+		if part.Contact != c.Contact || part.Security != cases.Report || !part.Circle || is.State != security.Acknowledged || is.Owner != was.Owner || !is.Received.Equal(was.Received) || is.Running(security.ClockLook) != nil {
+			p.Errorf("%+v, %+v", part, is)
+		}
+		if is.Running(security.ClockAssess) == nil || is.Running(security.ClockPublish) == nil {
+			p.Error("nothing is promised for the part")
+		}
+		if was.State != security.Assessing {
+			p.Errorf("the first one is %s", was.State)
+		}
+
+		// Who told us comes to both with the one code.
+		finder.step(finder.open(ref, code), http.StatusSeeOther, "/case/"+ref)
+		if page := finder.get("/case/" + ref).Body.String(); !strings.Contains(page, string(part.Ref)) {
+			p.Error("their page does not tell of the part")
+		}
+		finder.step(finder.open(string(part.Ref), code), http.StatusSeeOther, "/case/"+string(part.Ref))
+		if page := finder.get("/case/" + string(part.Ref)).Body.String(); !strings.Contains(page, `id="report"`) {
+			p.Error("the part's page does not say how it stands")
+		}
+		if w := p.visitor("192.0.2.9").open(string(part.Ref), "1234 5678 9012 3456"); w.Code == http.StatusSeeOther {
+			p.Error("another code opens it")
+		}
+
+		// Linked and similar ones are for those who triage.
+		if code := p.onReport("triager", part, "link", url.Values{"ref": {"NS-0000-X"}}); code != http.StatusUnprocessableEntity {
+			p.Errorf("linked with nothing: %d", code)
+		}
+		if code := p.onReport("triager", part, "link", url.Values{"ref": {string(part.Ref)}}); code != http.StatusUnprocessableEntity {
+			p.Errorf("linked with itself: %d", code)
+		}
+		if code := p.onReport("triager", c, "circle", url.Values{"do": {"in"}, "staff": {p.staffID("agent")}}); code != http.StatusSeeOther {
+			p.Fatalf("let in: %d", code)
+		}
+		page := p.do("agent", "GET", "/desk/security/"+string(c.ID), nil)
+		if page.Code != http.StatusOK || strings.Contains(page.Body.String(), "/desk/security/"+string(part.ID)) {
+			p.Errorf("who was let into one: %d, and sees the other", page.Code)
+		}
+		if w := p.do("agent", "GET", "/desk/security/"+string(part.ID), nil); w.Code != http.StatusNotFound && w.Code != http.StatusForbidden {
+			p.Errorf("who was let into one opens the other: %d", w.Code)
+		}
+		if page := p.do("triager", "GET", "/desk/security/"+string(c.ID), nil).Body.String(); !regexp.MustCompile(`into `+string(part.Ref)).MatchString(page) {
+			p.Error("the history does not tell of the split")
+		}
+	})
+}
