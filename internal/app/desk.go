@@ -35,6 +35,7 @@ import (
 	"postern/internal/mailauth"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
+	"postern/internal/pgp"
 	"postern/internal/portal"
 	"postern/internal/probe"
 	"postern/internal/publications"
@@ -78,6 +79,7 @@ type Desk struct {
 	signer    *jws.Signer
 	links     *links.Guard
 	published *publications.Store
+	team      *pgp.Key // of those who triage; nil: none
 
 	smtp    []*smtpd.Server
 	servers []*http.Server
@@ -164,7 +166,10 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 	if err != nil {
 		return err
 	}
-	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL, Org: d.org.get, Promises: func() publications.Promises { return policyPromises(promises) }})
+	if d.team, err = teamKey(d.cfg, d.db.Now()); err != nil {
+		return err
+	}
+	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL, Org: d.org.get, Team: d.team, Promises: func() publications.Promises { return policyPromises(promises) }})
 	d.org.set(d.cfg.OrgName)
 	return d.loadOrg(ctx)
 }
@@ -270,7 +275,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		resolver = net.DefaultResolver
 	}
 	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox, Centre: d.centre, Ladder: d.ladder,
-		Security: d.security, Host: hostOf(d.cfg.URL), Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
+		Security: d.security, Host: hostOf(d.cfg.URL), Team: d.team, Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
 	d.addTextJobs()

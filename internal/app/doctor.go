@@ -35,7 +35,7 @@ func good(name, cause string) Check { return Check{name, "good", cause, ""} }
 
 // inspectDesk runs the checks that need the desk's parts.
 func inspectDesk(ctx context.Context, c *config.Config, d *db.DB, v *vault.Vault, boxes *mailboxes.Store, anchor audit.Anchor) []Check {
-	return []Check{checkDatabase(ctx, d), checkMaster(ctx, d, v), checkKeys(boxes), checkCertificate(c, d.Now()), checkRelay(ctx, c),
+	return []Check{checkDatabase(ctx, d), checkMaster(ctx, d, v), checkKeys(boxes), checkCertificate(c, d.Now()), checkTeamKey(c, d.Now()), checkRelay(ctx, c),
 		checkTexts(c), checkSecurityTxt(c, d, boxes), checkRungs(ctx, d), checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
 }
 

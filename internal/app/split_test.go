@@ -91,7 +91,7 @@ func TestP11APartIsWorkedByItself(t *testing.T) {
 		if w := p.do("agent", "GET", "/desk/security/"+string(part.ID), nil); w.Code != http.StatusNotFound && w.Code != http.StatusForbidden {
 			p.Errorf("who was let into one opens the other: %d", w.Code)
 		}
-		if page := p.do("triager", "GET", "/desk/security/"+string(c.ID), nil).Body.String(); !regexp.MustCompile(`into `+string(part.Ref)).MatchString(page) {
+		if page := p.do("triager", "GET", "/desk/security/"+string(c.ID), nil).Body.String(); !regexp.MustCompile(`into ` + string(part.Ref)).MatchString(page) {
 			p.Error("the history does not tell of the split")
 		}
 	})

@@ -39,7 +39,7 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 	clock := func() web.Clock { return web.Clock{Now: d.db.Now(), Zone: d.zone} }
 	trusted := d.cfg.TLSCert != "" // a self-signed certificate must not be pinned in browsers
 	site := public.New(public.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Intake: d.intake, Outbox: d.outbox,
-		Passkeys: d.staff.Passkeys(), Agreed: d.staff.AgreedCodes(), Texts: d.texts.On(), AskText: d.askText, Auth: d.auth, JWKS: d.signer.JWKS, Centre: d.centre, Security: d.security, Published: d.published, Verify: d.verifyToken, Org: d.publicOrg, Clock: clock, NameOf: names, RoleOf: d.roleOf})
+		Passkeys: d.staff.Passkeys(), Agreed: d.staff.AgreedCodes(), Texts: d.texts.On(), AskText: d.askText, Auth: d.auth, JWKS: d.signer.JWKS, Centre: d.centre, Security: d.security, Published: d.published, Team: d.team, Verify: d.verifyToken, Org: d.publicOrg, Clock: clock, NameOf: names, RoleOf: d.roleOf})
 	relay := ""
 	if d.relay != nil {
 		relay = d.cfg.RelayAddr

@@ -233,6 +233,7 @@ type Evidence struct {
 	Whole      bool   `json:"whole,omitempty"`
 	Decrypted  bool   `json:"decrypted,omitempty"`
 	Problem    string `json:"problem,omitempty"` // why it could not be opened
+	Team       bool   `json:"team,omitempty"`    // it is encrypted to the key of those who triage, which is not here
 
 	TLS   bool   `json:"tls,omitempty"`
 	SPF   string `json:"spf,omitempty"`

@@ -42,6 +42,7 @@ type Config struct {
 	Take     int64  `key:"promise.take_hours=2" help:"hours of work until somebody who was called takes a case; after that the next rung is called"`
 	Report   string `key:"report.days=1,5,14,5,90,3" help:"what reporters of security holes are promised, in days: first word of a person (working days), assessment (working days), a word while it is open, reward decided (working days), published, appeal answered (working days)"`
 	Fix      string `key:"report.fix_days=3,14,60,90" help:"days until a hole is fixed that is critical, high, medium, low"`
+	TeamKey  string `key:"report.team_key" help:"file with the public OpenPGP key of those who triage, if what is encrypted to it shall open at their place alone: this desk then stores what it cannot read; empty: reports are encrypted to the mailbox's key"`
 	Canaries bool   `key:"report.canary=true" help:"each week the desk reports a made-up hole to itself, by mail and by the form, and tells people when one does not arrive"`
 	Rewards  string `key:"report.rewards" help:"what is paid for reports, as \"EUR; *: 1000 500 200 50; pay.bank.example: 2500 1000 400 100\": a currency, then what is affected (* for the rest) with the amounts for critical, high, medium, low; the policy shows it; empty: no money"`
 	Timezone string `key:"org.timezone=UTC" help:"time zone of times on pages, such as Europe/Berlin"`

@@ -132,6 +132,7 @@ type Report struct {
 	Bounce                *message.Bounce
 	Keys                  []FoundKey
 	Encryption            Encryption
+	SealedTo              []uint64 // ids of the OpenPGP keys it is encrypted to, where none of ours opened it
 	Signature             Signature
 	OtherKey              bool // the contact has another key, a verified one
 	PartSigned            bool // a part of it carries a good signature

@@ -148,7 +148,7 @@ func (e *exam) decrypt(data []byte) (*pgp.Opened, bool) {
 		e.Encryption = Encryption{Scheme: "none"}
 		e.because("fake-encryption", "it says that it is encrypted, and holds nothing encrypted")
 	case errors.Is(err, pgp.ErrNoSecret):
-		e.Encryption.Error = "no secret key of ours opens it"
+		e.Encryption.Error, e.SealedTo = "no secret key of ours opens it", opened.Recipients
 		e.because("no-secret-key", "it is encrypted to a key we do not hold")
 	default:
 		e.Encryption.Error = err.Error()

@@ -34,6 +34,7 @@ import (
 	"postern/internal/mailauth"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
+	"postern/internal/pgp"
 	"postern/internal/security"
 	"postern/internal/vault"
 )
@@ -61,6 +62,7 @@ type Options struct {
 	Ladder    *ladder.Ladder    // nil: none
 	Security  *security.Service // nil: nothing is recognised
 	Host      string            // of our own pages
+	Team      *pgp.Key          // of those who triage; its secret part is not here. nil: there is none
 	Resolver  mailauth.Resolver // nil: sending domains are not checked
 	Speaks    Speaks            // nil: instructions are not proved by mail
 	Filed     Filed             // nil: nobody listens
@@ -85,6 +87,7 @@ type Intake struct {
 	ladder   *ladder.Ladder
 	security *security.Service
 	host     string
+	team     *pgp.Key
 	resolver mailauth.Resolver
 	speaks   Speaks
 	filed    Filed
@@ -104,7 +107,7 @@ const slots = 48
 
 // New returns an intake whose worker does not run yet.
 func New(o Options) *Intake {
-	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, ladder: o.Ladder, security: o.Security, host: o.Host, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, ladder: o.Ladder, security: o.Security, host: o.Host, team: o.Team, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
 		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if in.observe == nil {
 		in.observe = func(string) {}

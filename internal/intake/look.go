@@ -28,6 +28,8 @@ func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.
 	}
 	h := &security.Inbound{Message: m, Verdict: recognise.Look(&recognise.Input{Text: text, Door: m.Door, Previous: was, Own: in.OwnHosts()})}
 	switch {
+	case m.Evidence != nil && m.Evidence.Team:
+		h.Sure = "it is encrypted to the key of the security team"
 	case in.centre == nil:
 	case c.Began == centre.Security || c.Began == "" && c.Topic == centre.Security:
 		h.Sure = "it came by the door for security problems"

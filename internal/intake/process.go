@@ -94,6 +94,9 @@ func (in *Intake) judge(ctx context.Context, s *Spooled) (*mail, error) {
 		return nil, err
 	}
 	m.ev = evidenceOf(m.rep, s.Came)
+	if in.team != nil && !m.ev.Decrypted && slices.ContainsFunc(m.rep.SealedTo, func(id uint64) bool { return slices.Contains(in.team.KeyIDs(), id) }) {
+		m.ev.Team, m.ev.Problem = true, "it is encrypted to the key of the security team, which this desk does not hold: get the mail and open it where that key is"
+	}
 	return m, nil
 }
 
@@ -391,6 +394,9 @@ func (in *Intake) ack(m *mail, p *plan) (*cases.Message, *cases.Parts, error) {
 	}
 	msg := &cases.Message{ID: cases.MessageID(db.NewID()), Case: p.c.ID, Kind: cases.Out, Door: "auto", Contact: p.contactID(), At: in.d.Now(),
 		Doc: cases.Doc{Subject: p.c.Lang.Must("mail.ack.subject"), Text: in.out.AckText(p.c.Ref, p.c.Lang)}}
+	if m.ev.Team {
+		msg.Doc.Text += "\n\n" + p.c.Lang.Must("mail.ack.team")
+	}
 	parts, err := cases.Seal(msg, p.key)
 	return msg, parts, err
 }

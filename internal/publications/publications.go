@@ -31,6 +31,7 @@ type Options struct {
 	URL       string // https://host, without a path
 	Org       func() string
 	Promises  func() Promises // nil: those of a new desk
+	Team      *pgp.Key        // that reports are encrypted to; nil: the mailbox's
 }
 
 // Store makes and keeps them.

@@ -51,8 +51,12 @@ func (s *Store) securityTxt(expires time.Time) string {
 	if mail := s.SecurityMail(); mail != "" {
 		lines = append(lines, "Contact: "+(&url.URL{Scheme: "mailto", Opaque: mail}).String())
 	}
+	encryption := s.URL + KeysPath
+	if s.Team != nil {
+		encryption += "/" + string(s.Team.Fingerprint()) + ".asc"
+	}
 	lines = append(lines, "Expires: "+expires.UTC().Format(time.RFC3339),
-		"Encryption: "+s.URL+KeysPath,
+		"Encryption: "+encryption,
 		"Policy: "+s.URL+PolicyPath,
 		"Acknowledgments: "+s.URL+ThanksPath,
 		"CSAF: "+s.URL+advisory.MetadataPath,

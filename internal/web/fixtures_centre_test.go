@@ -74,7 +74,7 @@ func centreFixtures() []fixture {
 		add("article-no", "article-said", read)
 		read.Said = "yes"
 		add("article-yes", "article-said", read)
-		add("keys", "keys", public.KeysPage{Public: in(l), Keys: []public.Key{{Fingerprint: ourKey, Addresses: []string{"support@northmere.example"}, Made: at(-480), Current: true, URL: "/keys/x.asc", WKD: true}}})
+		add("keys", "keys", public.KeysPage{Public: in(l), Keys: []public.Key{{Fingerprint: ourKey, Addresses: []string{"support@northmere.example"}, Made: at(-480), Current: true, URL: "/keys/x.asc", WKD: true}, {Fingerprint: ourKey, Addresses: []string{"cert@northmere.example"}, Made: at(-480), Current: true, URL: "/keys/y.asc", Team: true}}})
 		add("contact", "contact", public.TopicsPage{Public: in(l), Topics: topics(l), Draft: true})
 		topic := topics(l)[0].Name
 		files := []public.FormFile{{N: 0, Name: "bill-november.pdf", Size: 212_000}, {N: 1, Name: "a-very-long-file-name-that-somebody-gave-to-the-scan-of-the-second-page-of-it.tiff", Size: 4_400_000}}

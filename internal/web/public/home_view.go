@@ -32,6 +32,7 @@ type Key struct {
 	Current     bool
 	URL         string // to download it
 	WKD         bool   // mail programs find it by the address
+	Team        bool   // of those who triage; its secret part is not here
 }
 
 // CheckedPage is "check": is this from you?

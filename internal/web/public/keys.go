@@ -18,13 +18,23 @@ func (s *Site) keys(w http.ResponseWriter, r *http.Request) error {
 		p.Keys = append(p.Keys, Key{Fingerprint: web.Fingerprint(k.Fingerprint()), Addresses: k.Addresses(), Made: p.When(k.Created()), Expires: p.When(k.Expires()),
 			Current: true, URL: "/keys/" + string(k.Fingerprint()) + ".asc", WKD: true})
 	}
+	if k := s.Team; k != nil {
+		p.Keys = append(p.Keys, Key{Fingerprint: web.Fingerprint(k.Fingerprint()), Addresses: k.Addresses(), Made: p.When(k.Created()), Expires: p.When(k.Expires()),
+			Current: true, URL: "/keys/" + string(k.Fingerprint()) + ".asc", Team: true})
+	}
 	return web.Render(w, r, Templates, "keys", p)
 }
 
 // keyFile serves GET /keys/{fingerprint}.asc.
 func (s *Site) keyFile(w http.ResponseWriter, r *http.Request) error {
+	ours := []*pgp.Key{}
 	for _, b := range s.Mailboxes.All() {
-		k := b.Secret.Public()
+		ours = append(ours, b.Secret.Public())
+	}
+	if s.Team != nil {
+		ours = append(ours, s.Team)
+	}
+	for _, k := range ours {
 		if r.PathValue("file") == string(k.Fingerprint())+".asc" {
 			w.Header().Set("Content-Type", "application/pgp-keys")
 			w.Header().Set("Content-Disposition", `attachment; filename="`+string(k.Fingerprint())+`.asc"`)

@@ -14,6 +14,7 @@ import (
 	"postern/internal/intake"
 	"postern/internal/mailboxes"
 	"postern/internal/outbox"
+	"postern/internal/pgp"
 	"postern/internal/portal"
 	"postern/internal/publications"
 	"postern/internal/security"
@@ -36,6 +37,7 @@ type Options struct {
 	Centre    *centre.Store
 	Security  *security.Service
 	Published *publications.Store
+	Team      *pgp.Key                                  // that reports are encrypted to, and that only those who triage can open; nil: none
 	Verify    func(ctx context.Context) (string, error) // what shows that our host is ours; "": nobody asked
 	JWKS      func() []byte                             // keys of the tokens for the organisation's systems
 	Passkeys  *staff.Ceremonies
