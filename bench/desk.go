@@ -263,6 +263,9 @@ func (l *lab) postern(kind, database string) error {
 	if err := l.large(d, kind, wait); err != nil {
 		return err
 	}
+	if err := l.apart(d, kind); err != nil {
+		return err
+	}
 	return l.answers(d, kind, bound)
 }
 

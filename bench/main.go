@@ -18,6 +18,7 @@ import (
 var (
 	seconds = flag.Float64("seconds", 3, "about how long one measurement takes")
 	only    = flag.String("db", "", "sqlite or postgres; empty: both")
+	tries   = flag.Int("tries", 400, "how many wrong codes are tried, to see whether their time tells anything")
 	many    = flag.Int("cases", 0, "measure a desk with so many cases, and nothing else")
 )
 

@@ -7,6 +7,7 @@ import (
 
 	"postern/internal/cases"
 	"postern/internal/db"
+	"postern/internal/figures"
 	"postern/internal/jobs"
 	"postern/internal/outbox"
 	"postern/internal/security"
@@ -41,16 +42,7 @@ func (d *Desk) monthly(ctx context.Context) error {
 		if err != nil || n > 0 {
 			return err
 		}
-		all, err := d.staff.List(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, p := range all {
-			if p.Has(staff.Executive) && !p.Disabled {
-				people = append(people, p.Email)
-			}
-		}
-		if len(people) > 0 {
+		if people, err = d.mailsOf(ctx, tx, func(p *staff.Person) bool { return p.Has(staff.Executive) }); err == nil && len(people) > 0 {
 			f, err = security.FiguresOf(ctx, tx, from, to)
 		}
 		return err
@@ -59,5 +51,21 @@ func (d *Desk) monthly(ctx context.Context) error {
 		return err
 	}
 	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: id, Kind: outbox.Summary, To: people, Subject: "Security reports in " + from.Format("January 2006"),
-		Text: d.org.get() + ", " + from.Format("January 2006") + ".\n\n" + strings.Join(f.Lines(), ".\n") + ".\n\nThe reports themselves stand on the security desk: " + d.cfg.URL + "/desk/security"})
+		Text:  d.org.get() + ", " + from.Format("January 2006") + ".\n\n" + strings.Join(f.Lines(), ".\n") + ".\n\nThe reports themselves stand on the security desk: " + d.cfg.URL + "/desk/security",
+		Files: []cases.File{{Name: "security-" + from.Format("2006-01") + ".csv", Type: "text/csv", Data: securitySheet(f, d.zone)}}})
+}
+
+// securitySheet has the weeks and the doors of reports, for a spreadsheet.
+func securitySheet(f *security.Figures, zone *time.Location) []byte {
+	var s figures.Sheet
+	s.Put("week from", "flagged", "said to be none", "reproduced", "promises missed")
+	for _, w := range f.Weeks {
+		s.Put(w.From.In(zone).Format("2006-01-02"), w.Flagged, w.Dismissed, w.Verified, w.Struck)
+	}
+	s.Put()
+	s.Put("came by", "flagged messages")
+	for _, x := range f.Doors {
+		s.Put(x.Name, x.N)
+	}
+	return s.Bytes()
 }

@@ -101,15 +101,10 @@ func (d *Desk) watchDoors(ctx context.Context) error {
 // tellDoor tells those who triage, and the admins, that a door of ours is broken, or is
 // watched no more.
 func (d *Desk) tellDoor(ctx context.Context, tx *db.Tx, about, target string) error {
-	all, err := d.staff.List(ctx, tx)
-	if err != nil {
-		return err
-	}
 	a := doorArgs{Target: target, ID: db.NewID()}
-	for _, who := range all {
-		if !who.Disabled && (who.May(staff.SecurityTriage) || who.Has(staff.Admin)) {
-			a.To = append(a.To, who.Email)
-		}
+	var err error
+	if a.To, err = d.mailsOf(ctx, tx, func(p *staff.Person) bool { return p.May(staff.SecurityTriage) || p.Has(staff.Admin) }); err != nil {
+		return err
 	}
 	if err := d.publish(ctx, tx, reportEvent, a.ID+"-door", about, map[string]string{"what": "door", "url": target}); err != nil || len(a.To) == 0 {
 		return err

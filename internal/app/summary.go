@@ -41,17 +41,7 @@ func (d *Desk) summary(ctx context.Context) error {
 		if sent = n > 0; err != nil || sent {
 			return err
 		}
-		people, err := d.staff.List(ctx, tx)
-		if err != nil {
-			return err
-		}
-		to = nil
-		for _, p := range people {
-			if p.Has(staff.Executive) && !p.Disabled {
-				to = append(to, p.Email)
-			}
-		}
-		if len(to) > 0 {
+		if to, err = d.mailsOf(ctx, tx, func(p *staff.Person) bool { return p.Has(staff.Executive) }); err == nil && len(to) > 0 {
 			f, err = figures.Of(ctx, tx, week)
 		}
 		return err
@@ -61,6 +51,17 @@ func (d *Desk) summary(ctx context.Context) error {
 	}
 	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: summaryID(week), Kind: outbox.Summary, To: to, Subject: "The week from " + week.From.Format("2 January 2006") + " in figures", Text: d.summaryText(f),
 		Files: []cases.File{{Name: "figures-" + week.From.Format("2006-01-02") + ".csv", Type: "text/csv", Data: f.CSV(figures.NamesOf(d.centre))}}})
+}
+
+// mailsOf are the addresses of those who work here and of whom ok is true.
+func (d *Desk) mailsOf(ctx context.Context, tx *db.Tx, ok func(*staff.Person) bool) (out []string, err error) {
+	all, err := d.staff.List(ctx, tx)
+	for i := range all {
+		if !all[i].Disabled && ok(&all[i]) {
+			out = append(out, all[i].Email)
+		}
+	}
+	return out, err
 }
 
 func summaryID(week figures.Span) cases.MessageID {
