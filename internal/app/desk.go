@@ -237,30 +237,9 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	if err := d.openLadder(); err != nil {
 		return err
 	}
-	var relay outbox.Relay
-	if d.cfg.RelayAddr != "" {
-		r, err := relayOf(d.cfg)
-		if err != nil {
-			return err
-		}
-		d.relay = smtpc.New(r)
-		relay = d.relay
+	if err := d.openOutbox(); err != nil {
+		return err
 	}
-	d.outbox = outbox.New(outbox.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal,
-		HasPasskey: func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) {
-			n, err := d.staff.Passkeys().Count(ctx, tx, "contact", string(c))
-			if err != nil || n > 0 {
-				return n > 0, err
-			}
-			app, err := d.staff.Passkeys().AppOf(ctx, tx, string(c)) // it opens their place, where what waits for them is read
-			return app != nil, err
-		},
-		Receipt: func(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID) (bool, error) {
-			r, err := d.centre.ReceiptOf(ctx, tx, c)
-			return r.Case != "" && r.Contact == person, err
-		},
-		Protected: func(topic string) bool { return d.centre.Tree().Protected(topic) }, Ladder: d.ladder, Centre: d.centre,
-		Links: d.links, Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
 	if err := d.openHooks(); err != nil {
 		return err
 	}
@@ -286,6 +265,35 @@ func (d *Desk) openFlows(ctx context.Context) error {
 	d.addSummaryJob()
 	d.addMonthlyJob()
 	d.addCanaryJob()
+	return nil
+}
+
+// openOutbox sets up the way out, through the relay if one is set.
+func (d *Desk) openOutbox() error {
+	var relay outbox.Relay
+	if d.cfg.RelayAddr != "" {
+		r, err := relayOf(d.cfg)
+		if err != nil {
+			return err
+		}
+		d.relay = smtpc.New(r)
+		relay = d.relay
+	}
+	d.outbox = outbox.New(outbox.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal,
+		HasPasskey: func(ctx context.Context, tx *db.Tx, c contacts.ID) (bool, error) {
+			n, err := d.staff.Passkeys().Count(ctx, tx, "contact", string(c))
+			if err != nil || n > 0 {
+				return n > 0, err
+			}
+			app, err := d.staff.Passkeys().AppOf(ctx, tx, string(c)) // it opens their place, where what waits for them is read
+			return app != nil, err
+		},
+		Receipt: func(ctx context.Context, tx *db.Tx, c cases.ID, person contacts.ID) (bool, error) {
+			r, err := d.centre.ReceiptOf(ctx, tx, c)
+			return r.Case != "" && r.Contact == person, err
+		},
+		Protected: func(topic string) bool { return d.centre.Tree().Protected(topic) }, Ladder: d.ladder, Centre: d.centre,
+		Links: d.links, Relay: relay, Words: d.words, Ended: d.messageSent, Node: d.cfg.Node, Log: d.log, Observe: d.stats.outbox})
 	return nil
 }
 

@@ -84,25 +84,11 @@ type written struct {
 
 // answer files it.
 func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
-	text, err := fit(r.text)
+	text, err := r.words()
 	if err != nil {
 		return "", err
 	}
-	if text == "" && r.person {
-		text = "This did not answer me: get me a person."
-	}
-	if text == "" && len(r.files) == 0 {
-		return "", fail.New(fail.Invalid, "write your answer before you send it")
-	}
-	var c *cases.Case
-	var key *vault.Key
-	err = in.d.View(ctx, func(tx *db.Tx) (err error) {
-		if c, err = in.cases.Get(ctx, tx, r.c); err != nil {
-			return err
-		}
-		key, err = in.v.Get(ctx, tx, c.KeyID)
-		return err
-	})
+	c, key, err := in.caseKey(ctx, r.c)
 	if err != nil {
 		return "", err
 	}
@@ -147,13 +133,44 @@ func (in *Intake) answer(ctx context.Context, r *written) (cases.Ref, error) {
 		if err := in.filed(ctx, tx, m); err != nil {
 			return err
 		}
-		detail := r.how
-		if r.person {
-			detail += "; asks for a person"
-		}
-		return audit.Append(ctx, tx, audit.Entry{Actor: cmp.Or(r.actor, audit.Contact(string(r.by))), Act: cmp.Or(r.act, "message.in"), About: string(c.ID), Detail: detail})
+		return audit.Append(ctx, tx, r.entry())
 	})
 	return c.Ref, err
+}
+
+// caseKey loads a case and its data key.
+func (in *Intake) caseKey(ctx context.Context, id cases.ID) (c *cases.Case, key *vault.Key, err error) {
+	err = in.d.View(ctx, func(tx *db.Tx) (err error) {
+		if c, err = in.cases.Get(ctx, tx, id); err != nil {
+			return err
+		}
+		key, err = in.v.Get(ctx, tx, c.KeyID)
+		return err
+	})
+	return c, key, err
+}
+
+// words are what they wrote; nothing at all is Invalid.
+func (r *written) words() (string, error) {
+	text, err := fit(r.text)
+	switch {
+	case err != nil:
+		return "", err
+	case text == "" && r.person:
+		return "This did not answer me: get me a person.", nil
+	case text == "" && len(r.files) == 0:
+		return "", fail.New(fail.Invalid, "write your answer before you send it")
+	}
+	return text, nil
+}
+
+// entry is what the audit log has of it.
+func (r *written) entry() audit.Entry {
+	detail := r.how
+	if r.person {
+		detail += "; asks for a person"
+	}
+	return audit.Entry{Actor: cmp.Or(r.actor, audit.Contact(string(r.by))), Act: cmp.Or(r.act, "message.in"), About: string(r.c), Detail: detail}
 }
 
 // moves moves the case for what was written, and lifts it where that shows that nobody

@@ -184,12 +184,7 @@ func contentSum(raw []byte) string {
 // file writes everything a mail leads to in one transaction.
 func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 	if p.repeat != "" {
-		return in.d.Update(ctx, func(tx *db.Tx) error {
-			if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "mail.repeated", About: string(p.repeat), Detail: "the same mail came again and was merged"}); err != nil {
-				return err
-			}
-			return in.done(ctx, tx, m.s.ID, p.repeat)
-		})
+		return in.merge(ctx, m, p)
 	}
 	if m.rep.Bounce != nil && p.bounce == "" {
 		return in.d.Update(ctx, func(tx *db.Tx) error {
@@ -241,6 +236,16 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 			return err
 		}
 		return in.done(ctx, tx, m.s.ID, p.c.ID)
+	})
+}
+
+// merge ends a mail that came before.
+func (in *Intake) merge(ctx context.Context, m *mail, p *plan) error {
+	return in.d.Update(ctx, func(tx *db.Tx) error {
+		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "mail.repeated", About: string(p.repeat), Detail: "the same mail came again and was merged"}); err != nil {
+			return err
+		}
+		return in.done(ctx, tx, m.s.ID, p.repeat)
 	})
 }
 

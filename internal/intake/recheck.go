@@ -45,27 +45,24 @@ func (in *Intake) Recheck(ctx context.Context, id contacts.ID) error {
 	return nil
 }
 
-func (in *Intake) recheckOne(ctx context.Context, sealed *cases.Sealed) error {
-	var key *vault.Key
-	err := in.d.View(ctx, func(tx *db.Tx) error {
-		c, err := in.cases.Get(ctx, tx, sealed.Case)
-		if err == nil {
-			key, err = in.v.Get(ctx, tx, c.KeyID)
-		}
-		return err
-	})
-	if err != nil {
-		return err
+// rejudge opens a stored message and judges the mail that it came by once more.
+func (in *Intake) rejudge(ctx context.Context, sealed *cases.Sealed) (msg *cases.Message, m *mail, key *vault.Key, err error) {
+	if _, key, err = in.caseKey(ctx, sealed.Case); err != nil {
+		return nil, nil, nil, err
 	}
-	msg, err := sealed.Open(key)
-	if err != nil {
-		return err
+	if msg, err = sealed.Open(key); err != nil {
+		return nil, nil, nil, err
 	}
 	s, err := in.Get(ctx, msg.RawBlob)
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	m, err := in.judge(ctx, s)
+	m, err = in.judge(ctx, s)
+	return msg, m, key, err
+}
+
+func (in *Intake) recheckOne(ctx context.Context, sealed *cases.Sealed) error {
+	msg, m, key, err := in.rejudge(ctx, sealed)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"postern/internal/ladder"
 	"postern/internal/links"
 	"postern/internal/policy"
+	"postern/internal/vault"
 )
 
 // Answer is what an agent wrote and to whom.
@@ -139,14 +140,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 	}
 	a.look()
 	var around talk
-	asked, query := o.cases.AskKey(a.Case)
-	if err := o.d.Read(ctx, append(around.ask(o, a.Case), query)...); err != nil {
-		return "", err
-	}
-	key, err := asked.Key()
-	if fail.Is(err, fail.NotFound) {
-		return "", fail.New(fail.NotFound, "there is no such case, or its content was destroyed")
-	}
+	key, err := o.before(ctx, a.Case, &around)
 	if err != nil {
 		return "", err
 	}
@@ -187,19 +181,7 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 				return err
 			}
 		}
-		if c.Contact == "" || slices.Contains(a.To, c.Contact) { // words to somebody else answer nobody
-			c.Answered(tx.Now)
-			if err := o.ladder.Spoke(ctx, tx, c, counts); err != nil {
-				return err
-			}
-		}
-		if m.Doc.Sensitive {
-			c.Raise("an answer in it is sensitive") // what follows will speak of it
-		}
-		if c.Assignee == "" {
-			c.Assignee = a.Staff
-		}
-		if err := o.cases.Save(ctx, tx, c); err != nil {
+		if err := o.answered(ctx, tx, c, a, m, counts); err != nil {
 			return err
 		}
 		return cases.DropDraft(ctx, tx, c.ID, a.Staff)
@@ -208,6 +190,36 @@ func (o *Outbox) Send(ctx context.Context, a *Answer) (cases.MessageID, error) {
 		err = refused
 	}
 	return m.ID, err
+}
+
+// before asks, in one round trip, for a case's key and what was said around an answer.
+func (o *Outbox) before(ctx context.Context, id cases.ID, around *talk) (*vault.Key, error) {
+	asked, query := o.cases.AskKey(id)
+	if err := o.d.Read(ctx, append(around.ask(o, id), query)...); err != nil {
+		return nil, err
+	}
+	key, err := asked.Key()
+	if fail.Is(err, fail.NotFound) {
+		return nil, fail.New(fail.NotFound, "there is no such case, or its content was destroyed")
+	}
+	return key, err
+}
+
+// answered moves the case by an answer that is queued.
+func (o *Outbox) answered(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answer, m *cases.Message, counts ladder.Answer) error {
+	if c.Contact == "" || slices.Contains(a.To, c.Contact) { // words to somebody else answer nobody
+		c.Answered(tx.Now)
+		if err := o.ladder.Spoke(ctx, tx, c, counts); err != nil {
+			return err
+		}
+	}
+	if m.Doc.Sensitive {
+		c.Raise("an answer in it is sensitive") // what follows will speak of it
+	}
+	if c.Assignee == "" {
+		c.Assignee = a.Staff
+	}
+	return o.cases.Save(ctx, tx, c)
 }
 
 // handUp lifts a case for which there was only another canned answer.

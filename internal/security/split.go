@@ -19,13 +19,8 @@ const SplitLink = "split"
 // day they wrote. text is the part, in their words.
 func (s *Service) Split(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, heading, text string) (*cases.Case, error) {
 	heading, text = strings.TrimSpace(heading), strings.TrimSpace(text)
-	switch {
-	case !by.qualified():
-		return nil, fail.New(fail.Denied, "that takes somebody who is qualified to triage")
-	case len(heading) < 5 || len(heading) > 300 || strings.ContainsAny(heading, "\r\n"):
-		return nil, fail.New(fail.Invalid, "say in a line what the other part is about")
-	case len(text) < 20:
-		return nil, fail.New(fail.Invalid, "copy their words about the other part, so that whoever works on it has them")
+	if err := checkPart(by, heading, text); err != nil {
+		return nil, err
 	}
 	c, err := s.o.Cases.Get(ctx, tx, id)
 	if err != nil {
@@ -78,4 +73,16 @@ func (s *Service) Split(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, h
 		return nil, err
 	}
 	return part, s.record(ctx, tx, k, r, audit.Staff(by.ID), "report.split", r.State, "into "+string(part.Ref)+": "+heading)
+}
+
+func checkPart(by Actor, heading, text string) error {
+	switch {
+	case !by.qualified():
+		return fail.New(fail.Denied, "that takes somebody who is qualified to triage")
+	case len(heading) < 5 || len(heading) > 300 || strings.ContainsAny(heading, "\r\n"):
+		return fail.New(fail.Invalid, "say in a line what the other part is about")
+	case len(text) < 20:
+		return fail.New(fail.Invalid, "copy their words about the other part, so that whoever works on it has them")
+	}
+	return nil
 }

@@ -348,28 +348,9 @@ func (c *Ceremonies) finish(ctx context.Context, purpose string, o Owner, answer
 		return "", nil, refuse(errors.New("another owner's credential"))
 	}
 	u := &user{Owner{o.Kind, id, ""}, []webauthn.Credential{p.cred}}
-	var cred *webauthn.Credential
-	if o.ID == "" {
-		cred, err = c.wa.ValidateDiscoverableLogin(func(_, handle []byte) (webauthn.User, error) {
-			if string(handle) != u.handle() {
-				return nil, errors.New("the user handle is another's")
-			}
-			return u, nil
-		}, k.Session, parsed)
-	} else {
-		// The browser was asked for any of theirs, and one answers; the library wants
-		// to see them all, or that one alone.
-		if !slices.ContainsFunc(k.Session.AllowedCredentialIDs, func(id []byte) bool { return bytes.Equal(id, parsed.RawID) }) {
-			return "", nil, refuse(errors.New("a passkey that was not asked for"))
-		}
-		k.Session.AllowedCredentialIDs = [][]byte{parsed.RawID}
-		cred, err = c.wa.ValidateLogin(u, k.Session, parsed)
-	}
+	cred, err := c.proves(u, o.ID == "", &k.Session, parsed)
 	if err != nil {
 		return "", nil, refuse(err)
-	}
-	if cred.Authenticator.CloneWarning {
-		return "", nil, refuse(errors.New("the counter went back"))
 	}
 	b, err := json.Marshal(cred)
 	if err != nil {
@@ -386,6 +367,31 @@ func (c *Ceremonies) finish(ctx context.Context, purpose string, o Owner, answer
 		return "", nil, err
 	}
 	return id, &Proved{p.ID, p.Made, p.By, k.Label}, nil
+}
+
+// proves checks an answer against what was asked; anybody: the browser was not told whose
+// passkeys to offer.
+func (c *Ceremonies) proves(u *user, anybody bool, asked *webauthn.SessionData, parsed *protocol.ParsedCredentialAssertionData) (cred *webauthn.Credential, err error) {
+	if anybody {
+		cred, err = c.wa.ValidateDiscoverableLogin(func(_, handle []byte) (webauthn.User, error) {
+			if string(handle) != u.handle() {
+				return nil, errors.New("the user handle is another's")
+			}
+			return u, nil
+		}, *asked, parsed)
+	} else {
+		// The browser was asked for any of theirs, and one answers; the library wants
+		// to see them all, or that one alone.
+		if !slices.ContainsFunc(asked.AllowedCredentialIDs, func(id []byte) bool { return bytes.Equal(id, parsed.RawID) }) {
+			return nil, errors.New("a passkey that was not asked for")
+		}
+		asked.AllowedCredentialIDs = [][]byte{parsed.RawID}
+		cred, err = c.wa.ValidateLogin(u, *asked, parsed)
+	}
+	if err == nil && cred.Authenticator.CloneWarning {
+		err = errors.New("the counter went back")
+	}
+	return cred, err
 }
 
 // refuse is the one answer to every wrong passkey; why goes to the log.
