@@ -56,6 +56,7 @@ func (demoCmd) Run(ctx context.Context, e *Env, c *commands) error {
 		return err
 	}
 	fmt.Fprintf(e.Stdout, "\nA customer's own place, %s/my: come in as lena@kestrelmail.example, have a code sent to her telephone,\nand read it in the agent's tray. Ada has signed a change of address: the agent may approve it under Authorisations.\n", cfg.URL)
+	fmt.Fprintf(e.Stdout, "Two people report holes: the triager looks at one, and has one in work, at %s/desk/security.\n", cfg.URL)
 	fmt.Fprintln(e.Stdout, "\nWrite to it yourself:\n  swaks --server", d.addrs["smtp"], `--from you@home.example --to support@northmere.example --header "Subject: Hello" --body "Is anybody there?"`)
 	fmt.Fprintln(e.Stdout, "Outgoing mail stays in the tray; it leaves 15 seconds after it was sent. Ctrl-C ends the demo.")
 	s.wait(ctx, e)
@@ -82,7 +83,7 @@ func (s *scene) play(ctx context.Context) error {
 	if err := s.hire(ctx); err != nil {
 		return err
 	}
-	for _, act := range []func(context.Context) error{s.shelf, s.ada, s.jonas, s.lena, s.odd, s.sam} {
+	for _, act := range []func(context.Context) error{s.shelf, s.ada, s.jonas, s.lena, s.odd, s.sam, s.finders} {
 		if err := act(ctx); err != nil {
 			return err
 		}
