@@ -136,6 +136,12 @@ func TestPublicJourneysByKeyboard(t *testing.T) {
 			t.Errorf("%s: %+v", x.l, now)
 		}
 
+		s.reports(x.l, page)
+		s.must(func(ctx context.Context, tx *db.Tx) error { // an hour later: only so many go without a wait
+			_, err := tx.Exec(ctx, `DELETE FROM form_posts`)
+			return err
+		})
+
 		// Is this from you?
 		s.tab.Go(s.url + "/check")
 		s.tab.Reach("#text")
@@ -218,4 +224,54 @@ func TestShortNamesInTheComposer(t *testing.T) {
 	if list := tab.Complaints(); len(list) > 1 { // the name that is none
 		t.Errorf("the browser complains: %s", strings.Join(list, "; "))
 	}
+}
+
+// reports hands a security report in by keyboard: five short pages, a mistake on the way,
+// and back to it with the code. page waits for words and looks whether the page fits.
+func (s *street) reports(l lang.Lang, page func(words string)) {
+	s.Helper()
+	say := l.Must
+	next := func() {
+		s.Helper()
+		s.tab.Reach("form button.btn--go")
+		s.tab.Enter()
+	}
+	s.tab.Go(s.url + "/report")
+	page(say("report.promise.name"))
+	s.tab.Reach(`main a[href="/contact/affected"]`)
+	s.tab.Enter()
+	page(say("report.affected"))
+	s.tab.Reach("#affected")
+	s.tab.Keys("the pay page")
+	next()
+	page(say("form.message.security"))
+	next()
+	page(say("form.text.empty"))
+	s.tab.Reach("#text")
+	s.tab.Keys("It shows the street of whoever paid before me.")
+	next()
+	page(say("report.files"))
+	next()
+	page(say("form.you"))
+	next()
+	page("the pay page")
+	s.tab.Reach(`form[action="/contact/send"] button`)
+	s.tab.Enter()
+	page(say("done.title"))
+	text := s.tab.Text()
+	code, ref := regexp.MustCompile(`\d{4} \d{4} \d{4} \d{4}`).FindString(text), regexp.MustCompile(`P[A-Z0-9]{1,3}-[A-Z0-9-]+`).FindString(text)
+	c := s.byRef(ref)
+	if code == "" || c.Security != cases.Suspected {
+		s.Fatalf("%s: %+v", l, c)
+	}
+	s.tab.Reach(`a[href="/case"]`)
+	s.tab.Enter()
+	page(say("yourcase.find"))
+	s.tab.Reach("#ref")
+	s.tab.Keys(ref)
+	s.tab.Reach("#code")
+	s.tab.Keys(code)
+	s.tab.Reach(`form[action="/case"] button`)
+	s.tab.Enter()
+	page(say("report.title"))
 }
