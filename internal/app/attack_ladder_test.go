@@ -546,12 +546,7 @@ func TestAttackSurveyDodged(t *testing.T) {
 			_, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = 0 WHERE kind = 'survey'`)
 			return err
 		})
-		for range 100 {
-			if p.one(`SELECT state FROM deliveries WHERE kind = 'survey'`) == "undone" {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		p.eventually("it happens", func() bool { return p.one(`SELECT state FROM deliveries WHERE kind = 'survey'`) == "undone" })
 		p.closed(c)
 		if n := p.count(`SELECT COUNT(*) FROM deliveries WHERE kind = 'survey' AND state <> 'undone'`); n == 0 {
 			p.Errorf("opened for a moment and closed again: no survey is on its way; counted as asked: %d", p.count(`SELECT COUNT(*) FROM surveys`))
@@ -590,12 +585,7 @@ func TestAttackHeld(t *testing.T) {
 			_, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = 0 WHERE message_id = $1`, m)
 			return err
 		})
-		for range 100 {
-			if p.one(`SELECT state FROM deliveries WHERE message_id = $1`, m) == "held" {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		p.eventually("it happens", func() bool { return p.one(`SELECT state FROM deliveries WHERE message_id = $1`, m) == "held" })
 		later(90 * 24 * time.Hour)
 		p.d.ladder.Run(p.Context())
 		if now := p.fresh(c); p.one(`SELECT state FROM deliveries WHERE message_id = $1`, m) == "held" && !now.Lifted && now.Due.IsZero() {

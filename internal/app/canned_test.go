@@ -118,14 +118,8 @@ func TestRulesSendOnce(t *testing.T) {
 		c := p.byRef(ref)
 		mail := func(to string, n int) string {
 			p.Helper()
-			for range 200 {
-				if list := p.mailsTo(to); len(list) >= n {
-					return list[0]
-				}
-				time.Sleep(20 * time.Millisecond)
-			}
-			p.Fatalf("no mail to %s", to)
-			return ""
+			p.eventually("a mail to "+to, func() bool { return len(p.mailsTo(to)) >= n })
+			return p.mailsTo(to)[0]
 		}
 		raw := mail("ada@brandt.example", 1)
 		if !strings.Contains(raw, "canary-rule") || !strings.Contains(raw, "Auto-Submitted: auto-replied") || !strings.Contains(raw, "prepared text") || strings.Contains(raw, "Ada") {
@@ -145,12 +139,9 @@ func TestRulesSendOnce(t *testing.T) {
 		y := p.visitor("192.0.2.2")
 		y.speaks = "de"
 		ref, code := y.sendForm("payments-and-bills", "Wann kommen die Rechnungen?", "", "")
-		for range 200 {
-			if p.count(`SELECT COUNT(*) FROM deliveries WHERE case_id = $1 AND state = 'sent'`, p.byRef(ref).ID) == 1 {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		p.eventually("the rule answers", func() bool {
+			return p.count(`SELECT COUNT(*) FROM deliveries WHERE case_id = $1 AND state = 'sent'`, p.byRef(ref).ID) == 1
+		})
 		y.open(ref, code)
 		if page := y.get("/case/" + ref).Body.String(); !strings.Contains(page, "canary-regel") || !strings.Contains(page, "liest trotzdem ein Mensch") {
 			p.Error("the page does not hold what the rule says")

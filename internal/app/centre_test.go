@@ -143,14 +143,10 @@ func (p *pages) reply(c *cases.Case, text string) (how policy.Protection) {
 		_, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = 0 WHERE message_id = $1`, m)
 		return err
 	})
-	for range 400 {
-		if p.count(`SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND kind <> 'nudge' AND done_at > 0`, m) == 1 {
-			return policy.Protection(p.one(`SELECT protection FROM deliveries WHERE message_id = $1 AND kind <> 'nudge'`, m))
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.Fatalf("not sent: %s", p.one(`SELECT state || ' ' || reason FROM deliveries WHERE message_id = $1`, m))
-	return ""
+	p.eventually("it is sent", func() bool {
+		return p.count(`SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND kind <> 'nudge' AND done_at > 0`, m) == 1
+	})
+	return policy.Protection(p.one(`SELECT protection FROM deliveries WHERE message_id = $1 AND kind <> 'nudge'`, m))
 }
 
 // TestP7NobodyNeedsAnAccount: from the first page to an answer, without a name, a
@@ -670,12 +666,7 @@ func TestS30TenThousandForms(t *testing.T) {
 	if slowest > 60_000 {
 		t.Errorf("real mail waited %d ms", slowest)
 	}
-	for range 600 {
-		if p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	p.eventually("all mail is out", func() bool { return p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0 })
 	if n := p.count(`SELECT COUNT(*) FROM deliveries WHERE kind = 'ack'`); n != strangers+posts/500 {
 		t.Errorf("%d mails, to %d strangers and %d customers", n, strangers, posts/500)
 	}
@@ -696,12 +687,7 @@ func TestF25FormsWithStrangersAddresses(t *testing.T) {
 			p.visitor(fmt.Sprintf("192.0.2.%d", n)).sendForm(centre.SomethingElse, fmt.Sprintf("EVIL-WORDS %d", n), "EVIL-NAME", fmt.Sprintf("Stranger%d@victim.example", n%3))
 		}
 		mails := func() (n int) {
-			for range 200 {
-				if p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0 {
-					break
-				}
-				time.Sleep(20 * time.Millisecond)
-			}
+			p.eventually("all mail is out", func() bool { return p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0 })
 			for i := range 3 {
 				for _, raw := range p.mailsTo(fmt.Sprintf("stranger%d@victim.example", i)) {
 					if n++; strings.Contains(raw, "EVIL") {

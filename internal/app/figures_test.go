@@ -115,12 +115,7 @@ func TestFiguresAreWhatHappened(t *testing.T) {
 				p.Fatal(err)
 			}
 		}
-		for range 200 {
-			if len(p.mailsTo("executive@northmere.example")) == 2 {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		p.eventually("the letters are there", func() bool { return len(p.mailsTo("executive@northmere.example")) == 2 })
 		mails := p.mailsTo("executive@northmere.example")
 		if len(mails) != 2 {
 			p.Fatalf("%d letters", len(mails))

@@ -30,14 +30,8 @@ func (p *pages) customer(session *http.Cookie, speaks string) *visitor {
 // letters are the mails to an address, once there are so many.
 func (p *pages) letters(address string, n int) string {
 	p.Helper()
-	for range 400 {
-		if list := p.mailsTo(address); len(list) >= n {
-			return strings.ReplaceAll(strings.Join(list, "\n"), "=\r\n", "")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.Fatalf("no %d mails to %s", n, address)
-	return ""
+	p.eventually("mails to "+address, func() bool { return len(p.mailsTo(address)) >= n })
+	return strings.ReplaceAll(strings.Join(p.mailsTo(address), "\n"), "=\r\n", "")
 }
 
 // TestGermanCustomerIsSpokenToInGerman: the place, what it refuses, and the letters

@@ -63,13 +63,9 @@ func (p *pages) leaves(m cases.MessageID) {
 		_, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = 0 WHERE message_id = $1`, m)
 		return err
 	})
-	for range 400 {
-		if p.count(`SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND done_at > 0`, m) > 0 {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.Fatal("it does not leave")
+	p.eventually("it leaves", func() bool {
+		return p.count(`SELECT COUNT(*) FROM deliveries WHERE message_id = $1 AND done_at > 0`, m) > 0
+	})
 }
 
 // again has somebody write into a case that is there.
@@ -527,12 +523,9 @@ func TestP9WhoFloodsUsFloodsNobody(t *testing.T) {
 		if n := p.count(`SELECT COUNT(*) FROM cases WHERE lifted AND topic = $1`, centre.SomethingElse); n != 50 {
 			p.Errorf("%d were handed up", n)
 		}
-		for range 400 {
-			if p.count(`SELECT COUNT(*) FROM river_job WHERE kind = 'call_people' AND state <> 'completed'`) == 0 && p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0 {
-				break
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
+		p.eventually("it happens", func() bool {
+			return p.count(`SELECT COUNT(*) FROM river_job WHERE kind = 'call_people' AND state <> 'completed'`) == 0 && p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0`) == 0
+		})
 		mails := p.mailsTo("triager@northmere.example")
 		if len(mails) != 1+30+1 {
 			p.Errorf("%d mails to the triager", len(mails))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,16 +74,11 @@ func (p *pages) past(c *cases.Case, kind outbox.Kind, subject, text string) case
 // ends waits until a message is out, or held, and says which and why.
 func (p *pages) ends(m cases.MessageID) (state, reason string) {
 	p.Helper()
-	for range 400 {
+	p.eventually("it ends", func() bool {
 		state, reason, _ = strings.Cut(p.one(`SELECT state || ' ' || reason FROM deliveries WHERE message_id = $1 AND kind <> 'nudge'`, m), " ")
-		switch outbox.State(state) {
-		case outbox.Held, outbox.Captured, outbox.Sent, outbox.Failed:
-			return state, reason
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.Fatalf("it stays %s", state)
-	return "", ""
+		return slices.Contains([]outbox.State{outbox.Held, outbox.Captured, outbox.Sent, outbox.Failed}, outbox.State(state))
+	})
+	return state, reason
 }
 
 func (p *pages) delivery(m cases.MessageID) outbox.ID {
@@ -294,13 +290,7 @@ func (p *pages) release(c *cases.Case, m cases.MessageID) {
 	before := p.count(held, c.ID)
 	c = p.fresh(c)
 	p.must(func(ctx context.Context, tx *db.Tx) error { return p.d.outbox.Retry(ctx, tx, c, id, "agent") })
-	for range 400 {
-		if p.count(held, c.ID) > before {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.Fatal("it was not tried again")
+	p.eventually("it is tried again", func() bool { return p.count(held, c.ID) > before })
 }
 
 // Without the setting nobody is asked anything.

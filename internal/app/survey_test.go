@@ -120,12 +120,7 @@ func TestP8NobodyIsAskedInVain(t *testing.T) {
 			_, err := tx.Exec(ctx, `UPDATE deliveries SET due_at = 0 WHERE kind = 'survey'`)
 			return err
 		})
-		for range 200 {
-			if p.one(`SELECT state FROM deliveries WHERE kind = 'survey'`) == "undone" {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		p.eventually("the survey is dealt with", func() bool { return p.one(`SELECT state FROM deliveries WHERE kind = 'survey'`) == "undone" })
 		if got := p.one(`SELECT state FROM deliveries WHERE kind = 'survey'`); got != "undone" {
 			p.Errorf("asked about an open case: %s", got)
 		}
@@ -177,12 +172,7 @@ func TestP2ANudgeSaysNothing(t *testing.T) {
 				p.Errorf("it went %s", how)
 			}
 		}
-		for range 200 {
-			if len(p.mailsTo("finder@x.example")) > 0 {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		p.eventually("the survey is dealt with", func() bool { return len(p.mailsTo("finder@x.example")) > 0 })
 		mails := p.mailsTo("finder@x.example")
 		if len(mails) != 1 || strings.Contains(mails[0], "canary") || !strings.Contains(mails[0], string(c.Ref)) || !strings.Contains(mails[0], "multipart/signed") {
 			p.Errorf("%d mails: %s", len(mails), mails)
