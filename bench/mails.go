@@ -3,9 +3,9 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	mrand "math/rand/v2"
 	"strings"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"postern/internal/message"
 	"postern/internal/outbox"
 	"postern/internal/pgp"
+	"postern/internal/recognise"
 )
 
 const (
@@ -50,13 +51,46 @@ func newMails() (*mails, error) {
 		}
 		m.people = append(m.people, p)
 	}
-	// Text that does not compress to nothing, 10 KB with everything around it.
-	var b strings.Builder
-	for sum := sha256.Sum256([]byte("seed")); b.Len() < 6900; sum = sha256.Sum256(sum[:]) {
-		b.WriteString("Please look at my account: " + base64.StdEncoding.EncodeToString(sum[:])[:28] + ".\n")
+	m.text = letter(6900)
+	if v := recognise.Look(&recognise.Input{Text: m.text, Door: "mail"}); v.Flagged { // that is more work, and not what most mail is
+		return nil, fmt.Errorf("the letter of this bench is taken for a security report: %v", v.Reasons)
 	}
-	m.text = b.String()
 	return m, nil
+}
+
+// everyday is what people write about.
+var everyday = []string{
+	"On the %d. of last month I ordered two curtains in green, and the box came with only one of them.",
+	"The invoice says %d.50, while the offer that your colleague sent in spring said a little less.",
+	"Could you please tell me whether the appointment at half past %d can be moved to the week after?",
+	"My mother is eighty-%d and would rather have the letters on paper, as before.",
+	"We moved house on the first; the new number is %d, the street and the town are the same.",
+	"The heating has been off since Sunday, and in the kitchen it is %d degrees in the morning.",
+	"I called twice and waited for %d minutes each time, then the line went dead.",
+	"For the tax return I need the statement of last year, all %d pages of it if that is possible.",
+	"The driver left the parcel with the bakery at number %d, which was kind of him.",
+	"I would like to end the contract by the end of March; I have been with you for %d years and was content.",
+	"The washing machine stops after %d minutes and shows a small yellow lamp.",
+	"Please send the spare part to the address above, it is on the list under item %d.",
+	"In the course on Tuesday evening there were %d of us, and the room was a bit small.",
+	"Thank you for the quick help with the meter; the new reading is 0%d417.",
+	"We are looking forward to the concert and would like %d seats together, near the aisle if you can.",
+	"The shoes are half a size too small; may I exchange them in the shop in the old town, and until which day?",
+}
+
+// letter is an everyday text of about so many bytes; its sentences and numbers are drawn
+// from a fixed seed.
+func letter(size int) string {
+	rnd := mrand.New(mrand.NewPCG(7, 11))
+	var b strings.Builder
+	for n := 0; b.Len() < size; n++ {
+		s := everyday[rnd.IntN(len(everyday))]
+		if strings.Contains(s, "%d") {
+			s = fmt.Sprintf(s, 2+rnd.IntN(27))
+		}
+		b.WriteString(s + map[bool]string{true: "\n\n", false: " "}[n%4 == 3])
+	}
+	return b.String()
 }
 
 // toDesk makes the mails for another key: the desk makes its own at first start.

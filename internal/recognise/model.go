@@ -121,11 +121,15 @@ func hash(h uint32, s string) uint32 {
 	return h
 }
 
-func features(toks []token, h *hits, door string) []uint32 {
-	out := make([]uint32, 0, 8*len(toks)+16)
+func features(toks []token, h *hits, door string) (out []uint32) {
+	out = make([]uint32, 0, 8*len(toks)+16)
 	seen := sets.Get().(*set)
-	defer sets.Put(seen)
-	*seen = set{}
+	defer func() { // most of it was never touched
+		for _, n := range out {
+			seen.bits[n/64] = 0
+		}
+		sets.Put(seen)
+	}()
 	add := func(h uint32) {
 		h ^= h >> 15
 		if h %= buckets; seen.add(h) {
@@ -182,7 +186,7 @@ func pieces(word string, add func(uint32)) {
 	}
 }
 
-// set remembers buckets.
+// set remembers buckets; in the pool all of them are forgotten.
 type set struct{ bits [buckets / 64]uint64 }
 
 var sets = sync.Pool{New: func() any { return new(set) }}
@@ -226,13 +230,13 @@ func (m *Model) probabilities(f []uint32) (p [6]float64) {
 
 // passage looks for a part of a longer text that reads like a report: a flaw told in
 // the last line of a question about an order. A part is a few sentences.
-func (m *Model) passage(toks []token, door string) (Spot, float64, bool) {
+func (m *Model) passage(toks []token, bits []uint64, door string) (Spot, float64, bool) {
 	const least, most, ends = 8, 28, 160
 	if len(toks) < 2*least {
 		return Spot{}, 0, false
 	}
 	if len(toks) > 2*ends { // a flaw is told at the beginning or in the last lines
-		toks = append(toks[:ends:ends], toks[len(toks)-ends:]...)
+		toks, bits = append(toks[:ends:ends], toks[len(toks)-ends:]...), append(bits[:ends:ends], bits[len(bits)-ends:]...)
 	}
 	var top Spot
 	score := 0.0
@@ -243,7 +247,7 @@ func (m *Model) passage(toks []token, door string) (Spot, float64, bool) {
 		}
 		if to-from >= least {
 			piece := toks[from:to]
-			if p := m.probabilities(features(piece, match(piece), door)); p[0] > score {
+			if p := m.probabilities(features(piece, found(bits[from:to]), door)); p[0] > score {
 				score, top = p[0], Spot{piece[0].from, piece[len(piece)-1].to}
 			}
 		}

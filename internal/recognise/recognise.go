@@ -89,7 +89,7 @@ func Look(in *Input) Verdict {
 	}
 	byModel := v.Score >= certain
 	if !byModel {
-		if s, score, ok := m.passage(said, in.Door); ok {
+		if s, score, ok := m.passage(said, h.bits, in.Door); ok {
 			v.Score, byModel = max(v.Score, score), true
 			v.Spots = append(v.Spots, s)
 		}

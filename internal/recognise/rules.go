@@ -170,13 +170,21 @@ type hits struct {
 
 func match(toks []token) *hits {
 	b := rules()
-	h := &hits{bits: make([]uint64, len(toks))}
-	all := uint64(0)
+	bits := make([]uint64, len(toks))
 	for i, t := range toks {
-		h.bits[i] = b.of(t.word)
-		all |= h.bits[i]
+		bits[i] = b.of(t.word)
 	}
-	for _, r := range b.rules {
+	return found(bits)
+}
+
+// found is what the rules find among words, by the lists that hold each.
+func found(bits []uint64) *hits {
+	h := &hits{bits: bits}
+	all := uint64(0)
+	for _, b := range bits {
+		all |= b
+	}
+	for _, r := range rules().rules {
 		if from, to, ok := r.find(h.bits, all); ok {
 			h.fired = append(h.fired, fire{r, from, to})
 		}

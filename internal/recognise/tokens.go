@@ -1,6 +1,7 @@
 package recognise
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,8 +20,9 @@ type token struct {
 
 // tokens cuts the beginning and the end of a text into words.
 func tokens(text string) []token {
+	room := make([]token, 0, min(len(text), headBytes+tailBytes)/4+8)
 	if len(text) <= headBytes+tailBytes {
-		return cut(nil, text, 0)
+		return cut(room, text, 0)
 	}
 	head, tail := headBytes, len(text)-tailBytes
 	for !utf8.RuneStart(text[head]) {
@@ -29,7 +31,7 @@ func tokens(text string) []token {
 	for !utf8.RuneStart(text[tail]) {
 		tail++
 	}
-	return cut(cut(nil, text[:head], 0), text[tail:], tail)
+	return cut(cut(room, text[:head], 0), text[tail:], tail)
 }
 
 func cut(out []token, text string, at int) []token {
@@ -54,7 +56,10 @@ func cutLine(out []token, line string, at int, quoted bool) []token {
 			i += n
 			continue
 		}
-		r, n := utf8.DecodeRuneInString(line[i:])
+		r, n := rune(line[i]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(line[i:])
+		}
 		if !wordRune(r) {
 			if r == '.' || r == '!' || r == '?' || r == ';' {
 				out = append(out, token{map[bool]string{true: "?", false: "."}[r == '?'], at + i, at + i + n, quoted})
@@ -64,7 +69,10 @@ func cutLine(out []token, line string, at int, quoted bool) []token {
 		}
 		j := i
 		for j < len(line) {
-			r, n := utf8.DecodeRuneInString(line[j:])
+			r, n := rune(line[j]), 1
+			if r >= utf8.RuneSelf {
+				r, n = utf8.DecodeRuneInString(line[j:])
+			}
 			if !wordRune(r) && !unseen(r) && !(apostrophe(r) && j+n < len(line) && letterAt(line[j+n:])) {
 				break
 			}
@@ -101,7 +109,13 @@ func linkAt(s string) (int, string) {
 	return len(strings.TrimRight(s[:n], ".,;:!?)]}'")), word
 }
 
-func wordRune(r rune) bool   { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+func wordRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
+
 func apostrophe(r rune) bool { return r == '\'' || r == '’' || r == '`' || r == '´' }
 func unseen(r rune) bool {
 	return r == '\u200b' || r == '\u200c' || r == '\u200d' || r == '\u2060' || r == '\ufeff' || r == '\u00ad'
@@ -121,6 +135,9 @@ func fold(w string) string {
 	}
 	if done && plain {
 		return w // nearly all of them
+	}
+	if plain && len(w) <= 40 {
+		return foldPlain(w)
 	}
 	var b strings.Builder
 	b.Grow(len(w))
@@ -158,9 +175,37 @@ func fold(w string) string {
 	return s
 }
 
+// foldPlain folds a word of ASCII letters.
+func foldPlain(w string) string {
+	var room [40]byte
+	out, digits := room[:0], 0
+	for i := range len(w) {
+		c := w[i]
+		switch {
+		case c == '\'' || c == '`':
+			continue
+		case 'A' <= c && c <= 'Z':
+			c |= 0x20
+		case '0' <= c && c <= '9':
+			digits++
+		}
+		if c == 'e' && len(out) > 0 && strings.IndexByte("aou", out[len(out)-1]) >= 0 {
+			continue
+		}
+		out = append(out, c)
+	}
+	if digits == len(out) && digits > 0 {
+		return "<" + string(rune('0'+min(digits, 9))) + ">"
+	}
+	return string(out)
+}
+
 // own leaves out what the text quotes, unless nothing else is there.
 func own(text string, toks []token) []token {
-	var out []token
+	if !slices.ContainsFunc(toks, func(t token) bool { return t.quoted }) {
+		return toks
+	}
+	out := make([]token, 0, len(toks))
 	words := 0
 	for _, t := range toks {
 		if !t.quoted {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"regexp"
+	"strings"
 	"time"
 
 	"postern/internal/audit"
@@ -59,6 +60,9 @@ func HatchCanary(ctx context.Context, tx *db.Tx, door string) (*Canary, error) {
 
 // landed notes a canary that came in with a new case; false: it is none of ours.
 func (s *Service) landed(ctx context.Context, tx *db.Tx, c *cases.Case, h *Inbound, flagged bool) (bool, error) {
+	if !strings.Contains(h.Message.Doc.Text, "canary-") {
+		return false, nil
+	}
 	m := canaryMark.FindStringSubmatch(h.Message.Doc.Text)
 	if m == nil {
 		return false, nil
