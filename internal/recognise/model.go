@@ -136,18 +136,17 @@ func features(toks []token, h *hits, door string) (out []uint32) {
 			out = append(out, h)
 		}
 	}
-	before, before2 := "", ""
+	var known [512]uint32 // hashes of words that were met: their pieces are in
 	for i, t := range toks {
-		add(hash(offset32, t.word))
-		if before != "" {
-			pair := hash(hash(hash(offset32, before), " "), t.word)
-			add(pair)
-			if before2 != "" {
-				add(hash(hash(hash(offset32, before2), " _ "), t.word))
-			}
+		add(t.hash)
+		if i > 0 {
+			add(hash(hash(toks[i-1].hash, " "), t.word))
 		}
-		before2, before = before, t.word
-		if t.word[0] != '<' {
+		if i > 1 {
+			add(hash(hash(toks[i-2].hash, " _ "), t.word))
+		}
+		if k := &known[t.hash%512]; *k != t.hash && t.word[0] != '<' {
+			*k = t.hash
 			pieces(t.word, add)
 		}
 		for b := h.bits[i]; b != 0; b &= b - 1 {

@@ -171,8 +171,16 @@ type hits struct {
 func match(toks []token) *hits {
 	b := rules()
 	bits := make([]uint64, len(toks))
+	var known [512]struct { // the lists of words that were met
+		word string
+		bits uint64
+	}
 	for i, t := range toks {
-		bits[i] = b.of(t.word)
+		k := &known[t.hash%512]
+		if k.word != t.word {
+			k.word, k.bits = t.word, b.of(t.word)
+		}
+		bits[i] = k.bits
 	}
 	return found(bits)
 }

@@ -15,7 +15,12 @@ import (
 type token struct {
 	word     string
 	from, to int
-	quoted   bool // in a line that quotes
+	quoted   bool   // in a line that quotes
+	hash     uint32 // of the word
+}
+
+func newToken(word string, from, to int, quoted bool) token {
+	return token{word, from, to, quoted, hash(offset32, word)}
 }
 
 // tokens cuts the beginning and the end of a text into words.
@@ -43,7 +48,7 @@ func cut(out []token, text string, at int) []token {
 		line := text[start:end]
 		quoted := strings.HasPrefix(strings.TrimLeft(line, " \t"), ">")
 		out = cutLine(out, line, at+start, quoted)
-		out = append(out, token{".", at + end, at + end, quoted})
+		out = append(out, newToken(".", at+end, at+end, quoted))
 		start = end
 	}
 	return out
@@ -52,7 +57,7 @@ func cut(out []token, text string, at int) []token {
 func cutLine(out []token, line string, at int, quoted bool) []token {
 	for i := 0; i < len(line); {
 		if n, word := linkAt(line[i:]); n > 0 {
-			out = append(out, token{word, at + i, at + i + n, quoted})
+			out = append(out, newToken(word, at+i, at+i+n, quoted))
 			i += n
 			continue
 		}
@@ -62,12 +67,16 @@ func cutLine(out []token, line string, at int, quoted bool) []token {
 		}
 		if !wordRune(r) {
 			if r == '.' || r == '!' || r == '?' || r == ';' {
-				out = append(out, token{map[bool]string{true: "?", false: "."}[r == '?'], at + i, at + i + n, quoted})
+				word := "."
+				if r == '?' {
+					word = "?"
+				}
+				out = append(out, newToken(word, at+i, at+i+n, quoted))
 			}
 			i += n
 			continue
 		}
-		j := i
+		j, simple := plainRun(line, i)
 		for j < len(line) {
 			r, n := rune(line[j]), 1
 			if r >= utf8.RuneSelf {
@@ -76,14 +85,35 @@ func cutLine(out []token, line string, at int, quoted bool) []token {
 			if !wordRune(r) && !unseen(r) && !(apostrophe(r) && j+n < len(line) && letterAt(line[j+n:])) {
 				break
 			}
-			j += n
+			j, simple = j+n, false
 		}
-		if w := fold(line[i:j]); w != "" {
-			out = append(out, token{w, at + i, at + j, quoted})
+		w := line[i:j]
+		if !simple || len(w) > 40 {
+			w = fold(w)
+		}
+		if w != "" {
+			out = append(out, newToken(w, at+i, at+j, quoted))
 		}
 		i = j
 	}
 	return out
+}
+
+// plainRun is where the small ASCII letters from i on end; simple: they need no folding.
+func plainRun(line string, i int) (j int, simple bool) {
+	simple = true
+	before := byte(0)
+	for j = i; j < len(line); j++ {
+		c := line[j]
+		if c < 'a' || c > 'z' {
+			break
+		}
+		if c == 'e' && (before == 'a' || before == 'o' || before == 'u') {
+			simple = false
+		}
+		before = c
+	}
+	return j, simple
 }
 
 // linkAt reports the link that a text begins with: its length, and the word for it.
