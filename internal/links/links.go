@@ -37,7 +37,7 @@ func bare(text string) string {
 // none. What is quoted counts too: it leaves with our signature.
 func InClear(text string) string {
 	text = bare(text)
-	if !strings.Contains(text, "://") && !strings.Contains(text, "ww") && !strings.Contains(text, "WW") && !strings.Contains(text, "wW") && !strings.Contains(text, "Ww") {
+	if small := strings.ToLower(text); !strings.Contains(small, "http://") && !strings.Contains(small, "www.") {
 		return "" // nearly all of them; the expression below is slow
 	}
 	m := plain.FindStringSubmatch(text)
