@@ -62,3 +62,7 @@ var cweNames = map[string]string{
 	"CWE-1021": "Improper Restriction of Rendered UI Layers or Frames",
 	"CWE-1333": "Inefficient Regular Expression Complexity",
 }
+
+// KnowsCWE reports whether an advisory can name a kind of weakness: only with the name
+// that it has in MITRE's list.
+func KnowsCWE(id string) bool { return cweNames[id] != "" }

@@ -96,3 +96,25 @@ func TestP11APartIsWorkedByItself(t *testing.T) {
 		}
 	})
 }
+
+// TestP11AnyWeaknessIsPublished: a kind of weakness that no advisory can name is left
+// out, and holds nothing up.
+func TestP11AnyWeaknessIsPublished(t *testing.T) {
+	eachReport(t, func(p *pages, later func(time.Duration)) {
+		for n, cwe := range []string{"CWE-1336", "CWE-319"} {
+			ref, _ := p.visitor("192.0.2.7").sendForm("security", aReport, "", "")
+			c := p.byRef(ref)
+			p.assessing(c)
+			p.set(c, func(x *security.Report) {
+				x.State, x.CWE, x.Title, x.Changed = security.Resolved, cwe, "Names in clear", "They are not in clear any more."
+				x.Disclosure.Text = "Names and streets could be read on their way to us."
+			})
+			if w := p.do("triager", "POST", "/desk/security/"+string(c.ID)+"/move", url.Values{"to": {"disclosed"}}); w.Code != http.StatusSeeOther {
+				p.Errorf("%s: %d %s", cwe, w.Code, plainErrors(w.Body.String()))
+			}
+			if got := p.count(`SELECT COUNT(*) FROM advisories WHERE published_at > 0`); got != int64(n+1) {
+				p.Errorf("%s: %d published", cwe, got)
+			}
+		}
+	})
+}

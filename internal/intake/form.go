@@ -350,8 +350,16 @@ func (in *Intake) formAck(f *form) (*cases.Message, *cases.Parts, error) {
 // a security report, and to nobody whose case waits for a person higher up.
 func (in *Intake) byRule(f *form) *centre.Reply {
 	c := f.p.c
-	if c.Topic == centre.Security || c.Mailbox == in.centre.MailboxFor(centre.Security) && c.Mailbox != in.centre.MailboxFor("") || c.Alarm != "" || in.suspicious(f.d.Text) {
+	if c.Topic == centre.Security || c.Mailbox == in.centre.MailboxFor(centre.Security) && c.Mailbox != in.centre.MailboxFor("") || c.Alarm != "" || in.mayReport(f) {
 		return nil
 	}
 	return in.centre.Library().AutoFor(c.Topic)
+}
+
+// mayReport reports whether a form may tell of a security hole.
+func (in *Intake) mayReport(f *form) bool {
+	if h := f.p.look; h != nil {
+		return h.Verdict.Flagged || h.Sure != ""
+	}
+	return in.suspicious(f.d.Text)
 }

@@ -3,6 +3,8 @@ package links
 import (
 	"context"
 	"errors"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,6 +50,22 @@ func NewChecker(fetch Fetch, judge func() *Judge, now func() time.Time) *Checker
 
 // Follow goes a link's way to its end now.
 func (c *Checker) Follow(ctx context.Context, link string) *Report {
+	return c.follow(ctx, link, c.fetch)
+}
+
+// FollowOurs goes a link's way as long as it leads over hosts of ours: whoever has us look
+// at a redirect of our own does not make us ask where it leads.
+func (c *Checker) FollowOurs(ctx context.Context, link string) *Report {
+	judge := c.judge()
+	return c.follow(ctx, link, func(ctx context.Context, address string) (*safehttp.Visit, error) {
+		if u, err := url.Parse(address); err != nil || !judge.Ours(strings.ToLower(u.Hostname())) {
+			return nil, ErrOutside
+		}
+		return c.fetch(ctx, address)
+	})
+}
+
+func (c *Checker) follow(ctx context.Context, link string, fetch Fetch) *Report {
 	patience := c.Patience
 	if patience == 0 {
 		patience = followFor
@@ -55,7 +73,7 @@ func (c *Checker) Follow(ctx context.Context, link string) *Report {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r := &Report{Link: link, At: c.now().UTC()}
-	f := &follower{fetch: c.fetch, judge: c.judge(), now: r.At, r: r, strict: map[string]bool{}}
+	f := &follower{fetch: fetch, judge: c.judge(), now: r.At, r: r, strict: map[string]bool{}}
 	f.run(ctx)
 	r.seal()
 	return r

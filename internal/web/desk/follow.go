@@ -99,7 +99,7 @@ func (d *Desk) tried(ctx context.Context, text string) string {
 		}
 		seen[l.URL] = true
 		n++
-		rep := d.o.Links.Checker.Follow(ctx, l.URL)
+		rep := d.o.Links.Checker.FollowOurs(ctx, l.URL)
 		fmt.Fprintf(&b, "%s\nFollowed %s: %s\n", triedHead, rep.At.UTC().Format("2 January 2006 15:04 MST"), rep.Verdict)
 		for _, h := range rep.Chain {
 			fmt.Fprintf(&b, "- %s %d %s %s\n", h.URL, h.Status, h.TLS, h.Trouble)

@@ -363,7 +363,10 @@ func (d *Desk) answerAppeal(w http.ResponseWriter, r *http.Request, me *visitor)
 func (d *Desk) publishReport(ctx context.Context, tx *db.Tx, me *visitor, x *security.Report) error {
 	l := lang.English
 	rec := &publications.Record{Case: x.Case, Advisory: advisory.Advisory{Texts: map[lang.Lang]advisory.Text{l: {Title: x.Title, Wrong: x.Disclosure.Text, Done: x.Changed}},
-		Reported: x.Received, Fixed: x.FixedAt(), CWE: x.CWE, CVE: x.Disclosure.CVE}}
+		Reported: x.Received, Fixed: x.FixedAt(), CVE: x.Disclosure.CVE}}
+	if advisory.KnowsCWE(x.CWE) { // any number may be written in a report
+		rec.CWE = x.CWE
+	}
 	switch {
 	case strings.HasPrefix(x.CVSS, "CVSS:3.1/"):
 		rec.CVSS3 = x.CVSS
