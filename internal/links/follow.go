@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -198,6 +199,9 @@ func (f *follower) last(u *url.URL) {
 	f.r.say(Warn, 3, Upgraded, "is plain HTTP and only leads on to https: on the way there anybody can answer instead", writeHTTPS)
 }
 
+// softGone finds the title of a page that says that there is none.
+var softGone = regexp.MustCompile(`(?i)<title[^>]{0,80}>[^<]{0,120}(?:\b404\b|not found|nicht gefunden|introuvable|no encontrad)`)
+
 // arrived looks at the answer as a whole.
 func (f *follower) arrived(u *url.URL, v *safehttp.Visit) {
 	sum := sha256.Sum256(v.Body)
@@ -205,6 +209,8 @@ func (f *follower) arrived(u *url.URL, v *safehttp.Visit) {
 	switch {
 	case v.Status == 404 || v.Status == 410:
 		f.r.say(Warn, 24, Gone, "leads to a page that does not exist", "write the address of one that does")
+	case v.Status == 200 && softGone.Match(v.Body[:min(len(v.Body), 16<<10)]):
+		f.r.say(Info, 24, Gone, "leads to a page whose title says that there is none, though it was answered as one", "open it yourself and make sure")
 	case v.Status >= 400:
 		f.r.nobodyKnows(24, "was answered with an error ("+strconv.Itoa(v.Status)+"), so what people see there is not known")
 	}

@@ -44,3 +44,21 @@ func TestWeStayOnOurOwnHosts(t *testing.T) {
 		t.Error("what we ourselves write is not followed to its end")
 	}
 }
+
+// A page that is answered with 200 and says in its title that there is none is worth
+// knowing, and holds nothing back.
+func TestAPageThatSaysThatItIsNone(t *testing.T) {
+	for title, gone := range map[string]bool{"Page not found - Bank": true, "404": true, "Seite nicht gefunden": true, "Room 4042": false, "Lost and found": false} {
+		c := NewChecker(func(context.Context, string) (*safehttp.Visit, error) {
+			return &safehttp.Visit{Status: 200, TLS: 0x304, Header: http.Header{"Content-Type": {"text/html"}, "Strict-Transport-Security": {"max-age=63072000; includeSubDomains"}}, Body: []byte("<!doctype html><title>" + title + "</title><p>x</p>")}, nil
+		}, func() *Judge { return NewJudge([]string{"bank.example"}, nil) }, time.Now)
+		r := c.Follow(t.Context(), "https://www.bank.example/x")
+		found := false
+		for _, f := range r.Findings {
+			found = found || f.Kind == Gone && f.Grade == Info
+		}
+		if found != gone || Blocked(r.Findings) != nil {
+			t.Errorf("%q: %+v", title, r.Findings)
+		}
+	}
+}
