@@ -97,7 +97,7 @@ func Look(in *Input) Verdict {
 	if byModel {
 		v.flag(fmt.Sprintf("reads like one: %d of 100", int(math.Round(100*v.Score))), m.telling(said)...)
 	}
-	if v.Flagged && v.Class == Ordinary && byModel {
+	if v.Flagged && v.Class == Ordinary { // what fired is right nine times of ten
 		v.Class = Report
 	}
 	v.Spots = tidy(v.Spots)
