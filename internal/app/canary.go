@@ -19,6 +19,7 @@ import (
 	"postern/internal/jobs"
 	"postern/internal/security"
 	"postern/internal/smtpc"
+	"postern/internal/staff"
 )
 
 // canaryArgs: report a made-up hole to ourselves, and see whether the last one arrived.
@@ -28,9 +29,7 @@ func (canaryArgs) Kind() string { return "canaries" }
 
 func (d *Desk) addCanaryJob() {
 	jobs.AddWorker(d.jobs, func(ctx context.Context, _ canaryArgs) error { return d.canaries(ctx) })
-	if d.cfg.Canaries {
-		d.jobs.Every(5*time.Minute, canaryArgs{})
-	}
+	d.jobs.Every(5*time.Minute, canaryArgs{}) // what is under way is judged, also where no more are sent
 }
 
 // canaryTexts are reports as people write them; a week has one of them. Each is
@@ -51,7 +50,14 @@ func (d *Desk) canaries(ctx context.Context) error {
 	if !d.up.Load() {
 		return nil
 	}
-	for door, send := range map[string]func(context.Context, string) error{"mail": d.canaryByMail, "form": d.canaryByForm} {
+	doors := map[string]func(context.Context, string) error{"form": d.canaryByForm}
+	if d.addrs["smtp"] != "" { // mail that comes by LMTP alone has a server before it that we do not know
+		doors["mail"] = d.canaryByMail
+	}
+	if !d.cfg.Canaries {
+		clear(doors)
+	}
+	for door, send := range doors {
 		var c *security.Canary
 		err := d.db.Update(ctx, func(tx *db.Tx) (err error) {
 			c = nil
@@ -73,12 +79,16 @@ func (d *Desk) canaries(ctx context.Context) error {
 		}
 	}
 	return d.db.Update(ctx, func(tx *db.Tx) error {
-		failed, err := d.security.JudgeCanaries(ctx, tx)
+		triagers, err := d.mailsOf(ctx, tx, func(p *staff.Person) bool { return p.May(staff.SecurityTriage) })
+		if err != nil {
+			return err
+		}
+		failed, err := d.security.JudgeCanaries(ctx, tx, len(triagers) > 0)
 		if err != nil {
 			return err
 		}
 		for _, c := range failed {
-			if err := d.tellDoor(ctx, tx, "canary "+c.Door, fmt.Sprintf("The report that this desk makes up and sends to itself each week, by %s: %s", c.Door, c.Why)); err != nil {
+			if err := d.tellDoor(ctx, tx, doorArgs{Canary: c.Door, Why: c.Why}); err != nil {
 				return err
 			}
 		}

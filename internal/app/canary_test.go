@@ -11,6 +11,7 @@ import (
 	"postern/internal/cases"
 	"postern/internal/config"
 	"postern/internal/db"
+	"postern/internal/figures"
 	"postern/internal/recognise"
 	"postern/internal/security"
 	"postern/internal/smtpc"
@@ -79,6 +80,14 @@ func TestP10TheCanarySings(t *testing.T) {
 		}
 		if page := p.do("triager", "GET", "/desk/security", nil).Body.String(); !strings.Contains(page, "each week, by mail") || !strings.Contains(page, "each week, by form") {
 			p.Error("the board does not show them")
+		}
+		var f *figures.Figures
+		p.must(func(ctx context.Context, tx *db.Tx) (err error) {
+			f, err = figures.Of(ctx, tx, figures.Weeks(tx.Now, 1))
+			return err
+		})
+		if f.Cases != 0 || f.Contacts != 0 || len(f.Doors) != 0 || f.Security.Cases != 0 {
+			p.Errorf("the figures count it: %+v", f)
 		}
 		if told() != 0 || flagged() != 0 {
 			p.Errorf("people were called: %d, %d", told(), flagged())
@@ -150,6 +159,7 @@ func onPorts(t *testing.T) func(*config.Config) {
 		}
 		l.Close()
 		port := l.Addr().(*net.TCPAddr).Port
+		c.Canaries = true
 		c.URL, c.HTTPAddr, c.SMTPAddr = fmt.Sprintf("https://localhost:%d", port), fmt.Sprintf("127.0.0.1:%d", port), "127.0.0.1:0"
 	}
 }

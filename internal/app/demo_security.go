@@ -68,7 +68,7 @@ func (s *scene) workOn(ctx context.Context, id cases.ID) error {
 			}},
 			{"report.moved", func(r *security.Report, _ *cases.Case) error {
 				r.Steps, r.CWE, r.CVSS, r.Verifier = "Sign in, open a statement, change the last number of its address.", "CWE-639", "CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:N/A:N", s.triager
-				if err := r.Rates(""); err != nil {
+				if err := r.Rates(); err != nil {
 					return err
 				}
 				return r.Move(p, security.Verified, ivo, tx.Now)

@@ -166,7 +166,7 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 	if err != nil {
 		return err
 	}
-	if d.team, err = teamKey(d.cfg, d.db.Now()); err != nil {
+	if d.team, err = teamKey(d.cfg); err != nil {
 		return err
 	}
 	d.published = publications.New(publications.Options{DB: d.db, Mailboxes: d.boxes, URL: d.cfg.URL, Org: d.org.get, Team: d.team, Promises: func() publications.Promises { return policyPromises(promises) }})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -42,10 +43,10 @@ func (d *Desk) openProbes() {
 			return d.security.Seen(ctx, tx, cases.ID(id))
 		},
 		Alarm: func(ctx context.Context, tx *db.Tx, _ string, p *probe.Probe, _ *probe.Result) error {
-			return d.tellDoor(ctx, tx, string(p.ID), p.Target)
+			return d.tellDoor(ctx, tx, doorArgs{About: string(p.ID), Target: p.Target})
 		},
 		Lost: func(ctx context.Context, tx *db.Tx, host string) error {
-			return d.tellDoor(ctx, tx, host, host+" does not show any more that it is yours: after a week its probes ask no more")
+			return d.tellDoor(ctx, tx, doorArgs{About: host, Target: host, Why: "it does not show any more that it is yours: after a week its probes ask no more"})
 		}})
 }
 
@@ -100,13 +101,16 @@ func (d *Desk) watchDoors(ctx context.Context) error {
 
 // tellDoor tells those who triage, and the admins, that a door of ours is broken, or is
 // watched no more.
-func (d *Desk) tellDoor(ctx context.Context, tx *db.Tx, about, target string) error {
-	a := doorArgs{Target: target, ID: db.NewID()}
-	var err error
+func (d *Desk) tellDoor(ctx context.Context, tx *db.Tx, a doorArgs) (err error) {
+	a.ID = db.NewID()
 	if a.To, err = d.mailsOf(ctx, tx, func(p *staff.Person) bool { return p.May(staff.SecurityTriage) || p.Has(staff.Admin) }); err != nil {
 		return err
 	}
-	if err := d.publish(ctx, tx, reportEvent, a.ID+"-door", about, map[string]string{"what": "door", "url": target}); err != nil || len(a.To) == 0 {
+	event := map[string]string{"what": "door", "url": a.Target}
+	if a.Canary != "" {
+		event = map[string]string{"what": "canary", "door": a.Canary, "why": a.Why}
+	}
+	if err := d.publish(ctx, tx, reportEvent, a.ID+"-door", cmp.Or(a.About, "canary"), event); err != nil || len(a.To) == 0 {
 		return err
 	}
 	return d.jobs.Insert(ctx, tx, a)

@@ -45,7 +45,10 @@ func (strikeArgs) Kind() string { return "report_clocks" }
 // doorArgs: tell people here that a door of ours is broken.
 type doorArgs struct {
 	ID     string   `json:"id"`
+	About  string   `json:"about,omitempty"` // probe or host
 	Target string   `json:"target"`
+	Canary string   `json:"canary,omitempty"` // instead: the door that one was lost behind
+	Why    string   `json:"why,omitempty"`
 	To     []string `json:"to"`
 }
 
@@ -83,8 +86,14 @@ func (d *Desk) addSecurityJobs() {
 	jobs.AddWorker(d.jobs, d.sendWord)
 	jobs.AddWorker(d.jobs, d.sendProgress)
 	jobs.AddWorker(d.jobs, func(ctx context.Context, a doorArgs) error {
-		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(a.ID), Kind: outbox.Call, To: a.To, Subject: "A door of ours is broken",
-			Text: "A page without which nobody can tell us of a security hole does not answer as it must:\n\n" + a.Target + "\n\nIt was asked twice. Look at it now."})
+		text := "A page without which nobody can tell us of a security hole does not answer as it must:\n\n" + a.Target + "\n\nIt was asked twice. Look at it now."
+		switch {
+		case a.Canary != "":
+			text = "Each week this desk makes up a security report and sends it to itself, by mail and by the form. The one by " + a.Canary + " is lost: " + a.Why + ".\n\nA real one may be lost in the same way. Look at it now: " + d.cfg.URL + "/desk/security"
+		case a.Why != "":
+			text = a.Target + ": " + a.Why + ".\n\n" + d.cfg.URL + "/desk/security#hosts"
+		}
+		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(a.ID), Kind: outbox.Call, To: a.To, Subject: "A door of ours is broken", Text: text})
 	})
 	jobs.AddWorker(d.jobs, func(ctx context.Context, _ strikeArgs) error { return d.security.Run(ctx) })
 	d.jobs.Every(time.Minute, strikeArgs{})

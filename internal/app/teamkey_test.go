@@ -93,23 +93,39 @@ func TestP10TheTeamsKeyIsNotHere(t *testing.T) {
 	}
 	gone := team.Generate("Old team <old@northmere.example>", "1d", time.Now().Add(-72*time.Hour))
 	two := append(team.Export(fpr), team.Export(gone)...)
-	for name, content := range map[string][]byte{"holds a secret key": secret, "no usable key": []byte("nonsense"), "must hold one key": two, "nobody can encrypt": team.Export(gone)} {
+	for name, content := range map[string][]byte{"holds a secret key": secret, "no usable key": []byte("nonsense"), "must hold one key": two} {
 		bad := filepath.Join(t.TempDir(), "bad.asc")
 		if err := os.WriteFile(bad, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		c := testConfig(t, "")
 		c.TeamKey = bad
-		if k, err := teamKey(c, time.Now()); err == nil || k != nil || !strings.Contains(err.Error(), "report.team_key") || !strings.Contains(err.Error(), name) {
+		if k, err := teamKey(c); err == nil || k != nil || !strings.Contains(err.Error(), "report.team_key") || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if check := checkTeamKey(c, time.Now()); check.State != "bad" || check.Mend == "" {
 			t.Errorf("the doctor, %s: %+v", name, check)
 		}
 	}
+	// One that has expired shuts no door, and is offered to nobody.
+	old := filepath.Join(t.TempDir(), "old.asc")
+	if err := os.WriteFile(old, team.Export(gone), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig(t, "")
+	cfg.TeamKey = old
+	if check := checkTeamKey(cfg, time.Now()); check.State != "bad" || check.Mend == "" {
+		t.Errorf("the doctor, of an expired key: %+v", check)
+	}
+	p := openPagesOf(t, cfg, nil)
+	for _, path := range []string{"/keys", "/.well-known/security.txt"} {
+		if w := p.do("", "GET", path, nil); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "/keys/"+gone+".asc") {
+			t.Errorf("%s: %d, with a key that has expired", path, w.Code)
+		}
+	}
 	c := testConfig(t, "")
 	if c.TeamKey = filepath.Join(t.TempDir(), "none"); true {
-		if _, err := teamKey(c, time.Now()); err == nil {
+		if _, err := teamKey(c); err == nil {
 			t.Error("a file that is not there")
 		}
 	}

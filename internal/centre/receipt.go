@@ -43,7 +43,8 @@ func digits(s string) string {
 	}, s)
 }
 
-// A NewReceipt is one to be stored; Code is shown to its owner and kept nowhere.
+// A NewReceipt is one to be stored; Code is shown to its owner and stored nowhere in here.
+// (What the API answered is kept for a while, sealed, to answer the same request again.)
 type NewReceipt struct {
 	Code string
 	phc  string

@@ -230,8 +230,11 @@ func (c *Config) check() error {
 	if _, err := c.Calendar(); err != nil {
 		return refuse("org.hours", c.Hours, fail.Text(err)+" (org.holidays counts too)")
 	}
+	if _, err := security.ParseRewards(c.Rewards); err != nil {
+		return refuse("report.rewards", c.Rewards, fail.Text(err))
+	}
 	if _, err := c.Reports(); err != nil {
-		return refuse("report.days", c.Report, fail.Text(err)+" (report.fix_days and report.rewards count too)")
+		return refuse("report.days", c.Report, fail.Text(err)+" (report.fix_days counts too)")
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return refuse("web.tls_cert", c.TLSCert, "give web.tls_cert and web.tls_key together, or neither")

@@ -97,7 +97,7 @@ func (o *Outbox) compose(l *letter, now time.Time) pgp.Outgoing {
 // subject of a mail that carries its content: the agent's, else the case's.
 func (o *Outbox) subject(l *letter) string {
 	s := l.m.Doc.Subject
-	if s == "" && l.c.Door == "form" {
+	if s == "" && (l.c.Door == "form" || l.c.Door == "api") {
 		s = l.c.Lang.Must("mail.form.subject", l.box.Name) // whoever typed this address into the form does not write our subjects
 	}
 	if s == "" && links.Blocked(o.links.Look(l.c.Subject)) != nil {

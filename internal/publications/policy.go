@@ -171,6 +171,9 @@ func (s *Store) Begin(ctx context.Context) error {
 		return nil
 	default:
 		p.Why, p.Notes = PromisesChanged, nil
+		for l, text := range p.Texts {
+			p.Texts[l] = withRewards(text)
+		}
 	}
 	p.Promises = s.promises()
 	err = s.addPolicy(ctx, audit.System, p, p.Version)
@@ -178,6 +181,22 @@ func (s *Store) Begin(ctx context.Context) error {
 		return nil // another node was first
 	}
 	return err
+}
+
+// formerly are the sentences of texts that desks came with before there was a table of
+// rewards.
+var formerly = strings.NewReplacer("We pay no money for reports. Should that change, a table stands here, and it holds for everybody who reports from then on.", rewardsPlace,
+	"Wir zahlen kein Geld für Meldungen. Sollte sich das ändern, steht hier eine Tabelle, und sie gilt für alle, die von da an melden.", rewardsPlace)
+
+const rewardsPlace = "\n\n{rewards}\n\n"
+
+// withRewards makes sure that a text says what is paid: what the settings say must stand
+// on the page.
+func withRewards(text string) string {
+	if text = formerly.Replace(text); strings.Contains(text, "{rewards}") {
+		return text
+	}
+	return strings.TrimRight(text, "\n") + rewardsPlace
 }
 
 func firstPolicy() (*Policy, error) {

@@ -190,3 +190,33 @@ func TestEveryVersionOfThePolicyIsKept(t *testing.T) {
 		})
 	}
 }
+
+// TestAnOldPolicyShowsTheTable: a policy from before there was one says what is paid as
+// soon as the settings do; no text of the organisation denies it.
+func TestAnOldPolicyShowsTheTable(t *testing.T) {
+	for name, text := range map[string]string{
+		"as it was shipped": "By form {report_form} or {security_mail}.\n\n## Money\n\nWe pay no money for reports. Should that change, a table stands here, and it holds for everybody who reports from then on. What it is worth is decided later.\n",
+		"of their own":      "By form {report_form} or {security_mail}.",
+	} {
+		l := newLab(t, dbtest.SQLite, "support@northmere.example")
+		p := shippedPolicy(t)
+		p.Texts = map[lang.Lang]string{lang.English: text}
+		if err := l.addPolicy(t.Context(), audit.System, p, 0); err != nil {
+			t.Fatal(name, err)
+		}
+		promises := DefaultPromises
+		promises.Rewards = []RewardRow{{Asset: "*", Amounts: [4]string{"1000 EUR", "500 EUR", "200 EUR", "50 EUR"}}}
+		l.Promises = func() Promises { return promises }
+		if err := l.Begin(t.Context()); err != nil {
+			t.Fatal(name, err)
+		}
+		now, err := l.Policy(t.Context())
+		if err != nil || now.Version != 2 {
+			t.Fatalf("%s: %v, %+v", name, err, now)
+		}
+		h, _, err := l.PolicyHTML(now, lang.English)
+		if err != nil || !strings.Contains(string(h), "<td") || !strings.Contains(string(h), "1000 EUR") || strings.Contains(string(h), "no money") {
+			t.Errorf("%s: %v\n%s", name, err, h)
+		}
+	}
+}

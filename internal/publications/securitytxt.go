@@ -52,7 +52,7 @@ func (s *Store) securityTxt(expires time.Time) string {
 		lines = append(lines, "Contact: "+(&url.URL{Scheme: "mailto", Opaque: mail}).String())
 	}
 	encryption := s.URL + KeysPath
-	if s.Team != nil {
+	if s.Team != nil && s.Team.CanEncrypt(s.DB.Now()) == nil {
 		encryption += "/" + string(s.Team.Fingerprint()) + ".asc"
 	}
 	lines = append(lines, "Expires: "+expires.UTC().Format(time.RFC3339),

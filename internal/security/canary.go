@@ -13,9 +13,9 @@ import (
 	"postern/internal/fail"
 )
 
-// A Canary is a report that the desk makes up and sends to itself each week, by a door
-// that anybody has. One that does not come to wait for somebody qualified tells that the
-// door is shut.
+// A Canary is a report that the desk makes up and sends to itself each week, through its
+// own listeners: what stands before them is no part of it. One that does not come to wait
+// for somebody qualified tells that something behind the door is broken.
 type Canary struct {
 	Week  int64
 	Door  string // mail, form
@@ -67,16 +67,16 @@ func (s *Service) landed(ctx context.Context, tx *db.Tx, c *cases.Case, h *Inbou
 	if m == nil {
 		return false, nil
 	}
-	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM canaries WHERE token = $1 AND state = 'sent' AND case_id = ''`, m[1])
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM canaries WHERE token = $1 AND door = $2 AND state = 'sent' AND case_id = ''`, m[1], h.Message.Door)
 	if err != nil || n == 0 {
 		return false, err
 	}
 	return true, tx.Put(ctx, `UPDATE canaries SET case_id = $2, flagged = $3, recognised = $4 WHERE token = $1`, m[1], c.ID, flagged, h.Verdict.Flagged)
 }
 
-// JudgeCanaries closes what passed, and says which failed now; the caller tells people. Nothing
-// of a canary that passed stays in the figures.
-func (s *Service) JudgeCanaries(ctx context.Context, tx *db.Tx) (failed []Canary, err error) {
+// JudgeCanaries closes what passed, and says which failed now; the caller tells people.
+// qualified: somebody works here who may triage. Nothing of a canary stays in the figures.
+func (s *Service) JudgeCanaries(ctx context.Context, tx *db.Tx, qualified bool) (failed []Canary, err error) {
 	waiting, err := db.List(ctx, tx, scanCanary, `SELECT `+canaryColumns+` FROM canaries WHERE state = 'sent' ORDER BY week, door`)
 	if err != nil {
 		return nil, err
@@ -91,6 +91,8 @@ func (s *Service) JudgeCanaries(ctx context.Context, tx *db.Tx) (failed []Canary
 			c.Why = "it arrived, and nobody qualified was called"
 		case !c.recognised:
 			c.Why = "it arrived, and its words were not recognised"
+		case !qualified:
+			c.Why = "it arrived, and nobody works here who may decide what it is"
 		}
 		act := "canary.passed"
 		c.State = "passed"
@@ -119,12 +121,19 @@ func (s *Service) bury(ctx context.Context, tx *db.Tx, id cases.ID) error {
 	if err != nil {
 		return err
 	}
+	touched, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM reports WHERE case_id = $1 AND state <> 'flagged'`, id)
+	if err != nil || touched > 0 { // somebody took it for a report, and works on it
+		return err
+	}
 	for _, table := range []string{"reports", "report_events", "report_words", "report_looks", "looks"} {
 		if err := tx.Put(ctx, `DELETE FROM `+table+` WHERE case_id = $1`, id); err != nil {
 			return err
 		}
 	}
-	c.Security, c.Unread = cases.NoReport, false
+	c.Security, c.Unread, c.Spam, c.Heard, c.Topic = cases.NoReport, false, true, time.Time{}, ""
+	if err := tx.Put(ctx, `UPDATE messages SET automatic = TRUE WHERE case_id = $1`, id); err != nil { // nobody wrote it
+		return err
+	}
 	if c.State != cases.Closed {
 		if err := c.Close(tx.Now); err != nil && !fail.Is(err, fail.Conflict) { // somebody is at it; they see what it is
 			return err

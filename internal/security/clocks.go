@@ -143,10 +143,11 @@ func (r *Report) Nearest() (c *Clock) {
 
 // A Strike is a clock that ran out.
 type Strike struct {
-	Clock ClockName
-	Limit bool   // the limit, and not only the promise
-	Law   string // of a duty by law
-	Act   Act    // what the desk does by itself
+	Clock  ClockName
+	Limit  bool   // the limit, and not only the promise
+	Begins bool   // it is the first time that this clock says so
+	Law    string // of a duty by law
+	Act    Act    // what the desk does by itself
 }
 
 // Act is what the desk does by itself when a moment has come.
@@ -166,7 +167,7 @@ func (r *Report) Strikes(now time.Time) (out []Strike) {
 		c := &r.Clocks[i]
 		for at := c.Next(); !at.IsZero() && !at.After(now); at = c.Next() {
 			c.Missed++
-			s := Strike{Clock: c.Name, Limit: c.Missed == 2}
+			s := Strike{Clock: c.Name, Limit: c.Missed == 2, Begins: c.Missed == 1}
 			if !s.Limit && c.Limit.Equal(c.Target) {
 				c.Missed, s.Limit = 2, true
 			}

@@ -49,6 +49,15 @@ func (p *Promises) Check() error {
 	return nil
 }
 
+// table is what is paid now, to be kept with a report; nil: no money.
+func (p *Promises) table() *Rewards {
+	if len(p.Rewards.Rows) == 0 {
+		return nil
+	}
+	t := p.Rewards
+	return &t
+}
+
 // FixDays is how long a fix may take.
 func (p *Promises) FixDays(s Severity) int {
 	for i, x := range Severities {

@@ -98,23 +98,21 @@ func (d SSVC) Decide() (string, error) {
 var bySSVC = map[string]Severity{"act": Critical, "attend": High, "track*": Medium, "track": Low}
 
 // Rates checks how a finding is rated, and fills in how severe that is: as the CVSS
-// vector says; else as somebody said; else as the SSVC tree does.
-func (r *Report) Rates(said Severity) error {
+// vector says; else as a person chose; else as the SSVC tree does.
+func (r *Report) Rates() error {
 	if err := CheckCWE(r.CWE); err != nil {
 		return err
 	}
-	if said != "" && !slices.Contains(Severities, said) {
+	if r.Said != "" && !slices.Contains(Severities, r.Said) {
 		return fail.New(fail.Invalid, "choose how severe it is from the list")
 	}
-	if said != "" {
-		r.Severity = said
-	}
+	r.Severity = r.Said
 	if r.SSVC != (SSVC{}) {
 		d, err := r.SSVC.Decide()
 		if err != nil {
 			return err
 		}
-		if said == "" && r.CVSS == "" {
+		if r.Said == "" {
 			r.Severity = bySSVC[d]
 		}
 	}

@@ -64,24 +64,26 @@ func TestTheTreeOfSSVC(t *testing.T) {
 
 // A vector says how severe it is; else a person does; else the tree.
 func TestHowSevereItIs(t *testing.T) {
-	r := &Report{Doc: Doc{SSVC: SSVC{"active", true, true, "high"}}}
-	if err := r.Rates(""); err != nil || r.Severity != Critical {
-		t.Fatalf("by the tree: %q, %v", r.Severity, err)
-	}
-	if err := r.Rates(Medium); err != nil || r.Severity != Medium {
-		t.Fatalf("by a person: %q, %v", r.Severity, err)
-	}
-	r.CVSS = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"
-	if err := r.Rates(Low); err != nil || r.Severity != High {
-		t.Fatalf("by the vector: %q, %v", r.Severity, err)
-	}
-	for _, bad := range []func(){func() { r.CVSS = "CVSS:3.1/AV:N" }, func() { r.CVSS, r.CWE = "", "319" }, func() { r.CWE, r.SSVC = "", SSVC{People: "high"} }} {
-		if bad(); r.Rates("") == nil {
-			t.Errorf("%+v is taken", r.Doc)
+	r := &Report{Doc: Doc{SSVC: SSVC{"none", false, false, "low"}}}
+	want := func(s Severity, by string) {
+		t.Helper()
+		if err := r.Rates(); err != nil || r.Severity != s {
+			t.Fatalf("%s: %q, %v", by, r.Severity, err)
 		}
 	}
-	if r.SSVC = (SSVC{}); r.Rates("terrible") == nil {
-		t.Error("a severity that there is not is taken")
+	want(Low, "by the tree")
+	r.SSVC.Exploitation, r.SSVC.Automatable, r.SSVC.Total, r.SSVC.People = "active", true, true, "high"
+	want(Critical, "by the tree, once it is exploited")
+	r.Said = Medium
+	want(Medium, "by a person")
+	r.CVSS = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"
+	want(High, "by the vector")
+	r.CVSS, r.Said, r.SSVC = "", "", SSVC{}
+	want("", "by nothing any more")
+	for _, bad := range []func(){func() { r.CVSS = "CVSS:3.1/AV:N" }, func() { r.CVSS, r.CWE = "", "319" }, func() { r.CWE, r.SSVC = "", SSVC{People: "high"} }, func() { r.SSVC, r.Said = SSVC{}, "terrible" }} {
+		if bad(); r.Rates() == nil {
+			t.Errorf("%+v is taken", r.Doc)
+		}
 	}
 }
 
@@ -116,6 +118,25 @@ func TestTheTableOfRewardsHolds(t *testing.T) {
 	}
 	if err := r.ProposeReward(&table, Reward{Cents: 99900, Why: "It was known in part"}, ivo, at); err != nil || r.Reward.Currency != "EUR" || r.Reward.Why == "" {
 		t.Error(err)
+	}
+	// Rated higher before it is approved: what was proposed is less than promised now.
+	r = &Report{State: Verified, Doc: Doc{Asset: "the shop", Severity: Low}}
+	if err := r.ProposeReward(&table, Reward{Cents: 5000}, ivo, at); err != nil {
+		t.Fatal(err)
+	}
+	r.Severity = Critical
+	if err := r.MoveReward(&table, Approved, Actor{"lea", ByTriager}, at); err == nil {
+		t.Error("approved below the table")
+	}
+	// The table of the day on which they reported holds.
+	r = &Report{State: Verified, Doc: Doc{Severity: High, Table: &table}}
+	if err := r.ProposeReward(&Rewards{}, Reward{Cents: 100}, ivo, at); err == nil {
+		t.Error("less than what was promised when they reported")
+	}
+	for text, is := range map[string]bool{"bank.example": true, "https://pay.bank.example/x": true, "notbank.example": false, "bank.examples": false, "bank-example": false} {
+		if names(text, "bank.example") != is {
+			t.Errorf("%q names it: %v", text, !is)
+		}
 	}
 	var none Rewards
 	r = &Report{State: Verified, Doc: Doc{Severity: High}}

@@ -37,9 +37,13 @@ const (
 
 // A RewardAct is a line of the ledger.
 type RewardAct struct {
-	State RewardState `json:"state"`
-	At    time.Time   `json:"at"`
-	By    string      `json:"by"`
+	State    RewardState `json:"state"`
+	At       time.Time   `json:"at"`
+	By       string      `json:"by"`
+	Cents    int64       `json:"cents,omitempty"` // as it was then
+	Currency string      `json:"currency,omitempty"`
+	Thing    string      `json:"thing,omitempty"`
+	Why      string      `json:"why,omitempty"`
 }
 
 // Open reports whether it is not settled.
@@ -64,7 +68,7 @@ var rewardMoves = map[RewardState][]RewardState{
 // table promises.
 func (r *Report) ProposeReward(t *Rewards, w Reward, by Actor, now time.Time) error {
 	w.Why, w.Currency = strings.TrimSpace(w.Why), t.InCurrency()
-	promised, _ := t.Of(r.Asset, r.Severity)
+	promised := r.promised(t)
 	switch {
 	case w.State == NoReward:
 		if len(w.Why) < 10 {
@@ -85,25 +89,52 @@ func (r *Report) ProposeReward(t *Rewards, w Reward, by Actor, now time.Time) er
 	log := r.Reward.Log
 	r.Reward = w
 	r.Reward.Log = log
+	r.noteReward()
 	return nil
 }
 
+// noteReward writes what the reward is beside the newest step.
+func (r *Report) noteReward() {
+	w := &r.Reward
+	a := &w.Log[len(w.Log)-1]
+	a.Cents, a.Currency, a.Thing, a.Why = w.Cents, w.Currency, w.Thing, w.Why
+}
+
+// promised is what the table has for the finding: the one that held when they reported.
+func (r *Report) promised(t *Rewards) int64 {
+	if r.Table != nil {
+		t = r.Table
+	}
+	cents, _ := t.Of(r.Asset, r.Severity)
+	return cents
+}
+
 // MoveReward takes the next step; approving takes another person than proposing.
-func (r *Report) MoveReward(to RewardState, by Actor, now time.Time) error {
+func (r *Report) MoveReward(t *Rewards, to RewardState, by Actor, now time.Time) error {
 	if to == Proposed || to == NoReward {
 		return fail.New(fail.Conflict, "a reward is proposed with what it is")
 	}
 	if to == Approved && by.ID == r.Reward.By {
 		return fail.New(fail.Denied, "another person than who proposed it approves a reward")
 	}
+	if promised := r.promised(t); (to == Approved || to == Offered) && r.Reward.Cents < promised && len(r.Reward.Why) < 10 {
+		return fail.New(fail.Conflict, "the finding is rated otherwise now, and the table promises %s; take it back and propose it anew", Money(promised, t.InCurrency()))
+	}
 	if err := r.rewardTo(to, by, now); err != nil {
 		return err
 	}
 	r.Reward.State = to
+	r.noteReward()
 	if to == Approved {
 		r.Reward.Second = by.ID
 	}
 	return nil
+}
+
+// LessThanPromised reports whether there is no reward, or less than the table has: then
+// they read why.
+func (r *Report) LessThanPromised(t *Rewards) bool {
+	return r.Reward.State == NoReward || r.Reward.Cents < r.promised(t)
 }
 
 func (r *Report) rewardTo(to RewardState, by Actor, now time.Time) error {
@@ -118,7 +149,7 @@ func (r *Report) rewardTo(to RewardState, by Actor, now time.Time) error {
 	}
 	for _, s := range rewardMoves[r.Reward.State] {
 		if s == to {
-			r.Reward.Log = append(r.Reward.Log, RewardAct{to, now, by.ID})
+			r.Reward.Log = append(r.Reward.Log, RewardAct{State: to, At: now, By: by.ID})
 			if to != Proposed && to != Undecided {
 				r.met(ClockReward, now)
 			}

@@ -68,7 +68,7 @@ func ParseRewards(s string) (Rewards, error) {
 func (t *Rewards) Of(asset string, s Severity) (cents int64, ok bool) {
 	best := -1
 	for i, r := range t.Rows {
-		if r.Asset == "*" && best < 0 || r.Asset != "*" && strings.Contains(strings.ToLower(asset), strings.ToLower(r.Asset)) && (best < 0 || t.Rows[best].Asset == "*" || len(r.Asset) > len(t.Rows[best].Asset)) {
+		if r.Asset == "*" && best < 0 || r.Asset != "*" && names(asset, r.Asset) && (best < 0 || t.Rows[best].Asset == "*" || len(r.Asset) > len(t.Rows[best].Asset)) {
 			best = i
 		}
 	}
@@ -80,6 +80,23 @@ func (t *Rewards) Of(asset string, s Severity) (cents int64, ok bool) {
 	return 0, false
 }
 
+// names reports whether a text names an asset: as a word of its own, or a name below it.
+func names(text, asset string) bool {
+	text, asset = strings.ToLower(text), strings.ToLower(asset)
+	part := func(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' }
+	for at := 0; ; {
+		n := strings.Index(text[at:], asset)
+		if n < 0 {
+			return false
+		}
+		from, to := at+n, at+n+len(asset)
+		if (from == 0 || !part(text[from-1])) && (to == len(text) || !part(text[to])) {
+			return true
+		}
+		at = to
+	}
+}
+
 // InCurrency is the currency of what is paid.
 func (t *Rewards) InCurrency() string { return cmp.Or(t.Currency, "EUR") }
 
@@ -88,10 +105,6 @@ type LedgerLine struct {
 	Ref      cases.Ref
 	Asset    string
 	Severity Severity
-	Cents    int64
-	Currency string
-	Thing    string
-	Why      string
 	RewardAct
 }
 
@@ -105,7 +118,7 @@ func (s *Service) Ledger(ctx context.Context, tx *db.Tx) (out []LedgerLine, err 
 	for _, e := range all {
 		r, w := e.Report, &e.Report.Reward
 		for _, a := range w.Log {
-			out = append(out, LedgerLine{e.Case.Ref, r.Asset, r.Severity, w.Cents, w.Currency, w.Thing, w.Why, a})
+			out = append(out, LedgerLine{e.Case.Ref, r.Asset, r.Severity, a})
 		}
 	}
 	return out, err

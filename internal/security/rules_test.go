@@ -108,3 +108,31 @@ func TestPromisesAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyPromisesOfOursAreMissed: a reminder to them, the end of a wait for them and the
+// end of a report are no promise that was broken; a promise is missed once.
+func TestOnlyPromisesOfOursAreMissed(t *testing.T) {
+	count := func(r *Report, until time.Time) (n int) {
+		for now := at; !now.After(until); now = now.Add(6 * time.Hour) {
+			for _, s := range r.Strikes(now) {
+				if s.missed() {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	r := &Report{State: NeedsInfo}
+	r.start(ClockInfo, at, at.Add(infoWait), at.Add(infoWait))
+	r.start(ClockExit, at, at.Add(5*day), at.Add(5*day))
+	r.start(ClockRetest, at, at.Add(5*day), at.Add(5*day))
+	if n := count(r, at.Add(40*day)); n != 0 {
+		t.Errorf("%d promises missed where none was given", n)
+	}
+	r = &Report{State: Assessing}
+	r.start(ClockAssess, at, at.Add(2*day), at.Add(4*day))
+	r.start(ClockFix, at, at.Add(3*day), at.Add(3*day))
+	if n := count(r, at.Add(40*day)); n != 2 {
+		t.Errorf("%d promises missed, want 2", n)
+	}
+}

@@ -100,11 +100,24 @@ func (s *Service) strike(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault
 			}
 		}
 	}
-	what := string(x.Clock)
+	what, act := string(x.Clock), "report.due"
 	if x.Law != "" {
 		what = x.Law
 	}
-	return s.record(ctx, tx, k, r, audit.System, "report.struck", from, what)
+	if x.missed() {
+		act = "report.struck"
+	}
+	return s.record(ctx, tx, k, r, audit.System, act, from, what)
+}
+
+// missed reports whether a promise of ours was not kept: not a reminder to them, not the
+// end of a wait, and each promise once.
+func (x *Strike) missed() bool {
+	switch x.Clock {
+	case ClockLook, ClockFirst, ClockAssess, ClockUpdate, ClockFix, ClockAsk, ClockReward, ClockPublish, ClockAppeal:
+		return x.Act == "" && x.Law == "" && x.Begins
+	}
+	return false
 }
 
 func (s *Service) write(ctx context.Context, tx *db.Tx, c *cases.Case, w Word) error {

@@ -71,8 +71,9 @@ type Doc struct {
 	Class    recognise.Class `json:"class"`
 	Reasons  []string        `json:"reasons,omitempty"`
 	Score    float64         `json:"score,omitempty"`
-	Contacts int             `json:"contacts"` // how often they wrote before a qualified person answered
-	Seen     int             `json:"seen"`     // how often it was flagged
+	Contacts int             `json:"contacts"`       // how often they wrote before a qualified person answered
+	Seen     int             `json:"seen"`           // how often it was flagged
+	Part     bool            `json:"part,omitempty"` // of another report: counted there
 
 	// Who works on it.
 	Deputy  string    `json:"deputy,omitempty"`
@@ -94,6 +95,7 @@ type Doc struct {
 	CVSS      string   `json:"cvss,omitempty"` // vector, 3.1 or 4.0
 	SSVC      SSVC     `json:"ssvc,omitzero"`
 	Severity  Severity `json:"severity,omitempty"`
+	Said      Severity `json:"said,omitempty"`     // what a person chose; Severity follows it where there is no CVSS vector
 	Verifier  string   `json:"verifier,omitempty"` // staff id of who reproduced it
 
 	Questions []Question `json:"questions,omitempty"`
@@ -121,6 +123,7 @@ type Doc struct {
 
 	// What follows.
 	Reward     Reward     `json:"reward,omitzero"`
+	Table      *Rewards   `json:"table,omitempty"` // that held when they reported
 	Disclosure Disclosure `json:"disclosure,omitzero"`
 	Law        []Duty     `json:"law,omitempty"`
 	Reopened   int        `json:"reopened,omitempty"`

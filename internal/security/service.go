@@ -119,7 +119,7 @@ func (s *Service) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.
 
 // flag begins a report.
 func (s *Service) flag(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.Key, h *Inbound) error {
-	r := &Report{Case: c.ID, State: Dismissed, Doc: Doc{Received: h.Message.At, Lang: c.Lang}}
+	r := &Report{Case: c.ID, State: Dismissed, Doc: Doc{Received: h.Message.At, Lang: c.Lang, Table: s.o.Promises.table()}}
 	if err := s.raise(ctx, tx, c, r, h, Actor{Kind: ByDesk}); err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (s *Service) Raise(ctx context.Context, tx *db.Tx, c *cases.Case, by Actor,
 	r, err := get(ctx, tx, k, c.ID)
 	switch {
 	case fail.Is(err, fail.NotFound):
-		r = &Report{Case: c.ID, State: Dismissed, Doc: Doc{Received: m.At, Lang: c.Lang}}
+		r = &Report{Case: c.ID, State: Dismissed, Doc: Doc{Received: m.At, Lang: c.Lang, Table: s.o.Promises.table()}}
 		if err := s.raise(ctx, tx, c, r, h, by); err != nil {
 			return err
 		}

@@ -70,8 +70,12 @@ func add(ctx context.Context, tx *db.Tx, k *vault.Key, r *Report) error {
 		return err
 	}
 	r.Due, r.Version = r.next(), 1
+	received := r.Received
+	if r.Part { // the figures of the month they wrote in are out
+		received = tx.Now
+	}
 	return tx.Put(ctx, `INSERT INTO reports (case_id, state, owner, severity, due_at, received_at, ended_at, version, doc) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)`,
-		r.Case, r.State, r.Owner, string(r.Severity), db.Micros(r.Due), db.Micros(r.Received), db.Micros(r.ended(tx.Now)), doc)
+		r.Case, r.State, r.Owner, string(r.Severity), db.Micros(r.Due), db.Micros(received), db.Micros(r.ended(tx.Now)), doc)
 }
 
 // save stores a changed report. A change by somebody else in between is a Conflict.

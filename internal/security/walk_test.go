@@ -282,7 +282,7 @@ func (w *walker) reward(by Actor) (bool, error) {
 	if w.rnd.IntN(3) == 0 {
 		err = r.ProposeReward(&w.p.Rewards, Reward{Cents: 10000, Currency: "EUR"}, by, w.now)
 	} else {
-		err = r.MoveReward([]RewardState{Approved, Offered, Accepted, Paid, Donated, Declined}[w.rnd.IntN(6)], by, w.now)
+		err = r.MoveReward(&w.p.Rewards, []RewardState{Approved, Offered, Accepted, Paid, Donated, Declined}[w.rnd.IntN(6)], by, w.now)
 	}
 	if err == nil && r.Extortion {
 		return true, fmt.Errorf("the reward moved to %s while it stands still", r.Reward.State)

@@ -76,7 +76,10 @@ func (f *filling) into(x *security.Report) error {
 			x.CVSS = v
 		}
 	}
-	return x.Rates(security.Severity(f.r.FormValue("severity")))
+	if said := security.Severity(f.r.FormValue("severity")); f.r.Form.Has("severity") && said != security.Severity(f.r.FormValue("severity-was")) {
+		x.Said = said
+	}
+	return x.Rates()
 }
 
 // fillReport serves POST /desk/security/{id}/fill: what is known.
@@ -208,7 +211,7 @@ func (d *Desk) split(w http.ResponseWriter, r *http.Request, me *visitor) error 
 // link serves POST /desk/security/{id}/link: another report that belongs to it.
 func (d *Desk) link(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	ref := strings.TrimSpace(r.FormValue("ref"))
-	return d.onReport(w, r, me, "report.linked", ref, func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+	return d.onReport(w, r, me, "report.linked", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
 		other, err := d.original(r, tx, ref)
 		if err != nil {
 			return err
@@ -245,7 +248,7 @@ func (d *Desk) reward(w http.ResponseWriter, r *http.Request, me *visitor) error
 		case security.NoReward:
 			return x.ProposeReward(table, security.Reward{State: to, Why: r.FormValue("why")}, me.actor(), tx.Now)
 		default:
-			return x.MoveReward(to, me.actor(), tx.Now)
+			return x.MoveReward(table, to, me.actor(), tx.Now)
 		}
 	})
 }
@@ -263,7 +266,11 @@ func (d *Desk) ledger(w http.ResponseWriter, r *http.Request, me *visitor) error
 	var sheet figures.Sheet
 	sheet.Put("report", "affected", "severity", "step", "when", "by", "amount", "currency", "present", "why")
 	for _, l := range list {
-		sheet.Put(l.Ref, l.Asset, l.Severity, cmp.Or(string(l.State), "taken back"), l.At.In(d.o.Zone).Format("2006-01-02 15:04"), cmp.Or(d.nameOf(l.By), "they"), fmt.Sprintf("%d.%02d", l.Cents/100, l.Cents%100), l.Currency, l.Thing, l.Why)
+		by := "they"
+		if l.By != "" {
+			by = cmp.Or(d.nameOf(l.By), "somebody who has left")
+		}
+		sheet.Put(l.Ref, l.Asset, l.Severity, cmp.Or(string(l.State), "taken back"), l.At.In(d.o.Zone).Format("2006-01-02 15:04"), by, fmt.Sprintf("%d.%02d", l.Cents/100, l.Cents%100), l.Currency, l.Thing, l.Why)
 	}
 	web.ServeFile(w, "rewards-"+d.db.Now().In(d.o.Zone).Format("2006-01-02")+".csv", sheet.Bytes())
 	return nil
@@ -277,7 +284,7 @@ func amount(s string) (int64, error) {
 	whole, part, _ := strings.Cut(strings.ReplaceAll(s, ",", "."), ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	c, err2 := strconv.ParseInt((part + "00")[:2], 10, 64)
-	if err != nil || err2 != nil || n < 0 || n > 1_000_000 || len(part) > 2 {
+	if err != nil || err2 != nil || n < 0 || n > 1_000_000 || len(part) > 2 || strings.Trim(part, "0123456789") != "" {
 		return 0, fail.New(fail.Invalid, "write the amount as 250 or 250.50")
 	}
 	return n*100 + c, nil
@@ -504,7 +511,7 @@ func (d *Desk) told(w http.ResponseWriter, r *http.Request, me *visitor) error {
 			}
 			return publications.Consent(r.Context(), tx, audit.Staff(me.ID()), publications.Credit{Case: x.Case, Name: words})
 		case "accepted", "donated", "declined":
-			return x.MoveReward(security.RewardState(what), me.actor(), tx.Now)
+			return x.MoveReward(&d.o.Security.Promises().Rewards, security.RewardState(what), me.actor(), tx.Now)
 		}
 		return fail.New(fail.Invalid, "say what they told us")
 	})

@@ -18,7 +18,7 @@ func (s *Site) keys(w http.ResponseWriter, r *http.Request) error {
 		p.Keys = append(p.Keys, Key{Fingerprint: web.Fingerprint(k.Fingerprint()), Addresses: k.Addresses(), Made: p.When(k.Created()), Expires: p.When(k.Expires()),
 			Current: true, URL: "/keys/" + string(k.Fingerprint()) + ".asc", WKD: true})
 	}
-	if k := s.Team; k != nil {
+	if k := s.Team; k != nil && k.CanEncrypt(s.DB.Now()) == nil {
 		p.Keys = append(p.Keys, Key{Fingerprint: web.Fingerprint(k.Fingerprint()), Addresses: k.Addresses(), Made: p.When(k.Created()), Expires: p.When(k.Expires()),
 			Current: true, URL: "/keys/" + string(k.Fingerprint()) + ".asc", Team: true})
 	}

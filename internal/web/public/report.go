@@ -135,7 +135,9 @@ func (s *Site) rewardFace(f *ReportFace, r *security.Report) {
 	switch r.Reward.State {
 	case security.Undecided, security.Proposed, security.Approved:
 	default:
-		f.RewardWhy = r.Reward.Why
+		if r.LessThanPromised(&s.Security.Promises().Rewards) {
+			f.RewardWhy = r.Reward.Why
+		}
 	}
 	switch r.Reward.State {
 	case security.Offered:
@@ -209,7 +211,7 @@ func (s *Site) reporterAct(r *http.Request) (act string, f func(x *security.Repo
 		return "report.appealed", func(x *security.Report, tx *db.Tx) error { return x.Appeals(s.Security.Promises(), text, tx.Now) }
 	case "accepted", "donated", "declined":
 		return "report.rewarded", func(x *security.Report, tx *db.Tx) error {
-			return x.MoveReward(security.RewardState(do), security.Actor{Kind: security.ByReporter}, tx.Now)
+			return x.MoveReward(&s.Security.Promises().Rewards, security.RewardState(do), security.Actor{Kind: security.ByReporter}, tx.Now)
 		}
 	case "credit":
 		return "report.credit", func(x *security.Report, tx *db.Tx) error {
