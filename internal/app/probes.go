@@ -135,10 +135,11 @@ func policyPromises(p security.Promises) publications.Promises {
 	out := publications.DefaultPromises
 	out.FirstReply, out.Assessment, out.Update, out.Reward, out.Disclosure, out.AppealAnswer = p.First, p.Assess, p.Update, p.Reward, p.Publish, p.Appeal
 	out.FixCritical, out.FixHigh, out.FixOther = p.Fix[0], p.Fix[1], max(p.Fix[2], p.Fix[3])
+	out.Currency = p.Rewards.Currency
 	for _, r := range p.Rewards.Rows {
 		row := publications.RewardRow{Asset: r.Asset}
 		for i, c := range r.Cents {
-			row.Amounts[i] = fmt.Sprintf("%d %s", c/100, p.Rewards.Currency)
+			row.Amounts[i] = fmt.Sprint(c / 100)
 		}
 		out.Rewards = append(out.Rewards, row)
 	}

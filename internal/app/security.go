@@ -151,7 +151,7 @@ func (d *Desk) sendWord(ctx context.Context, a wordArgs) error {
 		if c, err = d.cases.Get(ctx, tx, a.Case); err != nil {
 			return err
 		}
-		if lately, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM report_events WHERE act IN ('report.flagged', 'report.struck', 'report.wrote', 'report.answered', 'report.appealed', 'report.retested') AND at > $1`, db.Micros(tx.Now.Add(-time.Hour))); err != nil {
+		if lately, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM report_events WHERE act IN ('report.flagged', 'report.struck', 'report.due', 'report.wrote', 'report.answered', 'report.appealed', 'report.retested') AND at > $1`, db.Micros(tx.Now.Add(-time.Hour))); err != nil {
 			return err
 		}
 		for _, id := range a.To {

@@ -55,7 +55,7 @@ func TestTheShippedPolicyMayStand(t *testing.T) {
 func TestThePolicysNumbersAreThoseOfTheSettings(t *testing.T) {
 	l := newLab(t, dbtest.SQLite, "support@northmere.example")
 	p := shippedPolicy(t)
-	p.Promises = Promises{1, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111, nil}
+	p.Promises = Promises{1, 21, 31, 41, 51, 61, 71, 81, 91, 101, 111, "", nil}
 	for g, want := range map[lang.Lang][]string{
 		lang.English: {"within 1 working day.", "Within 21 working days", "after 31 days", "within 41 days", "within 51 days", "within 61 days", "within 71 working days", "give us 81 days", "for 91 days", "within 101 days", "within 111 working days"},
 		lang.German:  {"innerhalb von 1 Arbeitstag.", "Innerhalb von 21 Arbeitstagen", "nach 31 Tagen", "von 41 Tagen", "von 51 Tagen", "von 61 Tagen", "von 71 Arbeitstagen", "nach 81 Tagen", "nach 91 Tagen", "von 101 Tagen", "von 111 Arbeitstagen"},
@@ -205,7 +205,7 @@ func TestAnOldPolicyShowsTheTable(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		promises := DefaultPromises
-		promises.Rewards = []RewardRow{{Asset: "*", Amounts: [4]string{"1000 EUR", "500 EUR", "200 EUR", "50 EUR"}}}
+		promises.Currency, promises.Rewards = "EUR", []RewardRow{{Asset: "*", Amounts: [4]string{"1000", "500", "200", "50"}}}
 		l.Promises = func() Promises { return promises }
 		if err := l.Begin(t.Context()); err != nil {
 			t.Fatal(name, err)
@@ -215,7 +215,7 @@ func TestAnOldPolicyShowsTheTable(t *testing.T) {
 			t.Fatalf("%s: %v, %+v", name, err, now)
 		}
 		h, _, err := l.PolicyHTML(now, lang.English)
-		if err != nil || !strings.Contains(string(h), "<td") || !strings.Contains(string(h), "1000 EUR") || strings.Contains(string(h), "no money") {
+		if err != nil || !strings.Contains(string(h), "<td") || !strings.Contains(string(h), "1000") || !strings.Contains(string(h), "In EUR") || strings.Contains(string(h), "no money") {
 			t.Errorf("%s: %v\n%s", name, err, h)
 		}
 	}

@@ -25,7 +25,8 @@ type Promises struct {
 	AppealTime   int `json:"appeal_time"`   // days in which to object
 	AppealAnswer int `json:"appeal_answer"` // working days
 
-	Rewards []RewardRow `json:"rewards,omitempty"` // none: no money
+	Currency string      `json:"currency,omitempty"`
+	Rewards  []RewardRow `json:"rewards,omitempty"` // none: no money
 }
 
 // A RewardRow says what is paid where something is affected: amounts as they are
@@ -85,28 +86,29 @@ func (s *Store) fill(text string, l lang.Lang, p Promises) string {
 	return strings.NewReplacer("{report_form}", page(ReportPath), "{security_mail}", "["+plain(mail)+"]("+(&url.URL{Scheme: "mailto", Opaque: mail}).String()+")",
 		"{keys}", page(KeysPath), "{thanks}", page(ThanksPath), "{org}", plain(s.org()),
 		"{first_reply}", work(p.FirstReply), "{assessment}", work(p.Assessment), "{update}", days(p.Update),
-		"{fix_critical}", days(p.FixCritical), "{fix_high}", days(p.FixHigh), "{fix_other}", days(p.FixOther), "{reward}", work(p.Reward), "{rewards}", rewardTable(p.Rewards, l),
+		"{fix_critical}", days(p.FixCritical), "{fix_high}", days(p.FixHigh), "{fix_other}", days(p.FixOther), "{reward}", work(p.Reward), "{rewards}", rewardTable(&p, l),
 		"{disclosure}", days(p.Disclosure), "{silence}", days(p.Silence), "{appeal_time}", days(p.AppealTime), "{appeal_answer}", work(p.AppealAnswer)).Replace(text)
 }
 
 // rewardTable is the table of rewards, or that there is no money, as Markdown.
-func rewardTable(rows []RewardRow, l lang.Lang) string {
-	if len(rows) == 0 {
+func rewardTable(p *Promises, l lang.Lang) string {
+	if len(p.Rewards) == 0 {
 		return l.Must("policy.rewards.none")
 	}
-	out := "| " + l.Must("policy.rewards.asset")
-	for _, s := range []string{"critical", "high", "medium", "low"} {
-		out += " | " + l.Must("report.severity."+s)
-	}
-	out += " |\n|---|---:|---:|---:|---:|\n"
-	for _, r := range rows {
+	out, rule := "| "+l.Must("policy.rewards.asset", p.Currency), "|---"
+	for _, r := range p.Rewards { // a column each: a telephone has room for few
 		name := plain(r.Asset)
 		if r.Asset == "*" {
 			name = l.Must("policy.rewards.rest")
 		}
-		out += "| " + name
-		for _, a := range r.Amounts {
-			out += " | " + plain(a)
+		out += " | " + name
+		rule += "|---"
+	}
+	out += " |\n" + rule + "|\n"
+	for i, s := range []string{"critical", "high", "medium", "low"} {
+		out += "| " + l.Must("report.severity."+s)
+		for _, r := range p.Rewards {
+			out += " | " + plain(r.Amounts[i])
 		}
 		out += " |\n"
 	}

@@ -24,7 +24,8 @@ func policyText(l lang.Lang) (string, template.HTML) {
 	if err != nil {
 		panic(err)
 	}
-	filled := strings.NewReplacer("{report_form}", "[support.northmere.example/report](https://support.northmere.example/report)", "{security_mail}", "[security@northmere.example](mailto:security@northmere.example)").Replace(string(b))
+	filled := strings.NewReplacer("{report_form}", "[support.northmere.example/report](https://support.northmere.example/report)", "{security_mail}", "[security@northmere.example](mailto:security@northmere.example)",
+		"{rewards}", "| In EUR | pay.northmere.example | everything else |\n|---|---|---|\n| critical | 2500 | 1000 |\n| high | 1000 | 500 |\n| medium | 400 | 200 |\n| low | 100 | 50 |").Replace(string(b))
 	body, err := centre.ArticleIn{Text: regexp.MustCompile(`\{\w+\}`).ReplaceAllString(filled, "14 days")}.HTML()
 	if err != nil {
 		panic(err)
