@@ -76,12 +76,31 @@ func TestP10TheTeamsKeyIsNotHere(t *testing.T) {
 			return false
 		})
 
+		// Whom it is for may be hidden, it may stand below a greeting, or be a file.
+		hide := func() []byte {
+			out, _, err := finder.Run([]byte("Another canary.\n"), "--batch", "--trust-model", "always", "--armor", "--encrypt", "--hidden-recipient", fpr)
+			if err != nil {
+				p.Fatal(err)
+			}
+			return out
+		}
+		below := (&gpgtest.Mail{From: "Shy <shy@elsewhere.example>", To: "support@northmere.example", Subject: "For you", Text: "Good morning, please read:\n\n" + string(hide())}).Plain()
+		shown, _, err := finder.Run([]byte("A third canary.\n"), "--batch", "--trust-model", "always", "--armor", "--encrypt", "--recipient", fpr)
+		if err != nil {
+			p.Fatal(err)
+		}
+		file := "From: Filer <filer@elsewhere.example>\r\nTo: support@northmere.example\r\nSubject: A file\r\nDate: " + time.Now().UTC().Format(time.RFC1123Z) + "\r\nMessage-ID: <f1@elsewhere.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nPlease see the file.\r\n--b\r\nContent-Type: application/octet-stream; name=\"note.asc\"\r\nContent-Disposition: attachment; filename=\"note.asc\"\r\n\r\n" + strings.ReplaceAll(string(shown), "\n", "\r\n") + "\r\n--b--\r\n"
+		for n, raw := range [][]byte{below, []byte(file)} {
+			write("support@northmere.example", raw)
+			p.eventually("it waits too", func() bool { return p.count(`SELECT COUNT(*) FROM reports WHERE state = 'flagged'`) == int64(n+2) })
+		}
+
 		// To a stranger's key it is no report of ours; it waits as what nobody can open.
 		other := finder.Generate("Somebody <some@body.example>", "0", time.Now().Add(-24*time.Hour))
 		mail = &gpgtest.Mail{From: "Other <other@elsewhere.example>", To: "support@northmere.example", Subject: "Hello", Text: "Nothing."}
 		write("support@northmere.example", finder.Encrypted(mail, "", other))
-		p.eventually("it is a case too", func() bool { return p.count(`SELECT COUNT(*) FROM cases`) == 2 })
-		if n := p.count(`SELECT COUNT(*) FROM reports`); n != 1 {
+		p.eventually("it is a case too", func() bool { return p.count(`SELECT COUNT(*) FROM cases`) == 4 })
+		if n := p.count(`SELECT COUNT(*) FROM reports`); n != 3 {
 			p.Errorf("%d reports", n)
 		}
 	})

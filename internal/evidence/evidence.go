@@ -17,6 +17,7 @@ package evidence
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"postern/internal/message"
@@ -185,6 +186,11 @@ func Examine(raw []byte, o Options) (r *Report) {
 	e.outer()
 	e.open()
 	e.content()
+	for _, a := range r.Attachments { // a file may be for a key that is not here
+		if name := strings.ToLower(a.Name); strings.HasSuffix(name, ".asc") || strings.HasSuffix(name, ".gpg") || strings.HasSuffix(name, ".pgp") {
+			e.sealedTo(a.Data)
+		}
+	}
 	e.judge()
 	if r.Disposition == Quarantine {
 		r.withhold()

@@ -163,6 +163,13 @@ func (e *exam) decrypt(data []byte) (*pgp.Opened, bool) {
 	return nil, false
 }
 
+// sealedTo notes to which keys something is encrypted that is not opened here.
+func (e *exam) sealedTo(data []byte) {
+	if o, err := pgp.Open(data, nil); errors.Is(err, pgp.ErrNoSecret) && o != nil {
+		e.SealedTo = append(e.SealedTo, o.Recipients...)
+	}
+}
+
 // firstClause keeps the words of ours and drops what a library adds.
 func firstClause(s string) string {
 	s, _, _ = strings.Cut(s, " (")
@@ -284,6 +291,7 @@ func (e *exam) openInline(root *message.Part) {
 // decrypted words must not stand among a stranger's (EFAIL).
 func (e *exam) inlineEncrypted(root, body *message.Part, b *pgp.Block, alone bool) {
 	if !b.Whole() {
+		e.sealedTo(b.Encrypted)
 		e.because("partly-encrypted", "only a part of the text is encrypted; it was not opened")
 		return
 	}
