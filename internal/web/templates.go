@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -47,6 +48,29 @@ func icon(name string) (template.HTML, error) {
 	}
 	src, err := Asset("icons.svg#i-" + name)
 	return template.HTML(`<svg class="i" aria-hidden="true"><use href="` + src + `"/></svg>`), err
+}
+
+// symbols are those of icons.svg, ready to stand in a page.
+var symbols = sync.OnceValue(func() map[string]template.HTML {
+	b, err := files.ReadFile("static/icons.svg")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	out := map[string]template.HTML{}
+	for _, m := range regexp.MustCompile(`(?s)<symbol id="i-([a-z]+)" viewBox="([0-9. -]+)">(.*?)</symbol>`).FindAllStringSubmatch(string(b), -1) {
+		out[m[1]] = template.HTML(`<svg class="i" viewBox="` + m[2] + `" aria-hidden="true">` + m[3] + `</svg>`)
+	}
+	return out
+})
+
+// DrawnIcon is icon with the symbol in the page itself: public pages have few, and are
+// there with one request less.
+func DrawnIcon(name string) (template.HTML, error) {
+	s, ok := symbols()[name]
+	if !ok {
+		return "", fmt.Errorf("icon %q", name)
+	}
+	return s, nil
 }
 
 // timeTag has nothing of others in it: digits, month names and a zone.

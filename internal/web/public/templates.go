@@ -2,6 +2,7 @@ package public
 
 import (
 	"embed"
+	"html/template"
 
 	"postern/internal/web"
 )
@@ -11,4 +12,4 @@ var templates embed.FS
 
 // Templates has every public page; the comment of each page's struct names its
 // template.
-var Templates = web.Parse(templates, nil)
+var Templates = web.Parse(templates, template.FuncMap{"icon": web.DrawnIcon})
