@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/cases"
 	"postern/internal/centre"
 	"postern/internal/config"
 	"postern/internal/db"
@@ -20,7 +21,14 @@ import (
 // TestFiguresAreWhatHappened: a week is lived through, and the figures are those of it.
 func TestFiguresAreWhatHappened(t *testing.T) {
 	eachPagesOf(t, func(c *config.Config) { c.Hours = "always" }, func(p *pages, clock func(time.Duration)) {
-		later := func(d time.Duration) { clock(d); p.signAllIn(nil) }
+		later := func(d time.Duration) { // an hour does not pass within the sending of one mail
+			p.eventually("what is due is out", func() bool {
+				return p.count(`SELECT COUNT(*) FROM deliveries WHERE done_at = 0 AND due_at <= $1`, db.Micros(p.d.db.Now())) == 0
+			})
+			clock(d)
+			p.signAllIn(nil)
+		}
+		answered := func(who string, c *cases.Case, text string) { p.leaves(p.answered(who, c, text)) }
 		// From a Monday, so that a week is a week.
 		now := p.d.db.Now()
 		later(figures.Weeks(now, 1).To.Add(10 * time.Hour).Sub(now))
@@ -29,16 +37,16 @@ func TestFiguresAreWhatHappened(t *testing.T) {
 
 		a := p.write("a@x.example", "First", "One") // answered in own words after an hour
 		later(time.Hour)
-		p.answered("agent", a, "I looked it up: the first is done.")
+		answered("agent", a, "I looked it up: the first is done.")
 		b := p.write("b@x.example", "Second", "Two") // a script, then they come back
 		later(time.Hour)
-		p.answered("agent", b, hoursText)
+		answered("agent", b, hoursText)
 		later(time.Hour)
 		p.again(b, "b@x.example", "No.")
-		p.answered("triager", b, "It is as you say, and I have changed it by hand.")
+		answered("triager", b, "It is as you say, and I have changed it by hand.")
 		c := p.write("c@x.example", "Third", "Three") // a script, and that was all
 		later(time.Hour)
-		p.answered("agent", c, hoursText)
+		answered("agent", c, hoursText)
 		link := p.closed(c)
 		p.do("", "POST", link, url.Values{"score": {"4"}})
 		d := p.write("d@x.example", "Fourth", "Four") // nobody answers in time
