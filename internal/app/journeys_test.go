@@ -85,15 +85,7 @@ func TestPublicJourneysByKeyboard(t *testing.T) {
 		}
 
 		// Back to the case, by reference and code.
-		s.tab.Reach(`a[href="/case"]`)
-		s.tab.Enter()
-		page(say("yourcase.find"))
-		s.tab.Reach("#ref")
-		s.tab.Keys(ref)
-		s.tab.Reach("#code")
-		s.tab.Keys(code)
-		s.tab.Reach(`form[action="/case"] button`)
-		s.tab.Enter()
+		s.back(x.l, ref, code, page)
 		page(say("yourcase.state.open"))
 		s.tab.Reach("#text")
 		s.tab.Keys("One more thing.")
@@ -264,14 +256,20 @@ func (s *street) reports(l lang.Lang, page func(words string)) {
 	if code == "" || c.Security != cases.Suspected {
 		s.Fatalf("%s: %+v", l, c)
 	}
+	s.back(l, ref, code, page)
+	page(say("report.title"))
+}
+
+// back comes to a case again, from the page that showed its reference and code.
+func (s *street) back(l lang.Lang, ref, code string, page func(words string)) {
+	s.Helper()
 	s.tab.Reach(`a[href="/case"]`)
 	s.tab.Enter()
-	page(say("yourcase.find"))
+	page(l.Must("yourcase.find"))
 	s.tab.Reach("#ref")
 	s.tab.Keys(ref)
 	s.tab.Reach("#code")
 	s.tab.Keys(code)
 	s.tab.Reach(`form[action="/case"] button`)
 	s.tab.Enter()
-	page(say("report.title"))
 }

@@ -33,15 +33,7 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) due(ctx context.Context, tx *db.Tx, id cases.ID) error {
-	c, err := s.o.Cases.Get(ctx, tx, id)
-	if err != nil {
-		return err
-	}
-	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
-	if err != nil {
-		return err
-	}
-	r, err := get(ctx, tx, k, id)
+	c, k, r, err := s.load(ctx, tx, id)
 	if err != nil {
 		return err
 	}

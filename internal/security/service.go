@@ -317,15 +317,7 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, k *vault.Key, r *Report
 // Change loads a report, changes it in f, and keeps it, with what it says to the case
 // and to everybody whom it concerns. act is for the record, such as report.moved; reason may be empty.
 func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, act, reason string, f func(r *Report, c *cases.Case) error) error {
-	c, err := s.o.Cases.Get(ctx, tx, id)
-	if err != nil {
-		return err
-	}
-	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
-	if err != nil {
-		return err
-	}
-	r, err := get(ctx, tx, k, id)
+	c, k, r, err := s.load(ctx, tx, id)
 	if err != nil {
 		return err
 	}
@@ -348,6 +340,18 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 		return err
 	}
 	return s.record(ctx, tx, k, r, actorName(by, c), act, from, reason)
+}
+
+// load reads a report with its case and the case's data key.
+func (s *Service) load(ctx context.Context, tx *db.Tx, id cases.ID) (c *cases.Case, k *vault.Key, r *Report, err error) {
+	if c, err = s.o.Cases.Get(ctx, tx, id); err != nil {
+		return nil, nil, nil, err
+	}
+	if k, err = s.o.Vault.Get(ctx, tx, c.KeyID); err != nil {
+		return nil, nil, nil, err
+	}
+	r, err = get(ctx, tx, k, id)
+	return c, k, r, err
 }
 
 // watched notes which probes watch it, and whether all of them are green.

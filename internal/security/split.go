@@ -24,15 +24,7 @@ func (s *Service) Split(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, h
 	if err := checkPart(by, heading, text); err != nil {
 		return nil, err
 	}
-	c, err := s.o.Cases.Get(ctx, tx, id)
-	if err != nil {
-		return nil, err
-	}
-	k, err := s.o.Vault.Get(ctx, tx, c.KeyID)
-	if err != nil {
-		return nil, err
-	}
-	r, err := get(ctx, tx, k, id)
+	c, k, r, err := s.load(ctx, tx, id)
 	if err != nil {
 		return nil, err
 	}
