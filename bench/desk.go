@@ -282,7 +282,7 @@ func (l *lab) in(d *deskUnder, kind, what string, n int, wait func(int) error) e
 		what, n, 100*part, whole, r.Rate(), ms(r.P50), ms(r.P95), cpu*1000/float64(r.N+20+10*n), rss>>20)
 	where := fmt.Sprintf("%s, in %s, %d connections", kind, what, n)
 	if what == "plain" {
-		l.least("2", where+": of Postfix's accept", part/postfix[n], 1.5, "x")
+		l.least("2", where+": of Postfix's accept", whole/l.postfix[n], 1.5, "x")
 		return nil
 	}
 	switch n {

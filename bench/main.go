@@ -37,6 +37,8 @@ type lab struct {
 	mails *mails
 	ref   map[string]map[int]load.Result // by kind and connections
 
+	postfix map[int]float64 // plain mails accepted a second, by connections
+
 	sealRate float64 // sign+encrypt of 10 KB in this process
 	verdicts []verdict
 }
@@ -49,7 +51,7 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	l := &lab{dir: dir, ref: map[string]map[int]load.Result{}}
+	l := &lab{dir: dir, ref: map[string]map[int]load.Result{}, postfix: map[int]float64{}}
 	for name, pkg := range map[string]string{"postern": "./cmd/postern", "ref": "./bench/ref"} {
 		c := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -69,6 +71,9 @@ func run() error {
 			return err
 		}
 		if err := l.bound(); err != nil {
+			return err
+		}
+		if err := l.accept(); err != nil {
 			return err
 		}
 	}

@@ -58,11 +58,6 @@ func figure(f float64) string {
 	return fmt.Sprintf("%.0f", f)
 }
 
-// postfix is the part of the bound for plain mail that Postfix reached as bare
-// durable accept, in one run of both on the machine of the goals: 225 of 745,
-// 603 of 1,679 and 704 of 2,612 mails a second. Postfix itself is not run here.
-var postfix = map[int]float64{1: 225.0 / 745, 10: 603.0 / 1679, 50: 704.0 / 2612}
-
 // durable measures commits of one row of 10 KB, one after another.
 func (l *lab) durable(kind, url string) (float64, error) {
 	driver, source, blob := "pgx", url, "BYTEA"

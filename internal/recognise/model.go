@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -103,10 +104,12 @@ func Pack(weights []float32, bias [6]float32) []byte {
 
 // Features are the buckets of a text, each once: what the model and its training see.
 func Features(in *Input) []uint32 {
-	said := own(in.Text, tokens(in.Text))
-	h := match(said)
+	r := read(in.Text)
+	defer r.close()
+	said := r.own()
+	h := r.match(said)
 	h.previous(in.Previous)
-	return features(said, h, in.Door)
+	return slices.Clone(r.features(said, h, in.Door))
 }
 
 const (
@@ -121,55 +124,78 @@ func hash(h uint32, s string) uint32 {
 	return h
 }
 
-func features(toks []token, h *hits, door string) (out []uint32) {
-	out = make([]uint32, 0, 8*len(toks)+16)
-	seen := sets.Get().(*set)
-	defer func() { // most of it was never touched
-		for _, n := range out {
-			seen.bits[n/64] = 0
-		}
-		sets.Put(seen)
-	}()
-	add := func(h uint32) {
-		h ^= h >> 15
-		if h %= buckets; seen.add(h) {
-			out = append(out, h)
-		}
-	}
-	var known [512]uint32 // hashes of words that were met: their pieces are in
+// features are the buckets of some tokens of the text; they hold until the next are
+// asked for.
+func (r *reading) features(toks []token, h *hits, door string) []uint32 {
+	r.out = r.out[:0]
+	r.asked++
 	for i, t := range toks {
-		add(t.hash)
+		w := &r.words[t.n]
+		r.feature(bucket(w.hash))
 		if i > 0 {
-			add(hash(hash(toks[i-1].hash, " "), t.word))
+			r.feature(bucket(hash(hash(r.words[toks[i-1].n].hash, " "), w.text)))
 		}
 		if i > 1 {
-			add(hash(hash(toks[i-2].hash, " _ "), t.word))
+			r.feature(bucket(hash(hash(r.words[toks[i-2].n].hash, " _ "), w.text)))
 		}
-		if k := &known[t.hash%512]; *k != t.hash && t.word[0] != '<' {
-			*k = t.hash
-			pieces(t.word, add)
+		if w.met != r.asked && w.text[0] != '<' {
+			for _, b := range r.piecesOf(w) {
+				r.feature(b)
+			}
 		}
+		w.met = r.asked
 		for b := h.bits[i]; b != 0; b &= b - 1 {
-			add(hash(offset32, "list") + uint32(bits.TrailingZeros64(b))*prime32)
+			r.feature(ofList[bits.TrailingZeros64(b)])
 		}
 	}
 	for _, f := range h.fired {
-		add(hash(hash(offset32, "rule "), f.rule.why))
+		r.feature(bucket(hash(hash(offset32, "rule "), f.rule.why)))
 	}
 	if h.answered {
-		add(hash(offset32, "answered before"))
+		r.feature(bucket(hash(offset32, "answered before")))
 	}
 	if h.denied {
-		add(hash(offset32, "denied before"))
+		r.feature(bucket(hash(offset32, "denied before")))
 	}
-	add(hash(hash(offset32, "door "), door))
-	return out
+	r.feature(bucket(hash(hash(offset32, "door "), door)))
+	for _, n := range r.out { // most of it was never touched
+		r.seen[n/64] = 0
+	}
+	return r.out
 }
 
-// pieces are runs of four and five letters, with the word's ends marked.
-func pieces(word string, add func(uint32)) {
+func (r *reading) feature(n uint32) {
+	if r.seen[n/64]&(1<<(n%64)) == 0 {
+		r.seen[n/64] |= 1 << (n % 64)
+		r.out = append(r.out, n)
+	}
+}
+
+func bucket(h uint32) uint32 { return (h ^ h>>15) % buckets }
+
+// ofList are the buckets of the lists of words.
+var ofList = func() (out [64]uint32) {
+	for i := range out {
+		out[i] = bucket(hash(offset32, "list") + uint32(i)*prime32)
+	}
+	return out
+}()
+
+// piecesOf are the buckets of a word's pieces, made once for each text.
+func (r *reading) piecesOf(w *word) []uint32 {
+	if w.to == 0 {
+		w.from = int32(len(r.pieces))
+		r.pieces = appendPieces(r.pieces, w.text)
+		w.to = int32(len(r.pieces))
+	}
+	return r.pieces[w.from:w.to]
+}
+
+// appendPieces adds the buckets of a word's runs of four and five letters, with its ends
+// marked.
+func appendPieces(out []uint32, word string) []uint32 {
 	if len(word) < 4 {
-		return
+		return out
 	}
 	var room [64]byte
 	w := append(append(append(room[:0], '^'), word...), '$')
@@ -180,22 +206,10 @@ func pieces(word string, add func(uint32)) {
 			for _, c := range w[i : i+n] {
 				h = (h ^ uint32(c)) * prime32
 			}
-			add(h)
+			out = append(out, bucket(h))
 		}
 	}
-}
-
-// set remembers buckets; in the pool all of them are forgotten.
-type set struct{ bits [buckets / 64]uint64 }
-
-var sets = sync.Pool{New: func() any { return new(set) }}
-
-func (s *set) add(n uint32) bool {
-	if s.bits[n/64]&(1<<(n%64)) != 0 {
-		return false
-	}
-	s.bits[n/64] |= 1 << (n % 64)
-	return true
+	return out
 }
 
 // Weight is what each of n features counts: long texts have many, and none of them
@@ -229,7 +243,7 @@ func (m *Model) probabilities(f []uint32) (p [6]float64) {
 
 // passage looks for a part of a longer text that reads like a report: a flaw told in
 // the last line of a question about an order. A part is a few sentences.
-func (m *Model) passage(toks []token, bits []uint64, door string) (Spot, float64, bool) {
+func (m *Model) passage(r *reading, toks []token, bits []uint64, door string) (Spot, float64, bool) {
 	const least, most, ends = 8, 28, 160
 	if len(toks) < 2*least {
 		return Spot{}, 0, false
@@ -241,13 +255,13 @@ func (m *Model) passage(toks []token, bits []uint64, door string) (Spot, float64
 	score := 0.0
 	for from := 0; from < len(toks); {
 		to := from
-		for to < len(toks) && (to-from < least || toks[to-1].word != "." && to-from < most) {
+		for to < len(toks) && (to-from < least || r.words[toks[to-1].n].text != "." && to-from < most) {
 			to++
 		}
 		if to-from >= least {
 			piece := toks[from:to]
-			if p := m.probabilities(features(piece, found(bits[from:to]), door)); p[0] > score {
-				score, top = p[0], Spot{piece[0].from, piece[len(piece)-1].to}
+			if p := m.probabilities(r.features(piece, found(bits[from:to]), door)); p[0] > score {
+				score, top = p[0], Spot{int(piece[0].from), int(piece[len(piece)-1].to)}
 			}
 		}
 		from = to
@@ -256,29 +270,32 @@ func (m *Model) passage(toks []token, bits []uint64, door string) (Spot, float64
 }
 
 // telling are the words of a text that speak most for a report.
-func (m *Model) telling(toks []token) (out []Spot) {
-	const words = 4
-	type word struct {
+func (m *Model) telling(r *reading, toks []token) (out []Spot) {
+	const most = 4
+	type tell struct {
 		at     int
 		weight float64
 	}
-	var list []word
+	weigh := func(b uint32) float64 {
+		return float64(m.weights[b*6])*float64(m.scale[0]) - float64(m.weights[b*6+4])*float64(m.scale[4])
+	}
+	var list []tell
 	for i, t := range toks {
-		w := 0.0
-		one := func(h uint32) {
-			h ^= h >> 15
-			h %= buckets
-			w += float64(m.weights[h*6])*float64(m.scale[0]) - float64(m.weights[h*6+4])*float64(m.scale[4])
+		w := &r.words[t.n]
+		if len(w.text) < 3 {
+			continue
 		}
-		one(hash(offset32, t.word))
-		if t.word[0] != '<' {
-			pieces(t.word, one)
+		sum := weigh(bucket(w.hash))
+		if w.text[0] != '<' {
+			for _, b := range r.piecesOf(w) {
+				sum += weigh(b)
+			}
 		}
-		if w > 0 && len(t.word) > 2 {
-			list = append(list, word{i, w})
+		if sum > 0 {
+			list = append(list, tell{i, sum})
 		}
 	}
-	for range min(words, len(list)) {
+	for range min(most, len(list)) {
 		n := 0
 		for i := range list {
 			if list[i].weight > list[n].weight {
@@ -286,7 +303,7 @@ func (m *Model) telling(toks []token) (out []Spot) {
 			}
 		}
 		t := toks[list[n].at]
-		out = append(out, Spot{t.from, t.to})
+		out = append(out, Spot{int(t.from), int(t.to)})
 		list[n].weight = -1
 	}
 	return out

@@ -72,30 +72,31 @@ const (
 
 // Look judges a text.
 func Look(in *Input) Verdict {
-	toks := tokens(in.Text)
-	said := own(in.Text, toks)
-	h := match(said)
+	r := read(in.Text)
+	defer r.close()
+	said := r.own()
+	h := r.match(said)
 	h.previous(in.Previous)
 	m := model()
-	p := m.probabilities(features(said, h, in.Door))
+	p := m.probabilities(r.features(said, h, in.Door))
 	v := Verdict{Score: p[0], Class: Classes[best(p[:])]}
 	if why, s := ownPlain(in.Text, in.Own); why != "" {
 		v.flag(why, s)
 	}
 	for _, f := range h.fired {
 		if f.rule.strong {
-			v.flag(f.rule.why, Spot{said[f.from].from, said[f.to].to})
+			v.flag(f.rule.why, Spot{int(said[f.from].from), int(said[f.to].to)})
 		}
 	}
 	byModel := v.Score >= certain
 	if !byModel {
-		if s, score, ok := m.passage(said, h.bits, in.Door); ok {
+		if s, score, ok := m.passage(r, said, h.bits, in.Door); ok {
 			v.Score, byModel = max(v.Score, score), true
 			v.Spots = append(v.Spots, s)
 		}
 	}
 	if byModel {
-		v.flag(fmt.Sprintf("reads like one: %d of 100", int(math.Round(100*v.Score))), m.telling(said)...)
+		v.flag(fmt.Sprintf("reads like one: %d of 100", int(math.Round(100*v.Score))), m.telling(r, said)...)
 	}
 	if v.Flagged && v.Class == Ordinary { // what fired is right nine times of ten
 		v.Class = Report

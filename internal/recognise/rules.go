@@ -3,6 +3,7 @@ package recognise
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -168,21 +169,12 @@ type hits struct {
 	answered bool     // we said something before
 }
 
-func match(toks []token) *hits {
-	b := rules()
-	bits := make([]uint64, len(toks))
-	var known [512]struct { // the lists of words that were met
-		word string
-		bits uint64
+func (r *reading) match(toks []token) *hits {
+	r.bits = slices.Grow(r.bits[:0], len(toks))
+	for _, t := range toks {
+		r.bits = append(r.bits, r.words[t.n].bits)
 	}
-	for i, t := range toks {
-		k := &known[t.hash%512]
-		if k.word != t.word {
-			k.word, k.bits = t.word, b.of(t.word)
-		}
-		bits[i] = k.bits
-	}
-	return found(bits)
+	return found(r.bits)
 }
 
 // found is what the rules find among words, by the lists that hold each.
@@ -295,8 +287,10 @@ func (h *hits) previous(list []string) {
 			continue
 		}
 		h.answered = true
-		for _, f := range match(tokens(p)).fired {
+		r := read(p)
+		for _, f := range r.match(r.toks).fired {
 			h.denied = h.denied || strings.HasPrefix(f.rule.why, "denies")
 		}
+		r.close()
 	}
 }

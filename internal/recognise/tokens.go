@@ -3,6 +3,7 @@ package recognise
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,21 +14,45 @@ import (
 // as the vowel alone, so that über, ueber and uber are one. Links and numbers are
 // tokens of their own kind; "." stands for the end of a sentence or line.
 type token struct {
-	word     string
-	from, to int
-	quoted   bool   // in a line that quotes
-	hash     uint32 // of the word
+	n        int32 // its word's number in the reading
+	from, to int32
+	quoted   bool // in a line that quotes
 }
 
-func newToken(word string, from, to int, quoted bool) token {
-	return token{word, from, to, quoted, hash(offset32, word)}
+// A word is what is known of one that a text holds, however often.
+type word struct {
+	text     string
+	hash     uint32
+	bits     uint64 // the lists that hold it
+	from, to int32  // its pieces; none yet: 0, 0
+	met      int32  // the last time features were asked for in which it stood
 }
 
-// tokens cuts the beginning and the end of a text into words.
-func tokens(text string) []token {
-	room := make([]token, 0, min(len(text), headBytes+tailBytes)/4+8)
+// A reading is the room in which one text is read. It is used again for the next: most
+// of what reading costs would else be its room.
+type reading struct {
+	toks   []token
+	bits   []uint64 // the lists of each token that was matched
+	words  []word
+	table  [tableSize]uint16 // hash -> number in words + 1
+	pieces []uint32          // of all words
+	out    []uint32
+	seen   [buckets / 64]uint64
+	asked  int32
+}
+
+// tableSize is more than the different words that so short a text can have.
+const tableSize = 1 << 13
+
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
+// read cuts the beginning and the end of a text into words. Nothing of the reading may
+// be used after close.
+func read(text string) *reading {
+	r := readings.Get().(*reading)
 	if len(text) <= headBytes+tailBytes {
-		return cut(room, text, 0)
+		r.cut(text, 0)
+		return r
 	}
 	head, tail := headBytes, len(text)-tailBytes
 	for !utf8.RuneStart(text[head]) {
@@ -36,10 +61,36 @@ func tokens(text string) []token {
 	for !utf8.RuneStart(text[tail]) {
 		tail++
 	}
-	return cut(cut(room, text[:head], 0), text[tail:], tail)
+	r.cut(text[:head], 0)
+	r.cut(text[tail:], tail)
+	return r
 }
 
-func cut(out []token, text string, at int) []token {
+// close forgets the text.
+func (r *reading) close() {
+	clear(r.words)
+	clear(r.table[:])
+	r.toks, r.bits, r.words, r.pieces, r.asked = r.toks[:0], r.bits[:0], r.words[:0], r.pieces[:0], 0
+	readings.Put(r)
+}
+
+func (r *reading) add(text string, from, to int, quoted bool) {
+	h := hash(offset32, text)
+	i := h % tableSize
+	for r.table[i] > 0 {
+		if w := &r.words[r.table[i]-1]; w.hash == h && w.text == text {
+			break
+		}
+		i = (i + 1) % tableSize
+	}
+	if r.table[i] == 0 {
+		r.words = append(r.words, word{text: text, hash: h, bits: rules().of(text)})
+		r.table[i] = uint16(len(r.words))
+	}
+	r.toks = append(r.toks, token{int32(r.table[i]) - 1, int32(from), int32(to), quoted})
+}
+
+func (r *reading) cut(text string, at int) {
 	for start := 0; start < len(text); {
 		end := start + strings.IndexByte(text[start:], '\n') + 1
 		if end == start {
@@ -47,42 +98,41 @@ func cut(out []token, text string, at int) []token {
 		}
 		line := text[start:end]
 		quoted := strings.HasPrefix(strings.TrimLeft(line, " \t"), ">")
-		out = cutLine(out, line, at+start, quoted)
-		out = append(out, newToken(".", at+end, at+end, quoted))
+		r.cutLine(line, at+start, quoted)
+		r.add(".", at+end, at+end, quoted)
 		start = end
 	}
-	return out
 }
 
-func cutLine(out []token, line string, at int, quoted bool) []token {
+func (r *reading) cutLine(line string, at int, quoted bool) {
 	for i := 0; i < len(line); {
 		if n, word := linkAt(line[i:]); n > 0 {
-			out = append(out, newToken(word, at+i, at+i+n, quoted))
+			r.add(word, at+i, at+i+n, quoted)
 			i += n
 			continue
 		}
-		r, n := rune(line[i]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRuneInString(line[i:])
+		c, n := rune(line[i]), 1
+		if c >= utf8.RuneSelf {
+			c, n = utf8.DecodeRuneInString(line[i:])
 		}
-		if !wordRune(r) {
-			if r == '.' || r == '!' || r == '?' || r == ';' {
+		if !wordRune(c) {
+			if c == '.' || c == '!' || c == '?' || c == ';' {
 				word := "."
-				if r == '?' {
+				if c == '?' {
 					word = "?"
 				}
-				out = append(out, newToken(word, at+i, at+i+n, quoted))
+				r.add(word, at+i, at+i+n, quoted)
 			}
 			i += n
 			continue
 		}
 		j, simple := plainRun(line, i)
 		for j < len(line) {
-			r, n := rune(line[j]), 1
-			if r >= utf8.RuneSelf {
-				r, n = utf8.DecodeRuneInString(line[j:])
+			c, n := rune(line[j]), 1
+			if c >= utf8.RuneSelf {
+				c, n = utf8.DecodeRuneInString(line[j:])
 			}
-			if !wordRune(r) && !unseen(r) && !(apostrophe(r) && j+n < len(line) && letterAt(line[j+n:])) {
+			if !wordRune(c) && !unseen(c) && !(apostrophe(c) && j+n < len(line) && letterAt(line[j+n:])) {
 				break
 			}
 			j, simple = j+n, false
@@ -92,11 +142,10 @@ func cutLine(out []token, line string, at int, quoted bool) []token {
 			w = fold(w)
 		}
 		if w != "" {
-			out = append(out, newToken(w, at+i, at+j, quoted))
+			r.add(w, at+i, at+j, quoted)
 		}
 		i = j
 	}
-	return out
 }
 
 // plainRun is where the small ASCII letters from i on end; simple: they need no folding.
@@ -230,23 +279,23 @@ func foldPlain(w string) string {
 	return string(out)
 }
 
-// own leaves out what the text quotes, unless nothing else is there.
-func own(text string, toks []token) []token {
-	if !slices.ContainsFunc(toks, func(t token) bool { return t.quoted }) {
-		return toks
+// own are the words that the text does not quote, unless it says nothing else.
+func (r *reading) own() []token {
+	if !slices.ContainsFunc(r.toks, func(t token) bool { return t.quoted }) {
+		return r.toks
 	}
-	out := make([]token, 0, len(toks))
+	out := make([]token, 0, len(r.toks))
 	words := 0
-	for _, t := range toks {
+	for _, t := range r.toks {
 		if !t.quoted {
 			out = append(out, t)
-			if len(t.word) > 1 {
+			if len(r.words[t.n].text) > 1 {
 				words++
 			}
 		}
 	}
 	if words < 2 {
-		return toks
+		return r.toks
 	}
 	return out
 }
