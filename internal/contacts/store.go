@@ -3,6 +3,7 @@ package contacts
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"postern/internal/db"
@@ -21,6 +22,12 @@ type Book struct {
 func NewBook(v *vault.Vault) *Book { return &Book{v, newCerts()} }
 
 const columns = `id, name, key_id, source, signed, unsigned, able_until, made_at`
+
+func columnsOf(table string) string {
+	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
+}
+
+const byAddress = `(SELECT contact_id FROM contact_addresses WHERE lookup = $1)`
 
 func (b *Book) scan(c *Contact, row func(...any) error) error {
 	var name []byte
@@ -73,7 +80,7 @@ type Asked struct {
 func (b *Book) AskID(id ID) *Asked { return b.ask(`$1`, string(id), "there is no such person") }
 
 func (b *Book) Ask(address string) *Asked {
-	return b.ask(`(SELECT contact_id FROM contact_addresses WHERE lookup = $1)`, b.lookup(address), "nobody has this address")
+	return b.ask(byAddress, b.lookup(address), "nobody has this address")
 }
 
 func (b *Book) ask(id, arg, none string) *Asked {
@@ -87,6 +94,22 @@ func (b *Book) ask(id, arg, none string) *Asked {
 	}
 	return a
 }
+
+// AskSender asks for whoever owns the address that a mail came from: no more of them than
+// every mail needs, their name and the data key of their content, in one row.
+func (b *Book) AskSender(address string) (*Asked, *vault.Asked) {
+	a := &Asked{none: "nobody has this address", id: byAddress, arg: b.lookup(address)}
+	key, places := b.v.Join()
+	a.Queries = []db.Query{{SQL: `SELECT ` + columnsOf("c") + `, k.id, k.wrapped, k.destroyed_at FROM contacts c JOIN data_keys k ON k.id = c.key_id WHERE c.id = ` + a.id, Args: []any{a.arg},
+		Row: func(row func(...any) error) error {
+			a.found = true
+			return b.scan(&a.c, func(dest ...any) error { return row(append(dest, places...)...) })
+		}}}
+	return a, key
+}
+
+// Whose is the SQL for the id of whoever is asked for, and its one argument.
+func (a *Asked) Whose() (sql string, arg any) { return a.id, a.arg }
 
 // AskKey adds the query for the data key of the contact's content.
 func (a *Asked) AskKey(v *vault.Vault) *vault.Asked {

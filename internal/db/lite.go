@@ -105,7 +105,7 @@ func (d *DB) checkpoint() {
 }
 
 const (
-	checkpointPause = 50 * time.Millisecond
+	checkpointPause = 200 * time.Millisecond
 	emptyAfter      = 5 * time.Second
 )
 

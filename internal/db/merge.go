@@ -21,7 +21,7 @@ type shape struct {
 
 var (
 	insertShape = regexp.MustCompile(`(?s)^(INSERT INTO (\w+) \([^()]*\)\s+VALUES )(\(.*\))( ON CONFLICT DO NOTHING)?$`)
-	updateShape = regexp.MustCompile(`^(?:UPDATE|DELETE FROM) (\w+) `)
+	otherShape  = regexp.MustCompile(`^(?:UPDATE|DELETE FROM|INSERT INTO) (\w+) `)
 	parameter   = regexp.MustCompile(`\$[0-9]+`)
 	shapes      sync.Map // query -> shape
 )
@@ -33,7 +33,7 @@ func shapeOf(query string) shape {
 	var s shape
 	if m := insertShape.FindStringSubmatch(query); m != nil && !strings.Contains(query, "SELECT") && !strings.Contains(m[3], " ON CONFLICT") {
 		s = shape{table: m[2], head: m[1], rows: m[3], tail: m[4]}
-	} else if m := updateShape.FindStringSubmatch(query); m != nil && !strings.Contains(query, "SELECT") {
+	} else if m := otherShape.FindStringSubmatch(query); m != nil && !strings.Contains(query, "SELECT") {
 		s.table = m[1]
 	}
 	shapes.Store(query, s)

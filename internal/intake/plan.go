@@ -47,9 +47,11 @@ func (p *plan) contactID() contacts.ID {
 func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 	var seen []cases.ID
 	var answered []string
-	who := in.book.Ask(m.from())
-	key := who.AskKey(in.v)
-	if err := in.d.Read(ctx, append(who.Queries, in.cases.AskSeen(&seen, m.rep.MessageID, m.sum), in.out.AskAutoAnswered(&answered, m.from(), in.d.Now()))...); err != nil {
+	var others []ladder.Other
+	who, key := in.book.AskSender(m.from())
+	whose, arg := who.Whose()
+	ask := append(who.Queries, in.cases.AskSeen(&seen, m.rep.MessageID, m.sum), in.out.AskAutoAnswered(&answered, m.from(), in.d.Now()))
+	if err := in.d.Read(ctx, append(ask, in.ladder.AskOthers(&others, in.d.Now(), whose, arg)...)...); err != nil {
 		return nil, err
 	}
 	p := &plan{mayAck: len(answered) == 0}
@@ -65,6 +67,9 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 		if p.key, err = key.Key(); err != nil {
 			return nil, err
 		}
+		if p.contact, err = in.known(ctx, m, p.contact); err != nil {
+			return nil, err
+		}
 	} else if !fail.Is(err, fail.NotFound) {
 		return nil, err
 	}
@@ -76,13 +81,18 @@ func (in *Intake) match(ctx context.Context, m *mail) (*plan, error) {
 	if p.c == nil {
 		in.begin(m, p)
 	}
-	if p.contact == nil {
-		return p, nil
+	p.others = ladder.SameMatter(p.c, others)
+	return p, nil
+}
+
+// known reads all of a contact where a mail needs more than their name: it brings a key,
+// it lacks the signature that they usually make, or they have no name.
+func (in *Intake) known(ctx context.Context, m *mail, c *contacts.Contact) (full *contacts.Contact, err error) {
+	if len(m.rep.Keys) == 0 && (m.rep.Signature.Verdict != evidence.Unsigned || c.Signed == 0) && c.Name != "" {
+		return c, nil
 	}
-	return p, in.d.View(ctx, func(tx *db.Tx) (err error) {
-		p.others, err = in.ladder.SameMatter(ctx, tx, p.c, p.contact.ID)
-		return err
-	})
+	err = in.d.View(ctx, func(tx *db.Tx) error { full, err = in.book.Get(ctx, tx, c.ID); return err })
+	return full, err
 }
 
 // returned finds the case of the mail of ours that a report speaks of. Only a

@@ -186,11 +186,13 @@ func (in *Intake) moves(ctx context.Context, tx *db.Tx, r *written, c *cases.Cas
 		return nil
 	}
 	c.Received(false, m.Evidence.Class(), tx.Now)
-	others, err := in.ladder.SameMatter(ctx, tx, c, r.by)
-	if err != nil {
-		return err
+	var others []ladder.Other
+	if r.by != "" {
+		if err := tx.Read(ctx, in.ladder.AskOthers(&others, tx.Now, `$1`, r.by)...); err != nil {
+			return err
+		}
 	}
-	if err := in.ladder.Heard(ctx, tx, c, m, others); err != nil {
+	if err := in.ladder.Heard(ctx, tx, c, m, ladder.SameMatter(c, others)); err != nil {
 		return err
 	}
 	if r.person {

@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"postern/internal/audit"
 	"postern/internal/cases"
@@ -173,28 +175,51 @@ type Other struct {
 	subject          string
 }
 
-// SameMatter are the other cases of this person that may be about the same: lately
-// alive, with the same topic or a word of the subject in common, and not answered by a
-// person yet. What came by the form is not among them: anybody may have typed that
-// address.
-func (l *Ladder) SameMatter(ctx context.Context, tx *db.Tx, c *cases.Case, who contacts.ID) ([]Other, error) {
-	if l == nil || who == "" {
-		return nil, nil
+// AskOthers is the query for the cases of a person that may be about the matter of
+// another: lately alive, and not answered by a person yet. What came by the form is not
+// among them: anybody may have typed that address. whose is SQL for the id of the
+// person, with one argument.
+func (l *Ladder) AskOthers(out *[]Other, now time.Time, whose string, arg any) []db.Query {
+	if l == nil {
+		return nil
 	}
-	return db.List(ctx, tx, func(o *Other, row func(...any) error) error {
+	return []db.Query{db.Into(out, func(o *Other, row func(...any) error) error {
 		var sealed []byte
 		if err := row(&o.id, &o.contacts, &o.scripted, &o.lifted, &o.topic, &sealed, db.Time(&o.heard)); err != nil {
 			return err
 		}
-		if o.topic == "" || o.topic != c.Topic {
-			o.subject, _ = l.o.Cases.OpenSubject(o.id, sealed) // a damaged one is like no other
-		}
-		if !alike(c, o) {
-			*o = Other{}
-		}
+		o.subject, _ = l.o.Cases.OpenSubject(o.id, sealed) // a damaged one is like no other
 		return nil
-	}, `SELECT id, contacts, scripted, lifted, topic, subject, heard_at FROM cases WHERE contact_id = $1 AND last_at > $2 AND id <> $3 AND heard_at > 0 AND (contacts > 0 OR scripted) AND door <> 'form' ORDER BY last_at DESC LIMIT 8`,
-		who, db.Micros(tx.Now.Add(-matter)), c.ID)
+	}, `SELECT id, contacts, scripted, lifted, topic, subject, heard_at FROM cases WHERE contact_id = `+whose+` AND last_at > $2 AND heard_at > 0 AND (contacts > 0 OR scripted) AND door <> 'form' ORDER BY last_at DESC LIMIT 9`,
+		arg, db.Micros(now.Add(-matter)))}
+}
+
+// SameMatter are those of the others that are about the same as c: with its topic, or a
+// word of the subject in common.
+func SameMatter(c *cases.Case, others []Other) (out []Other) {
+	have := map[string]bool{}
+	for _, o := range others {
+		if o.id == c.ID {
+			continue
+		}
+		if len(have) == 0 {
+			eachWord(c.Subject, func(w string) bool { have[w] = utf8.RuneCountInString(w) >= 5; return false })
+		}
+		if c.Topic != "" && c.Topic == o.topic || eachWord(o.subject, func(w string) bool { return have[w] }) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// eachWord hands over the words of a subject until one is right.
+func eachWord(subject string, right func(string) bool) bool {
+	for w := range strings.FieldsSeq(strings.ToLower(subject)) {
+		if right(strings.Trim(w, ".,:;!?()[]\"'")) {
+			return true
+		}
+	}
+	return false
 }
 
 // Up lifts the case one rung and calls who stands there. While somebody is called who

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"postern/internal/cases"
 	"postern/internal/db"
@@ -262,24 +260,4 @@ func outcome(ctx context.Context, tx *db.Tx, c cases.ID, what string) error {
 	}
 	return tx.Put(ctx, `UPDATE answers SET outcome = $2 WHERE case_id = $1 AND canned AND `+over+`
 		AND message_id = (SELECT message_id FROM answers WHERE case_id = $1 ORDER BY at DESC, message_id DESC LIMIT 1)`, c, what)
-}
-
-// alike reports whether two cases of one person may be about the same: the same
-// topic, or a longer word that both subjects have.
-func alike(a *cases.Case, b *Other) bool {
-	if a.Topic != "" && a.Topic == b.topic {
-		return true
-	}
-	have := map[string]bool{}
-	for _, w := range strings.Fields(strings.ToLower(a.Subject)) {
-		if w = strings.Trim(w, ".,:;!?()[]\"'"); utf8.RuneCountInString(w) >= 5 {
-			have[w] = true
-		}
-	}
-	for _, w := range strings.Fields(strings.ToLower(b.subject)) {
-		if have[strings.Trim(w, ".,:;!?()[]\"'")] {
-			return true
-		}
-	}
-	return false
 }

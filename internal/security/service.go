@@ -103,7 +103,11 @@ func (s *Service) Heard(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.
 		return err
 	}
 	if c.Security == cases.NoReport {
-		if known, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM reports WHERE case_id = $1`, c.ID); err != nil || known == 0 {
+		known, err := int64(0), error(nil)
+		if c.Version > 0 { // a case that is being made has none
+			known, err = db.Count(ctx, tx, `SELECT COUNT(*) FROM reports WHERE case_id = $1`, c.ID)
+		}
+		if err != nil || known == 0 {
 			if err == nil && flagged {
 				err = s.flag(ctx, tx, c, k, h)
 			}

@@ -187,9 +187,17 @@ func (v *Vault) Ask(id string, args ...any) (*Asked, db.Query) {
 	}, `SELECT id, wrapped, destroyed_at FROM data_keys WHERE id = `+id, args...)
 }
 
+// Join returns where a key arrives that is read in one row with something else, and the
+// places for its id, wrapped and destroyed_at.
+func (v *Vault) Join() (*Asked, []any) {
+	a := &Asked{v: v, rows: make([]keyRow, 1)}
+	r := &a.rows[0]
+	return a, []any{&r.id, &r.wrapped, db.Time(&r.destroyed)}
+}
+
 // Key returns what was read; none, or a destroyed one, is NotFound.
 func (a *Asked) Key() (*Key, error) {
-	if len(a.rows) == 0 {
+	if len(a.rows) == 0 || a.rows[0].id == "" {
 		return nil, fail.New(fail.NotFound, "there is no such key")
 	}
 	return a.v.unwrap(a.rows[0])
