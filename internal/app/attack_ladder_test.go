@@ -57,11 +57,11 @@ func TestAttackCannedDisguised(t *testing.T) {
 		"NFD":        norm.NFD.String(german),
 		"homoglyphs": cyr,
 	} {
-		if m := lib.Measure(centre.Sample{Text: text}); !m.Is() {
+		if m := lib.Measure(centre.Sample{Text: centre.Read(text, nil)}); !m.Is() {
 			t.Errorf("%s: %.2f canned", name, m.Share)
 		}
 	}
-	if m := lib.Measure(centre.Sample{Text: german}); !m.Is() {
+	if m := lib.Measure(centre.Sample{Text: centre.Read(german, nil)}); !m.Is() {
 		t.Error("control")
 	}
 }
@@ -75,7 +75,7 @@ func TestAttackFilledInIsNotCanned(t *testing.T) {
 	for name, text := range map[string]string{"short": body, "long": long} {
 		lib := libraryOf(p, text)
 		filled, _ := centre.Fill(text, values)
-		if m := lib.Measure(centre.Sample{Text: filled, Filled: []string{"Ada Brandt", "PN-7K2M-9QX", "Payments and bills", "Northmere Savings Bank", "within one working day", "Mara Stein"}}); !m.Is() {
+		if m := lib.Measure(centre.Sample{Text: centre.Read(filled, []string{"Ada Brandt", "PN-7K2M-9QX", "Payments and bills", "Northmere Savings Bank", "within one working day", "Mara Stein"})}); !m.Is() {
 			t.Errorf("%s: %.2f canned: %s", name, m.Share, filled)
 		}
 	}
@@ -525,11 +525,11 @@ func TestAttackStitched(t *testing.T) {
 	p := openPages(t, "")
 	lib := libraryOf(p, hoursText)
 	before := "I have looked at your account and I can see that everything is as it should be, so please wait until the end of the month and look again."
-	if m := lib.Measure(centre.Sample{Text: hoursText + "\n\n" + before, Earlier: []centre.Trace{centre.TraceOf(before, nil)}}); !m.Is() {
+	if m := lib.Measure(centre.Sample{Text: centre.Read(hoursText+"\n\n"+before, nil), Earlier: []centre.Trace{centre.Read(before, nil).Trace()}}); !m.Is() {
 		t.Errorf("a canned reply and an earlier answer, nothing else: %.2f, repeats %v", m.Share, m.Repeats)
 	}
 	a, b := "The first of my standing answers says nothing at all about what you asked us last week.", "The second one of them says it again with other and even friendlier words than before."
-	if m := lib.Measure(centre.Sample{Text: a + "\n\n" + b, Earlier: []centre.Trace{centre.TraceOf(a, nil), centre.TraceOf(b, nil)}}); !m.Is() {
+	if m := lib.Measure(centre.Sample{Text: centre.Read(a+"\n\n"+b, nil), Earlier: []centre.Trace{centre.Read(a, nil).Trace(), centre.Read(b, nil).Trace()}}); !m.Is() {
 		t.Errorf("two earlier answers, nothing else: %.2f, repeats %v", m.Share, m.Repeats)
 	}
 }

@@ -152,7 +152,7 @@ func Verify(ctx context.Context, d *db.DB, anchor Anchor) (head Anchor, err erro
 
 // About lists the newest rows about one thing.
 func About(ctx context.Context, tx *db.Tx, about string, limit int) ([]Row, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE about = $1 ORDER BY seq DESC LIMIT $2`, about, limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE about = $1 ORDER BY seq DESC LIMIT CAST($2 AS BIGINT)`, about, limit)
 }
 
 // Filter narrows a list of rows; empty fields do not.
@@ -176,5 +176,5 @@ func Find(ctx context.Context, tx *db.Tx, f Filter, limit int) ([]Row, error) {
 		who = ` AND actor IN ` + in
 	}
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM audit WHERE ($1 = '' OR act = $1) AND ($2 = '' OR about = $2)
-		AND ($3 = 0 OR seq < $3)`+who+` ORDER BY seq DESC LIMIT $4`, args...)
+		AND ($3 = 0 OR seq < $3)`+who+` ORDER BY seq DESC LIMIT CAST($4 AS BIGINT)`, args...)
 }

@@ -71,7 +71,7 @@ func (s *Store) List(ctx context.Context, tx *db.Tx, v View, who Viewer, after M
 		after = Mark{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "~"}
 	}
 	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE `+where+` AND (last_at, id) < ($2, $3) AND (NOT closed_circle OR $5 OR `+letIn+`)
-		ORDER BY last_at DESC, id DESC LIMIT $4`, who.ID, db.Micros(after.Last), after.ID, limit, who.All)
+		ORDER BY last_at DESC, id DESC LIMIT CAST($4 AS BIGINT)`, who.ID, db.Micros(after.Last), after.ID, limit, who.All)
 }
 
 // letIn is whether $1 was let into a case of the closed circle.
@@ -117,7 +117,7 @@ func Counts(ctx context.Context, tx *db.Tx, who Viewer) (map[View]int64, error) 
 
 // OfContact lists the newest cases with a contact.
 func (s *Store) OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Case, error) {
-	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE contact_id = $1 ORDER BY last_at DESC LIMIT $2`, c, limit)
+	return db.List(ctx, tx, s.scan, `SELECT `+columns+` FROM cases WHERE contact_id = $1 ORDER BY last_at DESC LIMIT CAST($2 AS BIGINT)`, c, limit)
 }
 
 // Standing is how it stands with a contact: cases that are not closed, and the last

@@ -250,7 +250,7 @@ func Thread(ctx context.Context, tx *db.Tx, id ID) ([]Sealed, error) {
 
 // LastOut returns our newest messages in a case, oldest first.
 func LastOut(ctx context.Context, tx *db.Tx, id ID, limit int) ([]Sealed, error) {
-	list, err := db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 AND kind = 'out' ORDER BY at DESC, id DESC LIMIT $2`, id, limit)
+	list, err := db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE case_id = $1 AND kind = 'out' ORDER BY at DESC, id DESC LIMIT CAST($2 AS BIGINT)`, id, limit)
 	slices.Reverse(list)
 	return list, err
 }
@@ -282,7 +282,7 @@ func OfAuthor(ctx context.Context, tx *db.Tx, author string, id MessageID) (*Mes
 
 // MailsOf returns the stored mails of a contact, newest first.
 func MailsOf(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Sealed, error) {
-	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact_id = $1 AND raw_blob <> '' ORDER BY at DESC LIMIT $2`, c, limit)
+	return db.List(ctx, tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact_id = $1 AND raw_blob <> '' ORDER BY at DESC LIMIT CAST($2 AS BIGINT)`, c, limit)
 }
 
 // Open decrypts the message with its case's data key.
@@ -367,21 +367,25 @@ func SealDraft(d *Draft, k *vault.Key, id ID, staff string) ([]byte, error) {
 	return sealJSON(k, d, "draft", string(id), staff)
 }
 
-// GetDraft returns the agent's draft, or nil.
-func GetDraft(ctx context.Context, tx *db.Tx, k *vault.Key, id ID, staff string) (*Draft, error) {
-	type row struct {
-		doc   []byte
-		saved time.Time
-	}
-	r, err := db.One(ctx, tx, func(r *row, scan func(...any) error) error { return scan(&r.doc, db.Time(&r.saved)) },
-		`SELECT doc, saved_at FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
-	if fail.Is(err, fail.NotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	b, err := k.Open(r.doc, "draft", string(id), staff)
+// A SealedDraft is a draft as it is stored.
+type SealedDraft struct {
+	id    ID
+	staff string
+	doc   []byte
+	saved time.Time
+}
+
+// AskDraft is the query for what somebody began to write in a case; one row, or none.
+func AskDraft(out *[]SealedDraft, id ID, staff string) db.Query {
+	return db.Into(out, func(d *SealedDraft, row func(...any) error) error {
+		d.id, d.staff = id, staff
+		return row(&d.doc, db.Time(&d.saved))
+	}, `SELECT doc, saved_at FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
+}
+
+// Open opens it with the case's key.
+func (s *SealedDraft) Open(k *vault.Key) (*Draft, error) {
+	b, err := k.Open(s.doc, "draft", string(s.id), s.staff)
 	if err != nil {
 		return nil, err
 	}
@@ -389,8 +393,17 @@ func GetDraft(ctx context.Context, tx *db.Tx, k *vault.Key, id ID, staff string)
 	if err := json.Unmarshal(b, d); err != nil {
 		return nil, fmt.Errorf("decode draft: %w", err)
 	}
-	d.Saved = r.saved
+	d.Saved = s.saved
 	return d, nil
+}
+
+// GetDraft returns what somebody began to write, or nil.
+func GetDraft(ctx context.Context, tx *db.Tx, k *vault.Key, id ID, staff string) (*Draft, error) {
+	var found []SealedDraft
+	if err := tx.Read(ctx, AskDraft(&found, id, staff)); err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0].Open(k)
 }
 
 // DropDraft forgets the agent's draft.
@@ -413,5 +426,5 @@ func (s SealedID) Open(k *vault.Key) (string, error) {
 // first: what an answer refers to.
 func AskLastFrom(out *[]SealedID, id ID, c contacts.ID, limit int) db.Query {
 	return db.Into(out, func(s *SealedID, row func(...any) error) error { return row(&s.message, &s.sealed) },
-		`SELECT id, mail_id FROM messages WHERE case_id = $1 AND contact_id = $2 AND kind = 'in' ORDER BY at DESC, id DESC LIMIT $3`, id, c, limit)
+		`SELECT id, mail_id FROM messages WHERE case_id = $1 AND contact_id = $2 AND kind = 'in' ORDER BY at DESC, id DESC LIMIT CAST($3 AS BIGINT)`, id, c, limit)
 }

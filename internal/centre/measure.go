@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -54,23 +55,29 @@ var twins = strings.NewReplacer("а", "a", "е", "e", "о", "o", "р", "p", "с"
 
 // wordsOf are the words of a text without case and marks, as an eye sees them.
 func wordsOf(text string) []string {
-	plain := true
+	text = strings.ToLower(text)
 	for i := 0; i < len(text); i++ {
-		if text[i] >= 0x80 {
-			plain = false
-			break
+		if text[i] >= utf8.RuneSelf {
+			text = twins.Replace(strings.Map(func(r rune) rune {
+				if unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r) {
+					return -1
+				}
+				return r
+			}, norm.NFKD.String(text)))
+			return strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\u25ca' })
 		}
 	}
-	text = strings.ToLower(text)
-	if !plain {
-		text = twins.Replace(strings.Map(func(r rune) rune {
-			if unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r) {
-				return -1
-			}
-			return r
-		}, norm.NFKD.String(text)))
+	out := make([]string, 0, len(text)/6+1)
+	for i := 0; i < len(text); i++ { // ASCII: most texts, and many times as fast
+		from := i
+		for i < len(text) && (text[i] >= 'a' && text[i] <= 'z' || text[i] >= '0' && text[i] <= '9') {
+			i++
+		}
+		if i > from {
+			out = append(out, text[from:i])
+		}
 	}
-	return strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\u25ca' })
+	return out
 }
 
 // runsOf hashes each run of four words; of fewer words, all of them.
@@ -94,96 +101,112 @@ func runsOf(words []string) []uint64 {
 	return out
 }
 
-// body is an answer's words without the lines that every letter has, the greeting and
-// the name below, and without what it quotes of theirs.
-func body(text string, theirs []Trace) []string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if bare := strings.TrimLeft(line, "> |"); bare != line && len(theirs) > 0 {
-			w := wordsOf(bare)
-			if len(w) < run || shared(w, runsOf(w), func(h uint64) bool { return slices.ContainsFunc(theirs, func(t Trace) bool { return t.has(h) }) }) >= CannedFrom {
-				continue
-			}
-			line = bare
-		}
-		if line != "" {
-			lines = append(lines, line)
+// A Text is one that is read: its lines, with their words.
+type Text struct{ lines []line }
+
+type line struct {
+	quoted bool // marked as somebody else's
+	words  []string
+}
+
+// Read reads a text. values are what a reply would be filled in with: they are left open.
+func Read(text string, values []string) *Text {
+	for _, v := range values {
+		if utf8.RuneCountInString(v) >= 3 {
+			text = strings.ReplaceAll(text, v, filled)
 		}
 	}
-	if len(lines) > 1 && greets(lines[0]) {
+	t := &Text{}
+	for l := range strings.Lines(text) {
+		l = strings.TrimSpace(l)
+		if words := wordsOf(l); len(words) > 0 {
+			t.lines = append(t.lines, line{l[0] == '>' || l[0] == '|', words})
+		}
+	}
+	return t
+}
+
+// Quotes reports whether a text has lines that are marked as somebody else's.
+func (t *Text) Quotes() bool {
+	return slices.ContainsFunc(t.lines, func(l line) bool { return l.quoted })
+}
+
+// Trace is the text by its runs of words.
+func (t *Text) Trace() Trace {
+	runs := runsOf(joined(t.lines))
+	out := make(Trace, len(runs))
+	for i, h := range runs {
+		out[i] = uint32(h)
+	}
+	return out
+}
+
+func joined(lines []line) (words []string) {
+	n := 0
+	for _, l := range lines {
+		n += len(l.words)
+	}
+	words = make([]string, 0, n)
+	for _, l := range lines {
+		words = append(words, l.words...)
+	}
+	return words
+}
+
+// body is an answer's words without the lines that every letter has, the greeting and
+// the name below, and without what it quotes of theirs.
+func (t *Text) body(theirs []Trace) []string {
+	lines := t.lines
+	if len(theirs) > 0 && t.Quotes() {
+		have := map[uint32]bool{}
+		for _, trace := range theirs {
+			for _, h := range trace {
+				have[h] = true
+			}
+		}
+		lines = slices.DeleteFunc(slices.Clone(lines), func(l line) bool {
+			return l.quoted && (len(l.words) < run || shared(l.words, runsOf(l.words), func(h uint64) bool { return have[uint32(h)] }) >= CannedFrom)
+		})
+	}
+	if len(lines) > 1 && lines[0].among(6, greetings) {
 		lines = lines[1:]
 	}
 	for n := 0; n < 3 && len(lines) > 1; n++ {
 		last := len(lines) - 1
-		if !closes(lines[last]) && !(closes(lines[last-1]) && len(wordsOf(lines[last])) <= 6) {
+		if !lines[last].among(5, closings) && !(lines[last-1].among(5, closings) && len(lines[last].words) <= 6) {
 			break
 		}
 		lines = lines[:last]
 	}
-	return wordsOf(strings.Join(lines, "\n"))
+	return joined(lines)
+}
+
+// among reports whether a short line begins with one of the words.
+func (l line) among(most int, words []string) bool {
+	return len(l.words) <= most && slices.Contains(words, l.words[0])
 }
 
 var greetings = []string{"dear", "hello", "hi", "good", "sehr", "liebe", "lieber", "guten", "hallo"}
 
-func greets(line string) bool {
-	w := wordsOf(line)
-	return len(w) > 0 && len(w) <= 6 && slices.Contains(greetings, w[0])
-}
-
 var closings = []string{"kind", "best", "yours", "regards", "sincerely", "thank", "mit", "freundliche", "viele", "beste", "herzliche"}
 
-func closes(line string) bool {
-	w := wordsOf(line)
-	return len(w) > 0 && len(w) <= 5 && slices.Contains(closings, w[0])
-}
-
-// A Trace is a text by its runs of words, in order: small, and quick to compare with.
-type Trace []uint64
-
-// TraceOf is the trace of a text, with what a reply would be filled in with left open.
-func TraceOf(text string, values []string) Trace {
-	t := runsOf(wordsOf(opened(text, values)))
-	slices.Sort(t)
-	return t
-}
-
-func (t Trace) has(h uint64) bool { _, ok := slices.BinarySearch(t, h); return ok }
-
-// opened puts the mark of what is filled in where such a value stands.
-func opened(text string, values []string) string {
-	for _, v := range values {
-		if len([]rune(v)) >= 3 {
-			text = strings.ReplaceAll(text, v, filled)
-		}
-	}
-	return text
-}
+// A Trace is a text by its runs of words: small, and quick to compare with. Each run is
+// a number of 32 bits: that two are taken for one happens, and never to nine tenths.
+type Trace []uint32
 
 // A Sample is an answer to be measured, with what it is measured against.
 type Sample struct {
-	Text    string
-	Earlier []Trace  // answers to the same person
-	Theirs  []Trace  // what they wrote: quoting that is no trick
-	Filled  []string // what a reply would be filled in with in this case
-}
-
-// Quotes reports whether a text has lines that are marked as somebody else's.
-func Quotes(text string) bool {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); strings.TrimLeft(line, "> |") != line {
-			return true
-		}
-	}
-	return false
+	Text    *Text
+	Earlier []Trace // answers to the same person
+	Theirs  []Trace // what they wrote: quoting that is no trick
 }
 
 // Measure says how much of an answer stands in canned replies, any version of any, or
 // in earlier answers to the same person. An answer without a word of its own is canned.
 func (l *Library) Measure(s Sample) Canned {
-	words := body(opened(s.Text, s.Filled), s.Theirs)
+	words := s.Text.body(s.Theirs)
 	if len(words) == 0 {
-		if len(wordsOf(s.Text)) > 0 { // nothing but what they wrote themselves
+		if len(s.Text.lines) > 0 { // nothing but what they wrote themselves
 			return Canned{Share: 1}
 		}
 		return Canned{}
@@ -205,9 +228,26 @@ func (l *Library) Measure(s Sample) Canned {
 	if len(words) < run || len(s.Earlier) == 0 || out.Is() {
 		return out
 	}
-	out.Repeats = shared(words, runs, func(h uint64) bool {
-		return l != nil && l.runs[h] || slices.ContainsFunc(s.Earlier, func(t Trace) bool { return t.has(h) })
-	}) >= CannedFrom
+	said := common(runs, s.Earlier)
+	out.Repeats = shared(words, runs, func(h uint64) bool { return said[uint32(h)] || l != nil && l.runs[h] }) >= CannedFrom
+	return out
+}
+
+// common are the runs that stand in one of the traces, and perhaps a few others of the
+// traces. Most of a trace are not among the runs, and a glance at 16 bits tells.
+func common(runs []uint64, traces []Trace) map[uint32]bool {
+	var sieve [1 << 10]uint64
+	for _, h := range runs {
+		sieve[uint16(h)>>6] |= 1 << (h & 63)
+	}
+	out := map[uint32]bool{}
+	for _, t := range traces {
+		for _, h := range t {
+			if sieve[uint16(h)>>6]&(1<<(h&63)) != 0 {
+				out[h] = true
+			}
+		}
+	}
 	return out
 }
 

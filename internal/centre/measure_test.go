@@ -42,19 +42,19 @@ func TestMeasure(t *testing.T) {
 		{"nothing", "", false, ""},
 		{"two words", "Thank you.", false, ""},
 	} {
-		got := l.Measure(Sample{Text: c.text, Filled: []string{"Ada Brandt", "Mara Stein"}, Theirs: []Trace{TraceOf("When are you open? I have a long question about many things, and nobody answers it.\nAda", nil)}})
+		got := l.Measure(Sample{Text: Read(c.text, []string{"Ada Brandt", "Mara Stein"}), Theirs: []Trace{Read("When are you open? I have a long question about many things, and nobody answers it.\nAda", nil).Trace()}})
 		if got.Is() != c.canned || c.canned && got.Reply != c.reply {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
 	own := "I looked at it myself, and the page is open. It is closed from this evening on."
 	for text, want := range map[string]bool{own: true, "Dear Ada,\n\n" + own + "\n\nKind regards\nMara": true, "Yes.": false, own + " And tomorrow I look again, because one of the servers was slow to follow.": false} {
-		if got := l.Measure(Sample{Text: text, Earlier: []Trace{TraceOf("Something else entirely, said before.", nil), TraceOf(own, nil)}}); got.Is() != want {
+		if got := l.Measure(Sample{Text: Read(text, nil), Earlier: []Trace{Read("Something else entirely, said before.", nil).Trace(), Read(own, nil).Trace()}}); got.Is() != want {
 			t.Errorf("%q repeats: %+v", text, got)
 		}
 	}
 	var none *Library
-	if none.Measure(Sample{Text: own}).Is() {
+	if none.Measure(Sample{Text: Read(own, nil)}).Is() {
 		t.Error("without a library everything is canned")
 	}
 }
@@ -66,9 +66,9 @@ func BenchmarkMeasure(b *testing.B) {
 	}
 	l := library(texts...)
 	answer := strings.Repeat("an answer of ten kilobytes, in the words of whoever wrote it; ", 160)
-	earlier := []Trace{TraceOf(answer+"x", nil), TraceOf(answer+"y", nil)}
+	earlier := []Trace{Read(answer+"x", nil).Trace(), Read(answer+"y", nil).Trace()}
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Measure(Sample{Text: answer, Earlier: earlier})
+		l.Measure(Sample{Text: Read(answer, nil), Earlier: earlier})
 	}
 }

@@ -168,7 +168,7 @@ func end(ctx context.Context, tx *db.Tx, c *Consent, how, actor string) error {
 // asked yet, at most limit.
 func AskAgain(ctx context.Context, tx *db.Tx, limit int) ([]Consent, error) {
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM consents WHERE ended_at = 0 AND asked_at = 0 AND expires_at > $1 AND expires_at <= $2
-		ORDER BY expires_at, id LIMIT $3`, db.Micros(tx.Now), db.Micros(tx.Now.Add(AskAhead)), limit)
+		ORDER BY expires_at, id LIMIT CAST($3 AS BIGINT)`, db.Micros(tx.Now), db.Micros(tx.Now.Add(AskAhead)), limit)
 }
 
 // Asked notes that the question is on its way; asked twice is a Conflict.
@@ -186,7 +186,7 @@ func Asked(ctx context.Context, tx *db.Tx, c *Consent) error {
 // ExpireDue lists consents whose year is over and that were not ended yet. They
 // count no more since the moment it was; Lapse writes it down.
 func ExpireDue(ctx context.Context, tx *db.Tx, limit int) ([]Consent, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM consents WHERE ended_at = 0 AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2`, db.Micros(tx.Now), limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM consents WHERE ended_at = 0 AND expires_at <= $1 ORDER BY expires_at, id LIMIT CAST($2 AS BIGINT)`, db.Micros(tx.Now), limit)
 }
 
 // Lapse ends a consent whose year is over.

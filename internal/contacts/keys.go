@@ -133,7 +133,7 @@ func (l *Lookup) ByID(ids []uint64, _ []pgp.Fingerprint) (out []evidence.Known) 
 	}
 	l.view(func(tx *db.Tx) error {
 		in, args := db.In([]any{maxCandidates}, texts)
-		owners, err := db.Strings(l.ctx, tx, `SELECT DISTINCT contact_id FROM contact_key_ids WHERE key_id IN `+in+` LIMIT $1`, args...)
+		owners, err := db.Strings(l.ctx, tx, `SELECT DISTINCT contact_id FROM contact_key_ids WHERE key_id IN `+in+` LIMIT CAST($1 AS BIGINT)`, args...)
 		if err != nil {
 			return err
 		}

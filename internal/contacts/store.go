@@ -142,7 +142,7 @@ func (b *Book) addresses(c *Contact, id, arg string) db.Query {
 // List returns contacts by id, newest first, before the given id (""); without
 // keys and phones.
 func (b *Book) List(ctx context.Context, tx *db.Tx, before ID, limit int) ([]Contact, error) {
-	list, err := db.List(ctx, tx, b.scan, `SELECT `+columns+` FROM contacts WHERE ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2`, before, limit)
+	list, err := db.List(ctx, tx, b.scan, `SELECT `+columns+` FROM contacts WHERE ($1 = '' OR id < $1) ORDER BY id DESC LIMIT CAST($2 AS BIGINT)`, before, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (q Queue) Due(ctx context.Context, tx *Tx) (bool, error) {
 // Claim takes up to limit due rows for this node and returns their ids.
 func (q Queue) Claim(ctx context.Context, tx *Tx, limit int) ([]string, error) {
 	return Strings(ctx, tx, fmt.Sprintf(`UPDATE %[1]s SET state = '%[3]s', owner = $1, lease_until = $2
-		WHERE id IN (SELECT id FROM %[1]s WHERE done_at = 0 AND state IN %[2]s AND due_at <= $3 ORDER BY due_at LIMIT $4) RETURNING id`,
+		WHERE id IN (SELECT id FROM %[1]s WHERE done_at = 0 AND state IN %[2]s AND due_at <= $3 ORDER BY due_at LIMIT CAST($4 AS BIGINT)) RETURNING id`,
 		q.Table, quoted(q.Ready), q.Busy[0]), q.Owner, Micros(tx.Now.Add(Lease)), Micros(tx.Now), limit)
 }
 

@@ -69,18 +69,18 @@ func (h *Hooks) Delivery(ctx context.Context, tx *db.Tx, id DeliveryID) (*Delive
 
 // About lists the newest deliveries about one thing.
 func (h *Hooks) About(ctx context.Context, tx *db.Tx, about string, limit int) ([]Delivery, error) {
-	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE about = $1 ORDER BY made_at DESC, id DESC LIMIT $2`, about, limit)
+	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE about = $1 ORDER BY made_at DESC, id DESC LIMIT CAST($2 AS BIGINT)`, about, limit)
 }
 
 // To lists the newest deliveries to one endpoint.
 func (h *Hooks) To(ctx context.Context, tx *db.Tx, e EndpointID, limit int) ([]Delivery, error) {
-	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE endpoint_id = $1 ORDER BY made_at DESC, id DESC LIMIT $2`, e, limit)
+	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE endpoint_id = $1 ORDER BY made_at DESC, id DESC LIMIT CAST($2 AS BIGINT)`, e, limit)
 }
 
 // Calls lists the deliveries to one endpoint, the newest first, before the one
 // named (empty: from the top).
 func (h *Hooks) Calls(ctx context.Context, tx *db.Tx, e EndpointID, before DeliveryID, limit int) ([]Delivery, error) {
-	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE endpoint_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`, e, before, limit)
+	return db.List(ctx, tx, h.scan, `SELECT `+columns+` FROM hook_deliveries WHERE endpoint_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT CAST($3 AS BIGINT)`, e, before, limit)
 }
 
 // Retry lets a failed delivery be tried again from the beginning, under the same

@@ -92,7 +92,7 @@ func (s *Store) ByRef(ctx context.Context, tx *db.Tx, ref string) (*Instruction,
 
 // OfContact lists a contact's, newest first.
 func (s *Store) OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Instruction, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE contact_id = $1 ORDER BY made_at DESC, id DESC LIMIT $2`, c, limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE contact_id = $1 ORDER BY made_at DESC, id DESC LIMIT CAST($2 AS BIGINT)`, c, limit)
 }
 
 // OpenOf lists all that can still be proved, approved or done for a contact.
@@ -124,17 +124,17 @@ func (s *Store) OfCase(ctx context.Context, tx *db.Tx, c cases.ID) ([]Instructio
 
 // Waiting lists those at which something can still happen, oldest first.
 func (s *Store) Waiting(ctx context.Context, tx *db.Tx, limit int) ([]Instruction, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at = 0 ORDER BY made_at, id LIMIT $1`, limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at = 0 ORDER BY made_at, id LIMIT CAST($1 AS BIGINT)`, limit)
 }
 
 // Ended lists those that are over, newest first.
 func (s *Store) Ended(ctx context.Context, tx *db.Tx, limit int) ([]Instruction, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at > 0 ORDER BY ended_at DESC, id DESC LIMIT $1`, limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at > 0 ORDER BY ended_at DESC, id DESC LIMIT CAST($1 AS BIGINT)`, limit)
 }
 
 // List lists all of a state (empty: of any), newest first, before the one named.
 func (s *Store) List(ctx context.Context, tx *db.Tx, state State, before ID, limit int) ([]Instruction, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ($1 = '' OR state = $1) AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`, state, before, limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ($1 = '' OR state = $1) AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT CAST($3 AS BIGINT)`, state, before, limit)
 }
 
 // Unseal opens what is shown; key is the contact's data key.
@@ -310,7 +310,7 @@ func (s *Store) End(ctx context.Context, tx *db.Tx, i *Instruction, to State, wh
 
 // Overdue lists what nobody proved or approved in time.
 func (s *Store) Overdue(ctx context.Context, tx *db.Tx, limit int) ([]Instruction, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at = 0 AND state IN ('proposed', 'proved') AND expires_at <= $1 ORDER BY made_at, id LIMIT $2`,
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE ended_at = 0 AND state IN ('proposed', 'proved') AND expires_at <= $1 ORDER BY made_at, id LIMIT CAST($2 AS BIGINT)`,
 		db.Micros(tx.Now), limit)
 }
 
@@ -318,7 +318,7 @@ func (s *Store) Overdue(ctx context.Context, tx *db.Tx, limit int) ([]Instructio
 // the order of their times; after is the last of the page before.
 func (s *Store) DueNow(ctx context.Context, tx *db.Tx, after *Instruction, limit int) ([]Instruction, error) {
 	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM instructions WHERE auto AND ended_at = 0 AND NOT stuck AND state = 'approved' AND ready_at <= $1
-		AND (ready_at > $2 OR ready_at = $2 AND id > $3) ORDER BY ready_at, id LIMIT $4`, db.Micros(tx.Now), db.Micros(after.Ready), after.ID, limit)
+		AND (ready_at > $2 OR ready_at = $2 AND id > $3) ORDER BY ready_at, id LIMIT CAST($4 AS BIGINT)`, db.Micros(tx.Now), db.Micros(after.Ready), after.ID, limit)
 }
 
 // SetResult sets the words on what came of it; they are stored with the next step.

@@ -241,7 +241,7 @@ func (s *Spooled) openEnvelope() error {
 
 // Quarantined lists mails that could not be processed, newest first.
 func (in *Intake) Quarantined(ctx context.Context, tx *db.Tx, limit int) ([]Spooled, error) {
-	list, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE state = 'quarantine' ORDER BY came_at DESC, id DESC LIMIT $1`, limit)
+	list, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE state = 'quarantine' ORDER BY came_at DESC, id DESC LIMIT CAST($1 AS BIGINT)`, limit)
 	for i := range list {
 		if list[i].key, err = in.v.Get(ctx, tx, list[i].keyID); err != nil {
 			return nil, err

@@ -153,7 +153,9 @@ func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
 	if err := o.cases.AddMailID(ctx, tx, d.MailID, &cases.Message{ID: cases.MessageID(d.ID), Case: d.Case}, ""); err != nil {
 		return err
 	}
-	tx.AfterCommit(o.worker.Wake)
+	if !d.Due.After(tx.Now) { // what is due later is found when it is
+		tx.AfterCommit(o.worker.Wake)
+	}
 	return nil
 }
 
@@ -195,7 +197,7 @@ func (o *Outbox) OfCase(ctx context.Context, tx *db.Tx, c cases.ID) ([]Delivery,
 
 // Tray lists captured mails, newest first, before the mark (0: from the top).
 func (o *Outbox) Tray(ctx context.Context, tx *db.Tx, limit int) ([]Delivery, error) {
-	return db.List(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE state = 'captured' ORDER BY done_at DESC, id DESC LIMIT $1`, limit)
+	return db.List(ctx, tx, o.scan, `SELECT `+columns+` FROM deliveries WHERE state = 'captured' ORDER BY done_at DESC, id DESC LIMIT CAST($1 AS BIGINT)`, limit)
 }
 
 // Undo takes a message back that has not left: all of its deliveries, or none.

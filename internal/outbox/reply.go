@@ -31,15 +31,16 @@ type Answer struct {
 	Attached  []cases.Attachment                // files that were stored with the draft
 	Shown     map[contacts.ID]policy.Protection // what the agent saw; a weaker way now is refused
 
-	found  []dlp.Finding // in Text, once looked
-	looked bool
+	found  []dlp.Finding // in looked
+	looked *string       // the text that was looked into
 }
 
 // look finds what is sensitive in the text, once: never in a transaction, where
 // all others would wait for it.
 func (a *Answer) look() []dlp.Finding {
-	if !a.looked {
-		a.found, a.looked = dlp.Find(a.Text), true
+	if a.looked == nil || *a.looked != a.Text {
+		text := a.Text
+		a.found, a.looked = dlp.Find(text), &text
 	}
 	return a.found
 }
@@ -49,6 +50,7 @@ type Way struct {
 	Contact *contacts.Contact
 	Key     *contacts.Key    // when it goes encrypted
 	Choice  *consent.Consent // theirs, when it goes less protected by it
+	OnCase  bool             // they belong to the case already
 	policy.Verdict
 }
 
@@ -89,7 +91,7 @@ func (o *Outbox) Preview(ctx context.Context, tx *db.Tx, c *cases.Case, a *Answe
 		if l.decision.Protection != policy.Encrypted {
 			key = nil
 		}
-		ways = append(ways, Way{person, key, l.agreed(), l.decision})
+		ways = append(ways, Way{person, key, l.agreed(), slices.Contains(own[i].people, person.ID), l.decision})
 	}
 	return ways, found, nil
 }

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"hash/maphash"
+	"strconv"
 	"sync"
 	"time"
 
@@ -40,11 +41,16 @@ const (
 	theirs  = 3
 )
 
+// ask asks for the words around an answer: what they said too, if it quotes them.
 func (x *talk) ask(o *Outbox, id cases.ID) []db.Query {
-	return []db.Query{o.cases.AskID(&x.c, id),
-		db.Into(&x.said, scanMention, `SELECT id, author, at FROM messages m WHERE case_id = $1 AND kind = 'out' AND door IN ('desk', 'api')
-			AND EXISTS (SELECT 1 FROM deliveries d WHERE d.case_id = $1 AND d.message_id = m.id AND d.state <> 'undone') ORDER BY at DESC, id DESC LIMIT $2`, id, earlier),
-		db.Into(&x.heard, scanMention, `SELECT id, author, at FROM messages WHERE case_id = $1 AND kind = 'in' ORDER BY at DESC, id DESC LIMIT $2`, id, theirs)}
+	return []db.Query{o.cases.AskID(&x.c, id), x.words(&x.said, id, earlier, `kind = 'out' AND door IN ('desk', 'api')
+			AND EXISTS (SELECT 1 FROM deliveries d WHERE d.case_id = $1 AND d.message_id = m.id AND d.state <> 'undone')`)}
+}
+
+func (x *talk) askTheirs(id cases.ID) db.Query { return x.words(&x.heard, id, theirs, `kind = 'in'`) }
+
+func (x *talk) words(out *[]mention, id cases.ID, most int, which string) db.Query {
+	return db.Into(out, scanMention, `SELECT id, author, at FROM messages m WHERE case_id = $1 AND `+which+` ORDER BY at DESC, id DESC LIMIT `+strconv.Itoa(most), id)
 }
 
 // traces remembers how messages read, by their runs of words: a message never changes,
@@ -61,8 +67,8 @@ type reading struct {
 	sum   uint64
 }
 
-// keptTraces bounds them: some 12 KB each for a long answer.
-const keptTraces = 512
+// keptTraces bounds them: some 5 KB each for a long answer.
+const keptTraces = 1200
 
 var textSeed = maphash.MakeSeed()
 
@@ -115,7 +121,7 @@ func (o *Outbox) read(id cases.ID, key *vault.Key, list []mention, values []stri
 		if err != nil {
 			return nil, err
 		}
-		out[i] = reading{centre.TraceOf(m.Doc.Text, values), maphash.String(textSeed, m.Doc.Text)}
+		out[i] = reading{centre.Read(m.Doc.Text, values).Trace(), maphash.String(textSeed, m.Doc.Text)}
 		o.traces.put(m.ID, out[i])
 	}
 	return out, nil
@@ -124,21 +130,25 @@ func (o *Outbox) read(id cases.ID, key *vault.Key, list []mention, values []stri
 // sample is a text with what it is measured against.
 func (o *Outbox) sample(id cases.ID, text string, x *talk, key *vault.Key, look func(...db.Query) error) (s centre.Sample, said []reading, err error) {
 	w := o.words()
-	s.Text, s.Filled = text, []string{w.Promise, w.Org}
+	filled := []string{w.Promise, w.Org}
 	for _, c := range x.c {
-		s.Filled = append(s.Filled, c.Who, string(c.Ref))
+		filled = append(filled, c.Who, string(c.Ref))
 		if o.centre != nil {
-			s.Filled = append(s.Filled, o.centre.Tree().Name(lang.English, c.Topic))
+			filled = append(filled, o.centre.Tree().Name(lang.English, c.Topic))
 		}
 	}
-	if said, err = o.read(id, key, x.said, s.Filled, look); err != nil {
+	s.Text = centre.Read(text, filled)
+	if said, err = o.read(id, key, x.said, filled, look); err != nil {
 		return s, nil, err
 	}
 	for _, r := range said {
 		s.Earlier = append(s.Earlier, r.trace)
 	}
-	if !centre.Quotes(text) {
+	if !s.Text.Quotes() {
 		return s, said, nil
+	}
+	if err := look(x.askTheirs(id)); err != nil {
+		return s, nil, err
 	}
 	heard, err := o.read(id, key, x.heard, nil, look)
 	for _, r := range heard {
@@ -159,7 +169,7 @@ func (o *Outbox) measure(ctx context.Context, m *cases.Message, x *talk, key *va
 		return ladder.Answer{}, fail.New(fail.Conflict, "this very answer is on its way already")
 	}
 	canned := o.centre.Library().Measure(s)
-	o.traces.put(m.ID, reading{centre.TraceOf(m.Doc.Text, s.Filled), sum})
+	o.traces.put(m.ID, reading{s.Text.Trace(), sum})
 	m.Canned = canned.Is()
 	a := ladder.Answer{Message: m.ID, Canned: m.Canned}
 	if m.Canned {

@@ -155,7 +155,7 @@ func EndBy(ctx context.Context, tx *db.Tx, c contacts.ID, f Factor) error {
 
 // OfContact lists a contact's items, newest first.
 func OfContact(ctx context.Context, tx *db.Tx, c contacts.ID, limit int) ([]Item, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM items WHERE contact_id = $1 ORDER BY placed_at DESC, id DESC LIMIT $2`, c, limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM items WHERE contact_id = $1 ORDER BY placed_at DESC, id DESC LIMIT CAST($2 AS BIGINT)`, c, limit)
 }
 
 // ReleaseTo records that a waiting item is shown in the customer's place, behind

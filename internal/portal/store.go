@@ -144,7 +144,7 @@ func Recall(ctx context.Context, tx *db.Tx, i *Item, actor string) error {
 // ExpireDue destroys the keys of items whose time is over; it reports how many.
 func ExpireDue(ctx context.Context, tx *db.Tx, limit int) (int, error) {
 	due, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM items WHERE expires_at <= $1
-		AND EXISTS (SELECT 1 FROM data_keys k WHERE k.id = items.key_id AND k.destroyed_at = 0) ORDER BY expires_at LIMIT $2`, db.Micros(tx.Now), limit)
+		AND EXISTS (SELECT 1 FROM data_keys k WHERE k.id = items.key_id AND k.destroyed_at = 0) ORDER BY expires_at LIMIT CAST($2 AS BIGINT)`, db.Micros(tx.Now), limit)
 	if err != nil {
 		return 0, err
 	}

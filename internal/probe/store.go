@@ -70,7 +70,7 @@ func Standing(ctx context.Context, tx *db.Tx) ([]Probe, error) {
 
 // Due lists what Run would ask now, the longest waiting first.
 func Due(ctx context.Context, tx *db.Tx, limit int) ([]Probe, error) {
-	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM probes WHERE `+due+` ORDER BY next_at, id LIMIT $2`, db.Micros(tx.Now), limit)
+	return db.List(ctx, tx, scan, `SELECT `+columns+` FROM probes WHERE `+due+` ORDER BY next_at, id LIMIT CAST($2 AS BIGINT)`, db.Micros(tx.Now), limit)
 }
 
 const due = `stopped_at = 0 AND next_at <= $1 AND lease_until <= $1 AND host IN (SELECT host FROM hosts WHERE confirmed_at > 0)`
@@ -94,13 +94,13 @@ func Results(ctx context.Context, tx *db.Tx, id ID, limit int) ([]Result, error)
 		err := row(&r.Probe, db.Time(&r.At), &r.State, &r.Why, &evidence, &r.Hash)
 		r.Evidence = json.RawMessage(evidence)
 		return err
-	}, `SELECT probe_id, at, state, why, evidence, hash FROM probe_results WHERE probe_id = $1 ORDER BY at DESC LIMIT $2`, id, limit)
+	}, `SELECT probe_id, at, state, why, evidence, hash FROM probe_results WHERE probe_id = $1 ORDER BY at DESC LIMIT CAST($2 AS BIGINT)`, id, limit)
 }
 
 // claim takes due probes for a run. A run that dies leaves them to another when the
 // lease is over.
 func claim(ctx context.Context, tx *db.Tx, owner string, limit int) ([]Probe, error) {
-	return db.List(ctx, tx, scan, `UPDATE probes SET owner = $2, lease_until = $3 WHERE id IN (SELECT id FROM probes WHERE `+due+` ORDER BY next_at, id LIMIT $4) RETURNING `+columns,
+	return db.List(ctx, tx, scan, `UPDATE probes SET owner = $2, lease_until = $3 WHERE id IN (SELECT id FROM probes WHERE `+due+` ORDER BY next_at, id LIMIT CAST($4 AS BIGINT)) RETURNING `+columns,
 		db.Micros(tx.Now), owner, db.Micros(tx.Now.Add(lease)), limit)
 }
 

@@ -39,7 +39,7 @@ func (s *Service) Board(ctx context.Context, tx *db.Tx) (open, rest []Entry, err
 	if open, err = s.entries(ctx, tx, list); err != nil {
 		return nil, nil, err
 	}
-	list, err = db.List(ctx, tx, scan, `SELECT `+columns+` FROM reports WHERE ended_at > 0 AND state <> 'dismissed' ORDER BY ended_at DESC LIMIT $1`, boardMost)
+	list, err = db.List(ctx, tx, scan, `SELECT `+columns+` FROM reports WHERE ended_at > 0 AND state <> 'dismissed' ORDER BY ended_at DESC LIMIT CAST($1 AS BIGINT)`, boardMost)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -77,21 +77,17 @@ func (s *Service) Authenticate(ctx context.Context, tx *db.Tx, token string) (*P
 	if len(token) != 64 {
 		return nil, nil, denied
 	}
-	x, err := db.One(ctx, tx, s.scanSession, `SELECT `+sessionColumns+` FROM staff_sessions WHERE hash = $1 AND ended_at = 0`, hash("session", token))
-	if fail.Is(err, fail.NotFound) || err == nil && !tx.Now.Before(x.Ends()) {
-		return nil, nil, denied
-	}
-	if err != nil {
+	var sessions []Session
+	var people []Person
+	h := hash("session", token)
+	if err := tx.Read(ctx, db.Into(&sessions, s.scanSession, `SELECT `+sessionColumns+` FROM staff_sessions WHERE hash = $1 AND ended_at = 0`, h),
+		db.Into(&people, s.scan, `SELECT `+columns+` FROM staff WHERE id = (SELECT staff_id FROM staff_sessions WHERE hash = $1 AND ended_at = 0)`, h)); err != nil {
 		return nil, nil, err
 	}
-	p, err := s.Get(ctx, tx, x.Person)
-	if err != nil {
-		return nil, nil, err
-	}
-	if p.Disabled {
+	if len(sessions) == 0 || len(people) == 0 || people[0].Disabled || !tx.Now.Before(sessions[0].Ends()) {
 		return nil, nil, denied
 	}
-	return p, x, nil
+	return &people[0], &sessions[0], nil
 }
 
 // Stale reports whether the session's last-seen time should be written again:

@@ -59,5 +59,5 @@ func (t *Texts) Captured(ctx context.Context, tx *db.Tx, limit int) ([]Captured,
 			return err
 		}
 		return json.Unmarshal(b, &c.Doc)
-	}, `SELECT id, doc, made_at FROM captured_texts ORDER BY made_at DESC, id DESC LIMIT $1`, limit)
+	}, `SELECT id, doc, made_at FROM captured_texts ORDER BY made_at DESC, id DESC LIMIT CAST($1 AS BIGINT)`, limit)
 }

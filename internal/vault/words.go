@@ -105,5 +105,5 @@ func Find(ctx context.Context, tx *db.Tx, table, column string, words []int64, l
 		}
 	}
 	args = append(args, limit)
-	return db.Strings(ctx, tx, query+fmt.Sprintf(` ORDER BY %s DESC LIMIT $%d`, column, len(args)), args...)
+	return db.Strings(ctx, tx, query+fmt.Sprintf(` ORDER BY %s DESC LIMIT CAST($%d AS BIGINT)`, column, len(args)), args...)
 }

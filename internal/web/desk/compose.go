@@ -51,14 +51,13 @@ func (d *Desk) composer(ctx context.Context, tx *db.Tx, me *visitor, p *CasePage
 		c.CannedOff = "The last answer was canned: a second one in a row does not go out."
 	}
 	var err error
-	c.Preview, err = d.preview(ctx, tx, p.Clock, f.c, f.key, draft, x.ticked)
+	c.Preview, err = d.preview(ctx, tx, p.Clock, f.c, f.key, answerOf(f.c.ID, draft), x.ticked)
 	return c, err
 }
 
 // preview says how a draft would go now. Page, script and sending ask here. With the
 // key of the case it also says what counts as canned.
-func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases.Case, key *vault.Key, draft *cases.Draft, ticked map[string]bool) (Preview, error) {
-	answer := &outbox.Answer{Case: c.ID, Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Attached: draft.Files}
+func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases.Case, key *vault.Key, answer *outbox.Answer, ticked map[string]bool) (Preview, error) {
 	ways, found, err := d.out.Preview(ctx, tx, c, answer)
 	if err != nil {
 		return Preview{}, err
@@ -69,9 +68,7 @@ func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases
 	for _, w := range ways {
 		verdicts = append(verdicts, w.Verdict)
 		detail := "Contact, added by you"
-		if has, err := cases.Has(ctx, tx, c.ID, w.Contact.ID); err != nil {
-			return p, err
-		} else if has {
+		if w.OnCase {
 			detail = "On this case"
 		} else {
 			p.Findings = append(p.Findings, firstTime(w.Contact, ticked))
@@ -87,17 +84,17 @@ func (d *Desk) preview(ctx context.Context, tx *db.Tx, clock web.Clock, c *cases
 		p.To = append(p.To, Recipient{ID: string(w.Contact.ID), Name: web.Plain(w.Contact.Title()), Detail: detail, Protection: how, Why: "Because " + w.Why + "."})
 	}
 	p.Findings = append(p.Findings, dlpFindings(found, verdicts)...)
-	led, blocked := linkFindings(d.out.Links(draft.Text), ticked)
+	led, blocked := linkFindings(d.out.Links(answer.Text), ticked)
 	p.Findings = append(p.Findings, led...)
 	if blocked {
 		todo = append(todo, "mend the links that lead where none may")
 	}
-	if open := openPlaces(draft.Text); len(open) > 0 {
+	if open := openPlaces(answer.Text); len(open) > 0 {
 		p.Findings = append(p.Findings, openFindings(open)...)
 		todo = append(todo, "fill in what is still open")
 	}
 	if key != nil { // whoever sends is told by sending
-		canned, refused, err := d.out.Canned(ctx, tx, c, key, draft.Text)
+		canned, refused, err := d.out.Canned(ctx, tx, c, key, answer.Text)
 		if err != nil {
 			return p, err
 		}
@@ -237,19 +234,26 @@ func (d *Desk) form(w http.ResponseWriter, r *http.Request, stored *cases.Draft)
 	return draft, files, ticked, err
 }
 
+// answerOf is a draft as an answer.
+func answerOf(id cases.ID, draft *cases.Draft) *outbox.Answer {
+	return &outbox.Answer{Case: id, Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Attached: draft.Files}
+}
+
 // storedDraft reads the case with the visitor's draft.
 func (d *Desk) storedDraft(ctx context.Context, me *visitor, id cases.ID) (c *cases.Case, key *vault.Key, draft *cases.Draft, err error) {
-	err = d.db.View(ctx, func(tx *db.Tx) error {
-		if c, err = d.cases.Get(ctx, tx, id); err != nil {
-			return err
-		}
-		if key, err = d.vault.Get(ctx, tx, c.KeyID); err != nil {
-			return err
-		}
-		draft, err = cases.GetDraft(ctx, tx, key, id, me.ID())
-		return err
-	})
-	return c, key, draft, err
+	var found []cases.Case
+	var drafts []cases.SealedDraft
+	asked, query := d.cases.AskKey(id)
+	if err := d.db.Read(ctx, d.cases.AskID(&found, id), query, cases.AskDraft(&drafts, id, me.ID())); err != nil {
+		return nil, nil, nil, err
+	}
+	if len(found) == 0 {
+		return nil, nil, nil, fail.New(fail.NotFound, "there is no such case")
+	}
+	if key, err = asked.Key(); err == nil && len(drafts) > 0 {
+		draft, err = drafts[0].Open(key)
+	}
+	return &found[0], key, draft, err
 }
 
 // saveDraft serves POST /desk/cases/{id}/draft: autosave, and the buttons of the
@@ -341,7 +345,7 @@ func (d *Desk) showPreview(w http.ResponseWriter, r *http.Request, me *visitor) 
 		if err != nil {
 			return err
 		}
-		p, err = d.preview(ctx, tx, d.clock(), c, key, draft, ticked)
+		p, err = d.preview(ctx, tx, d.clock(), c, key, answerOf(id, draft), ticked)
 		return err
 	})
 	if err != nil {
@@ -373,11 +377,11 @@ func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
 			errors: web.Errors{{Field: "text", Text: upperFirst(fail.Text(err)) + "."}}})
 	}
 	d.askLinks(ctx, draft.Text)
-	if err := d.settled(ctx, c, draft, ticked); err != nil {
+	a := answerOf(id, draft)
+	if err := d.settled(ctx, c, a, ticked); err != nil {
 		return again(err)
 	}
-	a := &outbox.Answer{Case: id, Staff: me.ID(), Text: draft.Text, Sensitive: draft.Sensitive, To: draft.To, Files: files, Attached: draft.Files,
-		Shown: map[contacts.ID]policy.Protection{}}
+	a.Staff, a.Files, a.Shown = me.ID(), files, map[contacts.ID]policy.Protection{}
 	if shown := policy.Protection(r.FormValue("shown")); shown != "" && shown != policy.Blocked {
 		for _, to := range draft.To {
 			a.Shown[to] = shown
@@ -396,9 +400,9 @@ func (d *Desk) send(w http.ResponseWriter, r *http.Request, me *visitor) error {
 }
 
 // settled refuses while something has to be confirmed.
-func (d *Desk) settled(ctx context.Context, c *cases.Case, draft *cases.Draft, ticked map[string]bool) error {
+func (d *Desk) settled(ctx context.Context, c *cases.Case, a *outbox.Answer, ticked map[string]bool) error {
 	return d.db.View(ctx, func(tx *db.Tx) error {
-		p, err := d.preview(ctx, tx, d.clock(), c, nil, draft, ticked)
+		p, err := d.preview(ctx, tx, d.clock(), c, nil, a, ticked)
 		if err == nil && p.Todo != "" {
 			err = fail.New(fail.Invalid, "%s", strings.TrimSuffix(p.Todo, "."))
 		}
