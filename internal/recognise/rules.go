@@ -21,6 +21,8 @@ type rule struct {
 	ordered bool  // in the order of the lists
 	window  int   // words between first and last
 	n       int   // its number
+
+	first, every, bar uint64 // as bits: the lists that it may begin with, all of them, and those of without
 }
 
 // A stem is the beginning of words that are in some lists.
@@ -133,6 +135,15 @@ func (b *book) rule(at map[string]int, line string) error {
 	if len(r.lists) == 0 {
 		return fmt.Errorf("a rule without lists")
 	}
+	for _, l := range r.lists {
+		r.every |= 1 << l
+	}
+	for _, l := range r.without {
+		r.bar |= 1 << l
+	}
+	if r.first = r.every; r.ordered {
+		r.first = 1 << r.lists[0]
+	}
 	b.rules = append(b.rules, r)
 	return nil
 }
@@ -194,34 +205,26 @@ func found(bits []uint64) *hits {
 
 // find returns the first place where the rule fires.
 func (r *rule) find(bits []uint64, all uint64) (from, to int, ok bool) {
-	for _, l := range r.lists {
-		if all&(1<<l) == 0 {
-			return 0, 0, false
-		}
+	if all&r.every != r.every {
+		return 0, 0, false
 	}
-	for i := range bits {
-		if r.ordered {
-			if bits[i]&(1<<r.lists[0]) == 0 {
-				continue
-			}
-		} else if !r.holds(bits[i]) {
+	for i, b := range bits {
+		if b&r.first == 0 {
 			continue
 		}
 		end := min(i+r.window, len(bits)-1)
+		here := uint64(0)
+		for _, b := range bits[i : end+1] {
+			here |= b
+		}
+		if here&r.every != r.every {
+			continue
+		}
 		if to, ok := r.within(bits, i, end); ok && !r.barred(bits, i, to) {
 			return i, to, true
 		}
 	}
 	return 0, 0, false
-}
-
-func (r *rule) holds(b uint64) bool {
-	for _, l := range r.lists {
-		if b&(1<<l) != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // within reports whether all lists stand between two tokens, each on one of its own.
@@ -267,14 +270,9 @@ func (r *rule) within(bits []uint64, from, end int) (to int, ok bool) {
 // barred reports whether a word stands there, or right beside, that makes it something
 // else.
 func (r *rule) barred(bits []uint64, from, to int) bool {
-	if len(r.without) == 0 {
-		return false
-	}
-	for i := max(from-3, 0); i <= min(to+3, len(bits)-1); i++ {
-		for _, l := range r.without {
-			if bits[i]&(1<<l) != 0 {
-				return true
-			}
+	for _, b := range bits[max(from-3, 0) : min(to+3, len(bits)-1)+1] {
+		if b&r.bar != 0 {
+			return true
 		}
 	}
 	return false

@@ -75,7 +75,10 @@ func (r *reading) close() {
 }
 
 func (r *reading) add(text string, from, to int, quoted bool) {
-	h := hash(offset32, text)
+	r.addHashed(hash(offset32, text), text, from, to, quoted)
+}
+
+func (r *reading) addHashed(h uint32, text string, from, to int, quoted bool) {
 	i := h % tableSize
 	for r.table[i] > 0 {
 		if w := &r.words[r.table[i]-1]; w.hash == h && w.text == text {
@@ -106,51 +109,82 @@ func (r *reading) cut(text string, at int) {
 
 func (r *reading) cutLine(line string, at int, quoted bool) {
 	for i := 0; i < len(line); {
-		if n, word := linkAt(line[i:]); n > 0 {
-			r.add(word, at+i, at+i+n, quoted)
-			i += n
-			continue
-		}
-		c, n := rune(line[i]), 1
-		if c >= utf8.RuneSelf {
-			c, n = utf8.DecodeRuneInString(line[i:])
-		}
-		if !wordRune(c) {
-			if c == '.' || c == '!' || c == '?' || c == ';' {
+		if c := line[i]; c < utf8.RuneSelf { // nearly all of it
+			switch kinds[c] {
+			case gap:
+				i++
+				continue
+			case ending:
 				word := "."
 				if c == '?' {
 					word = "?"
 				}
-				r.add(word, at+i, at+i+n, quoted)
+				r.add(word, at+i, at+i+1, quoted)
+				i++
+				continue
+			case linkBegin:
+				if n, word := linkAt(line[i:]); n > 0 {
+					r.add(word, at+i, at+i+n, quoted)
+					i += n
+					continue
+				}
 			}
+		} else if c, n := utf8.DecodeRuneInString(line[i:]); !wordRune(c) {
 			i += n
 			continue
 		}
-		j, simple := plainRun(line, i)
+		j, h, simple := plainRun(line, i)
 		for j < len(line) {
 			c, n := rune(line[j]), 1
 			if c >= utf8.RuneSelf {
 				c, n = utf8.DecodeRuneInString(line[j:])
+			} else if kinds[c] == gap || kinds[c] == ending {
+				if c != '\'' && c != '`' || j+n >= len(line) || !letterAt(line[j+n:]) {
+					break
+				}
+				j, simple = j+n, false
+				continue
 			}
 			if !wordRune(c) && !unseen(c) && !(apostrophe(c) && j+n < len(line) && letterAt(line[j+n:])) {
 				break
 			}
 			j, simple = j+n, false
 		}
-		w := line[i:j]
-		if !simple || len(w) > 40 {
-			w = fold(w)
-		}
-		if w != "" {
+		if w := line[i:j]; simple && len(w) <= 40 {
+			r.addHashed(h, w, at+i, at+j, quoted)
+		} else if w = fold(w); w != "" {
 			r.add(w, at+i, at+j, quoted)
 		}
 		i = j
 	}
 }
 
-// plainRun is where the small ASCII letters from i on end; simple: they need no folding.
-func plainRun(line string, i int) (j int, simple bool) {
-	simple = true
+// kinds is what each byte of ASCII is.
+var kinds = func() (out [utf8.RuneSelf]byte) {
+	for c := range out {
+		switch {
+		case c == '.' || c == '!' || c == '?' || c == ';':
+			out[c] = ending
+		case c|0x20 == 'h' || c|0x20 == 'w':
+			out[c] = linkBegin
+		case wordRune(rune(c)):
+			out[c] = inWord
+		}
+	}
+	return out
+}()
+
+const (
+	gap byte = iota
+	ending
+	inWord
+	linkBegin // in a word, and a link may begin with it
+)
+
+// plainRun is where the small ASCII letters from i on end, and their hash; simple: they
+// need no folding.
+func plainRun(line string, i int) (j int, h uint32, simple bool) {
+	h, simple = offset32, true
 	before := byte(0)
 	for j = i; j < len(line); j++ {
 		c := line[j]
@@ -160,9 +194,10 @@ func plainRun(line string, i int) (j int, simple bool) {
 		if c == 'e' && (before == 'a' || before == 'o' || before == 'u') {
 			simple = false
 		}
+		h = (h ^ uint32(c)) * prime32
 		before = c
 	}
-	return j, simple
+	return j, h, simple
 }
 
 // linkAt reports the link that a text begins with: its length, and the word for it.
