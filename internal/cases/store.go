@@ -51,6 +51,15 @@ func (s *Store) AskID(out *[]Case, id ID) db.Query {
 	return db.Into(out, s.scan, `SELECT `+columns+` FROM cases WHERE id = $1`, id)
 }
 
+// AskWithKey is the query for a case by its id and the data key that seals its messages,
+// in one row.
+func (s *Store) AskWithKey(out *[]Case, id ID) (*vault.Asked, db.Query) {
+	key, places := s.v.Join()
+	return key, db.Into(out, func(c *Case, row func(...any) error) error {
+		return s.scan(c, func(dest ...any) error { return row(append(dest, places...)...) })
+	}, `SELECT `+db.Of("c", columns)+`, k.id, k.wrapped, k.destroyed_at FROM cases c JOIN data_keys k ON k.id = c.key_id WHERE c.id = $1`, id)
+}
+
 // AskKey is the query for the data key that seals a case's messages.
 func (s *Store) AskKey(id ID) (*vault.Asked, db.Query) {
 	return s.v.Ask(`(SELECT key_id FROM cases WHERE id = $1)`, id)

@@ -3,7 +3,6 @@ package contacts
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"postern/internal/db"
@@ -22,10 +21,6 @@ type Book struct {
 func NewBook(v *vault.Vault) *Book { return &Book{v, newCerts()} }
 
 const columns = `id, name, key_id, source, signed, unsigned, able_until, made_at`
-
-func columnsOf(table string) string {
-	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
-}
 
 const byAddress = `(SELECT contact_id FROM contact_addresses WHERE lookup = $1)`
 
@@ -100,7 +95,7 @@ func (b *Book) ask(id, arg, none string) *Asked {
 func (b *Book) AskSender(address string) (*Asked, *vault.Asked) {
 	a := &Asked{none: "nobody has this address", id: byAddress, arg: b.lookup(address)}
 	key, places := b.v.Join()
-	a.Queries = []db.Query{{SQL: `SELECT ` + columnsOf("c") + `, k.id, k.wrapped, k.destroyed_at FROM contacts c JOIN data_keys k ON k.id = c.key_id WHERE c.id = ` + a.id, Args: []any{a.arg},
+	a.Queries = []db.Query{{SQL: `SELECT ` + db.Of("c", columns) + `, k.id, k.wrapped, k.destroyed_at FROM contacts c JOIN data_keys k ON k.id = c.key_id WHERE c.id = ` + a.id, Args: []any{a.arg},
 		Row: func(row func(...any) error) error {
 			a.found = true
 			return b.scan(&a.c, func(dest ...any) error { return row(append(dest, places...)...) })

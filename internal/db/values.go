@@ -76,3 +76,12 @@ func In[T any](args []any, values []T) (string, []any) {
 	b.WriteByte(')')
 	return b.String(), args
 }
+
+// Of is a list of columns as those of one table of several.
+func Of(table, columns string) string {
+	list := strings.Split(columns, ",")
+	for i, c := range list {
+		list[i] = table + "." + strings.TrimSpace(c)
+	}
+	return strings.Join(list, ", ")
+}

@@ -206,6 +206,10 @@ func writeQP(out *bytes.Buffer, text string) {
 		}
 		col := 0
 		for i := 0; i < len(line); i++ {
+			if n := plainBytes(line[i:len(line)-1], lineLen-1-col); col > 0 && n > 0 { // nearly all of it
+				out.WriteString(line[i : i+n])
+				col, i = col+n, i+n
+			}
 			c := line[i]
 			last := i == len(line)-1
 			safe := c > ' ' && c < 127 && c != '=' || (c == ' ' || c == '\t') && !last
@@ -233,6 +237,15 @@ func writeQP(out *bytes.Buffer, text string) {
 		}
 		out.WriteString("\r\n")
 	}
+}
+
+// plainBytes is how many bytes from the beginning on, most at the most, are as they are in
+// quoted-printable.
+func plainBytes(s string, most int) (n int) {
+	for n < len(s) && n < most && (s[n] >= ' ' && s[n] < 127 && s[n] != '=' || s[n] == '\t') {
+		n++
+	}
+	return n
 }
 
 // asItIs reports whether nothing of a line need be encoded, as in most lines.

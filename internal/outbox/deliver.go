@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -117,11 +118,17 @@ func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
 		}
 		var c []cases.Case
 		sealed, last = nil, nil
-		key, askKey := o.cases.AskKey(l.d.Case)
+		key, askCase := o.cases.AskWithKey(&c, l.d.Case)
 		who := o.book.AskID(l.d.Contact)
-		if err := tx.Read(ctx, append(slices.Concat(who.Queries, own.ask(l.d.Contact, l.d.Case)), askKey, o.cases.AskID(&c, l.d.Case), cases.AskMessage(&sealed, l.d.Case, l.d.Message),
+		own = choice{}
+		if err := tx.Read(ctx, append(who.Queries, consent.Ask(&own.chosen, l.d.Contact), askCase, cases.AskMessage(&sealed, l.d.Case, l.d.Message),
 			cases.AskLastFrom(&last, l.d.Case, l.d.Contact, 5))...); err != nil {
 			return err
+		}
+		if len(own.chosen) > 0 { // else nobody needs to know who else is part of the case
+			if err := tx.Read(ctx, cases.AskParticipants(&own.people, l.d.Case)); err != nil {
+				return err
+			}
 		}
 		if len(c) == 0 || len(sealed) == 0 {
 			return fail.New(fail.NotFound, "the message of this delivery is gone")
@@ -332,15 +339,15 @@ func said(r smtpc.Result) string {
 // finish records how an attempt ended.
 func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, wait time.Duration) error {
 	o.observe(string(s))
-	return o.d.Update(ctx, func(tx *db.Tx) error {
+	back := fail.New(fail.Conflict, "it came back before")
+	err := o.d.Update(ctx, func(tx *db.Tx) (err error) {
 		due, done := tx.Now.Add(wait), tx.Now
 		if s == Deferred {
 			done = time.Time{}
 		}
 		// The other side may have returned it before our relay's answer came.
-		n, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, reason = $3, due_at = $4, done_at = $5, owner = '', lease_until = 0 WHERE id = $1 AND state <> 'bounced'`,
-			l.d.ID, s, reason, db.Micros(due), db.Micros(done))
-		if err != nil || n == 0 {
+		if err := tx.Must(ctx, back, `UPDATE deliveries SET state = $2, reason = $3, due_at = $4, done_at = $5, owner = '', lease_until = 0 WHERE id = $1 AND state <> 'bounced'`,
+			l.d.ID, s, reason, db.Micros(due), db.Micros(done)); err != nil {
 			return err
 		}
 		if l.decision.Protection == policy.Portal && (s == Sent || s == Captured) {
@@ -368,6 +375,10 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 		}
 		return o.ended(ctx, tx, &d)
 	})
+	if errors.Is(err, back) {
+		return nil
+	}
+	return err
 }
 
 // putBack keeps a delivery that met trouble of our own: it is tried again, and

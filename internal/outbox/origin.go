@@ -171,8 +171,9 @@ func (o *Outbox) kept(ctx context.Context, mailID string) (d *Delivery, raw []by
 // lines are broken. Every other character stays, also those that nobody sees.
 func plainText(text string) string {
 	var b strings.Builder
+	b.Grow(len(text))
 	for line := range strings.Lines(text) {
-		for _, w := range strings.Fields(strings.TrimLeft(line, " \t>|")) {
+		for w := range strings.FieldsSeq(strings.TrimLeft(line, " \t>|")) {
 			if b.Len() > 0 {
 				b.WriteByte(' ')
 			}
