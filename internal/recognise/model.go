@@ -109,7 +109,23 @@ func Features(in *Input) []uint32 {
 	said := r.own()
 	h := r.match(said)
 	h.previous(in.Previous)
+	said, h.bits = ends(said, h.bits, firstWords, lastWords)
 	return slices.Clone(r.features(said, h, in.Door))
+}
+
+// How much of a text the model reads. What it is about is said at its beginning or at its
+// end; of more words each would count for less. The rules read on.
+const (
+	firstWords = 600
+	lastWords  = 200
+)
+
+// ends are the first and the last words of a longer text.
+func ends(toks []token, bits []uint64, first, last int) ([]token, []uint64) {
+	if len(toks) <= first+last {
+		return toks, bits
+	}
+	return append(toks[:first:first], toks[len(toks)-last:]...), append(bits[:first:first], bits[len(bits)-last:]...)
 }
 
 const (
@@ -244,13 +260,11 @@ func (m *Model) probabilities(f []uint32) (p [6]float64) {
 // passage looks for a part of a longer text that reads like a report: a flaw told in
 // the last line of a question about an order. A part is a few sentences.
 func (m *Model) passage(r *reading, toks []token, bits []uint64, door string) (Spot, float64, bool) {
-	const least, most, ends = 8, 28, 160
+	const least, most, each = 8, 28, 160
 	if len(toks) < 2*least {
 		return Spot{}, 0, false
 	}
-	if len(toks) > 2*ends { // a flaw is told at the beginning or in the last lines
-		toks, bits = append(toks[:ends:ends], toks[len(toks)-ends:]...), append(bits[:ends:ends], bits[len(bits)-ends:]...)
-	}
+	toks, bits = ends(toks, bits, each, each) // a flaw is told at the beginning or in the last lines
 	var top Spot
 	score := 0.0
 	for from := 0; from < len(toks); {

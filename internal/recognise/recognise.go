@@ -78,7 +78,8 @@ func Look(in *Input) Verdict {
 	h := r.match(said)
 	h.previous(in.Previous)
 	m := model()
-	p := m.probabilities(r.features(said, h, in.Door))
+	near, bits := ends(said, h.bits, firstWords, lastWords)
+	p := m.probabilities(r.features(near, &hits{h.fired, bits, h.denied, h.answered}, in.Door))
 	v := Verdict{Score: p[0], Class: Classes[best(p[:])]}
 	if why, s := ownPlain(in.Text, in.Own); why != "" {
 		v.flag(why, s)
@@ -90,13 +91,13 @@ func Look(in *Input) Verdict {
 	}
 	byModel := v.Score >= certain
 	if !byModel {
-		if s, score, ok := m.passage(r, said, h.bits, in.Door); ok {
+		if s, score, ok := m.passage(r, near, bits, in.Door); ok {
 			v.Score, byModel = max(v.Score, score), true
 			v.Spots = append(v.Spots, s)
 		}
 	}
 	if byModel {
-		v.flag(fmt.Sprintf("reads like one: %d of 100", int(math.Round(100*v.Score))), m.telling(r, said)...)
+		v.flag(fmt.Sprintf("reads like one: %d of 100", int(math.Round(100*v.Score))), m.telling(r, near)...)
 	}
 	if v.Flagged && v.Class == Ordinary { // what fired is right nine times of ten
 		v.Class = Report
