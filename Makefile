@@ -30,7 +30,7 @@ vuln:
 fuzz:
 	@GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
-bench:
+bench: deps
 	$(GO) run ./bench
 
 clean:

@@ -200,7 +200,7 @@ func ladderFixtures() []fixture {
 		Lifts:  []figures.Count{{Name: "They wrote again after a canned answer", N: 28}, {Name: "Nobody below took it in the promised time", N: 3}},
 		Topics: []figures.Opinion{{Name: "Payments and bills", Asked: 120, Answered: 44, Scored: 40, Sum: 160, Unsolved: 3}, {Name: "No topic", Asked: 12}}, Replies: []figures.Opinion{{Name: "Card lost", Asked: 80, Answered: 20, Scored: 20, Sum: 91}},
 		Groups: []figures.Opinion{{Name: "Agent", Asked: 130, Answered: 40, Scored: 38, Sum: 150}}}
-	sums.Charts = []desk.Chart{desk.ChartOf("Promises of a person’s word", labels, desk.Series{Name: "kept", N: weeks(50, 48, 61, 55, 40, 52, 58, 48)}, desk.Series{Name: "missed", N: weeks(0, 2, 1, 0, 4, 0, 0, 2)}), desk.ChartOf("Cases that went up", labels, desk.Series{Name: "steps", N: weeks(3, 5, 2, 8, 4, 3, 1, 5)})}
+	sums.Charts = []desk.Chart{desk.ChartOf("Promises of a person’s word", labels, desk.Series{Name: "kept", N: weeks(50, 48, 61, 55, 40, 52, 58, 48)}, desk.Series{Name: "missed", N: weeks(0, 2, 1, 0, 4, 0, 0, 2), Tone: desk.Bad}), desk.ChartOf("Cases that went up", labels, desk.Series{Name: "steps", N: weeks(3, 5, 2, 8, 4, 3, 1, 5)})}
 	quiet := desk.FiguresPage{Staff: staff("figures", ""), Weeks: 1, From: at(-24 * 7), To: at(-24), Wait: "none yet", Slowest: "none yet", Oldest: "none yet", Figures: &figures.Figures{}, Charts: []desk.Chart{desk.ChartOf("Answers", []string{"23 Nov"}, desk.Series{Name: "canned", N: weeks(0)})}}
 	none := desk.RepliesPage{Staff: staff("replies", "")}
 	empty := desk.InboxPage{Staff: staff("inbox", "lifted"), View: "lifted"}

@@ -61,7 +61,7 @@ func securityFixtures() []fixture {
 	rep.Probes = []desk.Watched{{ID: "p1", Kind: "link", Target: "https://pay.northmere.example/update", State: "green", Since: at(-3)}, {ID: "p2", Kind: "status", Target: "https://pay.northmere.example/", State: "red", Since: at(-1)}}
 	board.Doors, board.Hosts = rep.Probes, []desk.HostRow{{Name: "pay.northmere.example", Token: "k3j4h5", Confirmed: true, How: "dns"}, {Name: "www.northmere.example", Token: "k3j4h5k3j4h5k3j4h5"}}
 	board.Figures = []string{"Flagged: 41; said to be none: 30; reproduced: 7", "Flagged messages by door: mail 20, form 12, survey 9"}
-	board.Charts = []desk.Chart{desk.ChartOf("Reports that were judged", []string{"31 Aug", "7 Sep", "14 Sep", "21 Sep"}, desk.Series{Name: "reproduced", N: []int64{1, 0, 3, 2}}, desk.Series{Name: "said to be none", N: []int64{6, 9, 4, 8}})}
+	board.Charts = []desk.Chart{desk.ChartOf("Reports that were judged", []string{"31 Aug", "7 Sep", "14 Sep", "21 Sep"}, desk.Series{Name: "reproduced", N: []int64{1, 0, 3, 2}}, desk.Series{Name: "said to be none", N: []int64{6, 9, 4, 8}, Tone: desk.Other})}
 	rep.Credit = "Ines Calder"
 	bad := rep
 	bad.Errors = web.Errors{{Field: "move", Text: "Still missing: a probe that is green."}}

@@ -57,7 +57,7 @@ func (d *Desk) figures(w http.ResponseWriter, r *http.Request, me *visitor) erro
 		own, canned = append(own, x.Answers-x.Canned), append(canned, x.Canned)
 		up = append(up, x.Lifted)
 	}
-	p.Charts = []Chart{ChartOf("Promises of a person’s word", labels, Series{"kept", kept}, Series{"missed", missed}), ChartOf("Answers", labels, Series{"in own words", own}, Series{"canned", canned}), ChartOf("Cases that went up", labels, Series{"steps", up})}
+	p.Charts = []Chart{ChartOf("Promises of a person’s word", labels, Series{"kept", kept, Main}, Series{"missed", missed, Bad}), ChartOf("Answers", labels, Series{"in own words", own, Main}, Series{"canned", canned, Other}), ChartOf("Cases that went up", labels, Series{"steps", up, Main})}
 	names := figures.NamesOf(d.o.Centre)
 	for _, l := range f.Lifts {
 		p.Lifts = append(p.Lifts, figures.Count{Name: ladder.Why(l.Name).Words(), N: l.N})
@@ -107,7 +107,7 @@ func (d *Desk) figuresCSV(w http.ResponseWriter, r *http.Request, me *visitor) e
 // ChartOf draws stacked bars, a bar a week. Every number stands in the table below it
 // too.
 func ChartOf(title string, labels []string, series ...Series) Chart {
-	c := Chart{Title: title, Labels: labels, Series: series, W: 640, H: 150}
+	c := Chart{Title: title, Labels: labels, Series: series, W: 520, H: 190}
 	most := int64(1)
 	for i := range labels {
 		sum := int64(0)
@@ -121,14 +121,14 @@ func ChartOf(title string, labels []string, series ...Series) Chart {
 	high, step := int64(c.H-top-18), float64(c.W-left)/float64(max(len(labels), 1))
 	for i := range labels {
 		y := int64(c.H - 18)
-		for n, s := range series {
+		for _, s := range series {
 			h := s.N[i] * high / most
 			if s.N[i] > 0 {
 				h = max(h, 2)
 			}
 			y -= h
 			if h > 0 {
-				c.Bars = append(c.Bars, Bar{X: left + int(float64(i)*step+step*.15), Y: int(y), W: max(int(step*.7), 1), H: int(h), Class: n, Title: fmt.Sprintf("%s: %d %s", labels[i], s.N[i], s.Name)})
+				c.Bars = append(c.Bars, Bar{X: left + int(float64(i)*step+step*.15), Y: int(y), W: max(int(step*.7), 1), H: int(h), Tone: s.Tone, Title: fmt.Sprintf("%s: %d %s", labels[i], s.N[i], s.Name)})
 			}
 		}
 		if every := (len(labels) + 6) / 7; i%every == 0 {

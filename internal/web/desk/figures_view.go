@@ -33,12 +33,23 @@ type Chart struct {
 type Series struct {
 	Name string
 	N    []int64
+	Tone Tone
 }
 
-// Bar is a rectangle of the chart; Class is the number of its series.
+// Tone is how a part of a bar looks.
+type Tone string
+
+const (
+	Main  Tone = ""      // what the chart is about
+	Other Tone = "other" // the rest of it
+	Bad   Tone = "bad"   // what should not be
+)
+
+// Bar is a rectangle of the chart.
 type Bar struct {
-	X, Y, W, H, Class int
-	Title             string
+	X, Y, W, H int
+	Tone       Tone
+	Title      string
 }
 
 // Mark is a word below the chart.

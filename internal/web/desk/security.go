@@ -127,7 +127,7 @@ func weekCharts(weeks []security.Week, zone *time.Location) []Chart {
 		labels = append(labels, w.From.In(zone).Format("2 Jan"))
 		dismissed, verified, struck = append(dismissed, w.Dismissed), append(verified, w.Verified), append(struck, w.Struck)
 	}
-	return []Chart{ChartOf("Reports that were judged", labels, Series{"reproduced", verified}, Series{"said to be none", dismissed}), ChartOf("Promises missed on reports", labels, Series{"missed", struck})}
+	return []Chart{ChartOf("Reports that were judged", labels, Series{"reproduced", verified, Main}, Series{"said to be none", dismissed, Other}), ChartOf("Promises missed on reports", labels, Series{"missed", struck, Bad})}
 }
 
 // fillDoors shows what watches our own doors, and which hosts are ours.
