@@ -121,6 +121,7 @@ var clockWords = map[security.ClockName]string{
 	security.ClockLook: "Somebody qualified was to look at it by now", security.ClockFirst: "They were promised a person's first word by now", security.ClockAssess: "It was to be assessed by now",
 	security.ClockUpdate: "They were to hear from us again by now", security.ClockFix: "It was to be fixed by now", security.ClockAsk: "They were to be asked to retest by now",
 	security.ClockRetest: "Nobody has retested it; our own retest suffices now", security.ClockReward: "The reward was to be decided by now", security.ClockPublish: "It was to be published by now",
+	security.ClockInfo: "They did not answer, and it cannot be closed yet: something else of it is open, such as a duty by law", security.ClockExit: "It cannot be closed yet, though the time for it has come: something else of it is open",
 	security.ClockAppeal: "Their appeal was to be answered by now", security.ClockRisk: "The time for which the risk was accepted is over",
 }
 
@@ -137,6 +138,8 @@ func wordFor(w security.Word) string {
 		return "They appeal against how it was closed. Somebody else than who closed it answers"
 	case security.WordAnswered:
 		return "They answered what we asked"
+	case security.WordWrote:
+		return "They wrote about a report that is over. Read it: if it is back, take the report up again"
 	}
 	return clockWords[w.Clock]
 }
@@ -190,6 +193,10 @@ func (d *Desk) writeReporter(ctx context.Context, tx *db.Tx, c *cases.Case, w se
 func (d *Desk) sendProgress(ctx context.Context, a progressArgs) error {
 	text := "mail.report.moved"
 	switch a.Word.What {
+	case security.WordDecided:
+		text = "mail.report.decided"
+	case security.WordChanged:
+		text = "mail.report.changed"
 	case security.WordRemind:
 		text = "mail.report.remind"
 	case security.WordClosed:
@@ -197,5 +204,25 @@ func (d *Desk) sendProgress(ctx context.Context, a progressArgs) error {
 	case security.WordReopened:
 		text = "mail.report.reopened"
 	}
-	return d.outbox.TellProgress(ctx, &outbox.Progress{ID: cases.MessageID(a.ID), Case: a.Case, Text: text, State: "report.state." + string(a.Word.State)})
+	p := &outbox.Progress{ID: cases.MessageID(a.ID), Case: a.Case, Text: text, State: "report.state." + string(a.Word.State)}
+	err := d.db.View(ctx, func(tx *db.Tx) error {
+		c, err := d.cases.Get(ctx, tx, a.Case)
+		if err != nil {
+			return err
+		}
+		k, err := d.vault.Get(ctx, tx, c.KeyID)
+		if err != nil {
+			return err
+		}
+		r, err := d.security.Get(ctx, tx, k, a.Case)
+		if err != nil || r.OnPage() { // there they read it
+			return err
+		}
+		p.Kind, p.Lines = r.Says(a.Word)
+		return nil
+	})
+	if err != nil && !fail.Is(err, fail.NotFound) {
+		return err
+	}
+	return d.outbox.TellProgress(ctx, p)
 }

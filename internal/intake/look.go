@@ -2,11 +2,14 @@ package intake
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"postern/internal/cases"
 	"postern/internal/centre"
+	"postern/internal/contacts"
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/recognise"
 	"postern/internal/security"
 	"postern/internal/vault"
@@ -20,7 +23,7 @@ func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.
 		return nil
 	}
 	text := m.Doc.Text
-	if m.Doc.Subject != "" {
+	if m.Doc.Subject != "" && (c.Version == 0 || !strings.Contains(m.Doc.Subject, c.Subject)) { // that of a reply was read when the case began
 		text = m.Doc.Subject + "\n" + text
 	}
 	for _, a := range m.Doc.Attachments { // a name says much where a mail says "see attached"
@@ -33,10 +36,42 @@ func (in *Intake) look(c *cases.Case, m *cases.Message, was []string) *security.
 	case in.centre == nil:
 	case c.Began == centre.Security || c.Began == "" && c.Topic == centre.Security:
 		h.Sure = "it came by the door for security problems"
-	case c.Mailbox == in.centre.MailboxFor(centre.Security) && c.Mailbox != in.centre.MailboxFor(""):
-		h.Sure = "it came to the mailbox for security problems"
+	case in.toSecurity([]string{c.Mailbox}):
+		h.Sure = toSecurityWhy
 	}
 	return h
+}
+
+const toSecurityWhy = "it came to the mailbox for security problems"
+
+// toSecurity reports whether one of the addresses is the mailbox for security problems. If
+// the desk has but one mailbox, it is for everything.
+func (in *Intake) toSecurity(to []string) bool {
+	if in.centre == nil || in.security == nil {
+		return false
+	}
+	box := in.centre.MailboxFor(centre.Security)
+	if box == in.centre.MailboxFor("") && (!strings.HasPrefix(box, "security@") || len(in.boxes.All()) < 2) {
+		return false
+	}
+	return slices.ContainsFunc(to, func(a string) bool { return contacts.Normal(first(cases.SplitPlus(a))) == contacts.Normal(box) })
+}
+
+// raise flags the case of a mail that is there already.
+func (in *Intake) raise(ctx context.Context, tx *db.Tx, m *mail, id cases.ID) error {
+	c, err := in.cases.Get(ctx, tx, id)
+	if err != nil || c.Security.Watched() {
+		return err
+	}
+	first, err := db.Strings(ctx, tx, `SELECT message_id FROM message_ids WHERE hash = $1 AND case_id = $2 LIMIT 1`, in.cases.MailHash(m.rep.MessageID), id)
+	if err != nil || len(first) == 0 {
+		return err
+	}
+	msg := &cases.Message{ID: cases.MessageID(first[0]), Case: id, Kind: cases.In, Door: "mail", Contact: c.Contact, At: m.s.Came}
+	if err := in.security.Raise(ctx, tx, c, security.Actor{Kind: security.ByDesk}, toSecurityWhy, msg); err != nil && !fail.Is(err, fail.Conflict) {
+		return err
+	}
+	return in.cases.Save(ctx, tx, c)
 }
 
 // heardSecurity notes it, in the transaction that files the message.

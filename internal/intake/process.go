@@ -12,6 +12,7 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/centre"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/dlp"
@@ -148,8 +149,12 @@ func (in *Intake) unfit(m *mail) string {
 	return ""
 }
 
-// mailboxOf is the first of our addresses among the recipients.
+// mailboxOf is the first of our addresses among the recipients; that for security problems
+// before others.
 func (in *Intake) mailboxOf(to []string) string {
+	if in.toSecurity(to) {
+		return in.centre.MailboxFor(centre.Security)
+	}
 	for _, a := range to {
 		if box, err := in.boxes.Get(first(cases.SplitPlus(a))); err == nil {
 			return box.Address
@@ -242,9 +247,15 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 	})
 }
 
-// merge ends a mail that came before.
+// merge ends a mail that came before. One that came by another address of ours first, and
+// now by that for security problems, goes to whoever works those.
 func (in *Intake) merge(ctx context.Context, m *mail, p *plan) error {
 	return in.d.Update(ctx, func(tx *db.Tx) error {
+		if in.toSecurity(m.s.Envelope.To) {
+			if err := in.raise(ctx, tx, m, p.repeat); err != nil {
+				return err
+			}
+		}
 		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "mail.repeated", About: string(p.repeat), Detail: "the same mail came again and was merged"}); err != nil {
 			return err
 		}
@@ -263,7 +274,9 @@ func (in *Intake) lookAt(ctx context.Context, m *mail, p *plan, msg *cases.Messa
 			return err
 		}
 	}
-	p.look = in.look(p.c, msg, was)
+	if p.look = in.look(p.c, msg, was); p.look != nil && p.look.Sure == "" && in.toSecurity(m.s.Envelope.To) {
+		p.look.Sure = toSecurityWhy
+	}
 	return nil
 }
 

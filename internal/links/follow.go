@@ -89,7 +89,11 @@ func (f *follower) failed(u *url.URL, err error) {
 		f.r.Chain = append(f.r.Chain, Hop{URL: u.String(), Trouble: "outside of what may be looked at"})
 		f.r.say(Warn, 19, Redirector, "leads on to "+u.Hostname()+", which may not be looked at from here", writeTarget)
 		return
-	case fail.Is(err, fail.Denied):
+	case fail.Is(err, fail.Denied) && !f.judge.Known(u.Hostname()):
+		f.r.Chain = append(f.r.Chain, Hop{URL: u.String(), Trouble: "a place inside a network, which is not looked at"})
+		f.r.say(Block, 20, Number, "leads to "+u.Hostname()+", which stands inside a network that the reader cannot reach", "write an address that the reader can reach")
+		return
+	case fail.Is(err, fail.Denied): // whom we know may stand beside us here, and be reached from outside too
 		trouble, row = "it leads to a place inside a network, which is not looked at", 20
 	case trouble == "":
 		trouble = "there was no answer in time"

@@ -174,6 +174,10 @@ func TestPages(t *testing.T) {
 		{name: "9 upgraded", body: `<img src="http://127.0.0.1/">`, header: "Content-Security-Policy: upgrade-insecure-requests", want: "info 9 mixed"},
 		{name: "9 in a style", body: `<style>body { background: url(http://127.0.0.1/x.png) }</style>`, want: "warn 9 mixed"},
 		{name: "10 refresh", body: `<meta http-equiv="Refresh" content="0; url=http://127.0.0.1/">`, want: "block 10 refresh"},
+		{name: "10 refresh, blank before url", body: `<meta http-equiv="refresh" content="0 url=http://127.0.0.1/">`, want: "block 10 refresh"},
+		{name: "10 refresh, blank alone", body: `<meta http-equiv="refresh" content="0 http://127.0.0.1/">`, want: "block 10 refresh"},
+		{name: "10 refresh, comma", body: `<meta http-equiv="refresh" content="0, URL = 'http://127.0.0.1/'">`, want: "block 10 refresh"},
+		{name: "10 refresh of itself", body: `<meta http-equiv="refresh" content="30">`, want: ""},
 		{name: "10 refresh, https", body: `<meta http-equiv="refresh" content="0;url='/end'">`, want: ""},
 		{name: "10 script", body: `<script>window.location.href = 'http://127.0.0.1/'</script>`, want: "block 10 refresh"},
 		{name: "10 script, https", body: `<script>window.location.href = '/end'</script>`, want: ""},
@@ -326,7 +330,7 @@ func TestUnknownIsNoPass(t *testing.T) {
 		}
 	}
 	to = "https://127.0.0.1" + port + "/"
-	expect(t, "a redirect inside", c.Follow(t.Context(), s.URL), "warn 20 unknown")
+	expect(t, "a redirect inside", c.Follow(t.Context(), s.URL), "block 20 number")
 	gone := NewChecker(func(context.Context, string) (*safehttp.Visit, error) { return nil, context.DeadlineExceeded }, nil, time.Now)
 	expect(t, "no answer", gone.Follow(t.Context(), "https://x.example/"), "warn 24 unknown")
 	expect(t, "an error there", NewChecker(web{"https://x.example/": "503"}.fetch, nil, time.Now).Follow(t.Context(), "https://x.example/"), "warn 24 unknown")

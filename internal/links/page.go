@@ -125,6 +125,8 @@ func (p *page) tag(name string, a map[string]string) {
 		p.field(name, a)
 	case "script", "iframe", "frame", "embed":
 		p.load(&p.active, a["src"])
+		p.load(&p.active, a["href"]) // of a script in an SVG
+		p.load(&p.active, a["xlink:href"])
 	case "object":
 		p.load(&p.active, a["data"])
 	case "link":
@@ -144,18 +146,19 @@ func (p *page) tag(name string, a map[string]string) {
 	}
 }
 
+// refreshes is the shared declarative refresh of the HTML standard: a time, a sign or blanks,
+// perhaps "url=", and where it leads.
+var refreshes = regexp.MustCompile(`(?is)^\s*[0-9.]*[\s;,]+(?:url\s*=)?(.+)$`)
+
 func (p *page) meta(a map[string]string) {
 	switch strings.ToLower(a["http-equiv"]) {
 	case "content-security-policy":
 		p.policy += "," + strings.ToLower(a["content"])
 	case "refresh":
-		_, rest, _ := strings.Cut(strings.ReplaceAll(a["content"], ",", ";"), ";")
-		rest = strings.TrimSpace(rest)
-		if len(rest) > 3 && strings.EqualFold(rest[:3], "url") {
-			_, rest, _ = strings.Cut(rest, "=")
-		}
-		if rest = strings.Trim(rest, " \t\"'"); rest != "" && p.refresh == nil {
-			p.refresh = p.resolve(rest)
+		if m := refreshes.FindStringSubmatch(a["content"]); m != nil && p.refresh == nil {
+			if to := strings.Trim(m[1], " \t\r\n\"'"); to != "" {
+				p.refresh = p.resolve(to)
+			}
 		}
 	}
 }
@@ -210,14 +213,18 @@ func (p *page) load(into *[]string, s string) {
 }
 
 var (
-	cssLoads = regexp.MustCompile(`(?i)(?:url\(\s*["']?|@import\s+["'])(http://[^"')\s]+)`)
-	jumping  = regexp.MustCompile("(?i)(?:location(?:\\.href)?\\s*=\\s*|location\\.(?:assign|replace)\\(\\s*)[\"'`](http://[^\"'`\\s]+)")
-	fetching = regexp.MustCompile("(?i)(?:fetch|sendBeacon|axios[.a-z]*|\\$\\.(?:post|get|ajax)|\\.open)\\s*\\([^)]{0,80}[\"'`]http://|new\\s+WebSocket\\(\\s*[\"'`]ws://")
-	building = regexp.MustCompile("(?i)(?:\\.action\\s*=\\s*|action[\"']?\\s*,\\s*|action=\\\\?)[\"'`]?http://")
+	cssLoads  = regexp.MustCompile(`(?i)url\(\s*["']?(http://[^"')\s]+)`)
+	cssStyles = regexp.MustCompile(`(?i)@import\s+(?:url\(\s*)?["']?(http://[^"')\s;]+)`)
+	jumping   = regexp.MustCompile("(?i)(?:location(?:\\.href)?\\s*=\\s*|location\\.(?:assign|replace)\\(\\s*)[\"'`](http://[^\"'`\\s]+)")
+	fetching  = regexp.MustCompile("(?i)(?:fetch|sendBeacon|axios[.a-z]*|\\$\\.(?:post|get|ajax)|\\.open)\\s*\\([^)]{0,80}[\"'`]http://|new\\s+WebSocket\\(\\s*[\"'`]ws://")
+	building  = regexp.MustCompile("(?i)(?:\\.action\\s*=\\s*|action[\"']?\\s*,\\s*|action=\\\\?)[\"'`]?http://")
 )
 
 func (p *page) style(s string) {
-	for _, m := range cssLoads.FindAllStringSubmatch(s, 20) {
+	for _, m := range cssStyles.FindAllStringSubmatch(s, 20) {
+		p.load(&p.active, m[1]) // as much a style sheet as a linked one
+	}
+	for _, m := range cssLoads.FindAllStringSubmatch(cssStyles.ReplaceAllString(s, ""), 20) {
 		p.load(&p.passive, m[1])
 	}
 }

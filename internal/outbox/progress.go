@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"postern/internal/cases"
+	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/policy"
@@ -16,6 +17,11 @@ type Progress struct {
 	ID          cases.MessageID // names it for good: told twice, it goes once
 	Case        cases.ID
 	Text, State string // keys of the catalogue
+
+	// What somebody here wrote to them, for whom it stands on no page: key of what is said
+	// of it behind "mail.report.say.", and its lines.
+	Kind  string
+	Lines []string
 }
 
 // TellProgress queues it: by mail, or onto the case page of who gave no address.
@@ -52,15 +58,26 @@ func (o *Outbox) TellProgress(ctx context.Context, p *Progress) error {
 	if !page { // they have no code of a case page: a reply says it all
 		more = "mail.report.reply"
 	}
+	text := say(p.Text, string(c.Ref), say(p.State))
+	if len(p.Lines) > 0 {
+		text += "\n\n" + say("mail.report.say."+p.Kind)
+		for _, l := range p.Lines {
+			text += "\n\n" + l
+		}
+	}
 	m := &cases.Message{ID: p.ID, Case: c.ID, Kind: cases.Out, Door: "auto", Contact: c.Contact, At: o.d.Now(),
-		Doc: cases.Doc{Subject: say("mail.report.subject"), Text: say(p.Text, string(c.Ref), say(p.State)) + "\n\n" + say(more)}}
+		Doc: cases.Doc{Subject: say("mail.report.subject"), Text: text + "\n\n" + say(more)}}
 	parts, err := cases.Seal(m, key)
 	if err != nil {
 		return err
 	}
-	shown := policy.Signed
-	if address == "" {
+	kind, shown, answer := Report, policy.Signed, &Answer{Case: c.ID, Text: m.Doc.Text, To: []contacts.ID{c.Contact}}
+	switch {
+	case address == "":
 		shown = policy.Page
+	case len(p.Lines) > 0: // somebody's words about a hole: they go as an answer would
+		kind = Reply
+		answer.look()
 	}
 	return o.d.Update(ctx, func(tx *db.Tx) error {
 		if n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM messages WHERE id = $1`, p.ID); err != nil || n > 0 {
@@ -69,6 +86,15 @@ func (o *Outbox) TellProgress(ctx context.Context, p *Progress) error {
 		if err := cases.AddMessage(ctx, tx, m, parts); err != nil {
 			return err
 		}
-		return o.Queue(ctx, tx, &Delivery{Case: c.ID, Message: m.ID, Contact: c.Contact, Kind: Report, Mailbox: c.Mailbox, Address: address, Shown: shown})
+		if kind == Reply {
+			ways, _, err := o.Preview(ctx, tx, c, answer)
+			if err != nil {
+				return err
+			}
+			if shown = ways[0].Protection; shown == policy.Blocked {
+				shown = policy.Portal // the worker holds it, and says why
+			}
+		}
+		return o.Queue(ctx, tx, &Delivery{Case: c.ID, Message: m.ID, Contact: c.Contact, Kind: kind, Mailbox: c.Mailbox, Address: address, Shown: shown})
 	})
 }

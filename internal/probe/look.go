@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ func (p *Probe) judge(v *safehttp.Visit, now time.Time) (State, string) {
 	if len(v.Faults) > 0 {
 		return Red, "its certificate vouches for nothing: " + string(v.Faults[0])
 	}
-	if v.Status >= 500 && p.Kind != Status && p.Kind != Certificate {
+	if v.Status >= 500 && p.Kind != Status && p.Kind != Certificate && !p.door() {
 		return Unknown, fmt.Sprintf("it answers with an error (%d)", v.Status)
 	}
 	s := p.Spec
@@ -126,13 +127,20 @@ func (p *Probe) judge(v *safehttp.Visit, now time.Time) (State, string) {
 			return Red, fmt.Sprintf("it answers with %d and not with %d", v.Status, s.Status)
 		}
 	case Body:
-		return p.judgeBody(v)
+		return p.judgeBody(v, now)
 	}
 	return Green, ""
 }
 
-func (p *Probe) judgeBody(v *safehttp.Visit) (State, string) {
-	if v.Status >= 400 {
+// door reports whether it watches a page of our own that must show something to whoever
+// comes.
+func (p *Probe) door() bool { return p.Case == "" && p.Kind == Body && p.Spec.Contains != "" }
+
+func (p *Probe) judgeBody(v *safehttp.Visit, now time.Time) (State, string) {
+	switch {
+	case v.Status >= 400 && p.door(): // one that shows nothing is shut
+		return Red, fmt.Sprintf("it answers with an error (%d)", v.Status)
+	case v.Status >= 400:
 		return Unknown, fmt.Sprintf("it answers with an error (%d)", v.Status)
 	}
 	s, body := p.Spec, string(v.Body)
@@ -145,8 +153,15 @@ func (p *Probe) judgeBody(v *safehttp.Visit) (State, string) {
 	if !holds(body, s.Contains) {
 		return Red, "the page does not hold what it must hold"
 	}
+	if m := expires.FindStringSubmatch(body); m != nil && strings.HasSuffix(p.Target, "/.well-known/security.txt") {
+		if at, err := time.Parse(time.RFC3339, m[1]); err != nil || !now.Before(at) {
+			return Red, "it has expired: nobody may rely on it any more (RFC 9116, 2.5.5)"
+		}
+	}
 	return Green, ""
 }
+
+var expires = regexp.MustCompile(`(?im)^Expires:\s*(\S+)\s*$`)
 
 func holds(text, words string) bool {
 	return strings.Contains(strings.ToLower(text), strings.ToLower(words))

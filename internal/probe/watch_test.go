@@ -251,6 +251,8 @@ func TestEachKind(t *testing.T) {
 			{Body, Spec{Without: "secret"}, with(200, "all is well"), Green},
 			{Body, Spec{Without: "secret"}, with(200, "the Secret"), Amber},
 			{Body, Spec{Without: "secret"}, with(404, ""), Unknown},
+			{Body, Spec{Contains: "well"}, with(404, "not here"), Amber},
+			{Body, Spec{Contains: "well"}, with(503, "well, not now"), Amber},
 			{Body, Spec{Without: "secret"}, &safehttp.Visit{Status: 200, Body: []byte("all"), Cut: true}, Unknown},
 			{Link, Spec{}, with(200, ""), Green},
 			{Link, Spec{}, &safehttp.Visit{Status: 200, Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte(`<form method=post action="http://x.example/">`)}, Amber},

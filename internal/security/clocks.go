@@ -78,6 +78,13 @@ func (r *Report) met(name ClockName, now time.Time) {
 	}
 }
 
+// again gives a clock that could do nothing a further week.
+func (r *Report) again(name ClockName, now time.Time) {
+	if c := r.Running(name); c != nil {
+		c.Target, c.Limit, c.Missed = now.Add(7*day), now.Add(7*day), 0
+	}
+}
+
 func (r *Report) void(now time.Time, names ...ClockName) {
 	for i := range r.Clocks {
 		if c := &r.Clocks[i]; c.Runs() && slices.Contains(names, c.Name) {

@@ -175,10 +175,14 @@ func (r *Report) second(to State) bool {
 	case NotReproducible:
 		return true
 	case NotSecurity, Dismissed, Spam:
-		return r.Contacts >= 2
+		return r.Often() >= 2
 	}
 	return false
 }
+
+// Often is how often they have written. That somebody qualified wrote back makes none of
+// it unsaid.
+func (r *Report) Often() int { return max(r.Contacts, r.Came) }
 
 // Propose notes what somebody thinks it is; it moves nothing. An agent may propose too.
 func (r *Report) Propose(to State, by Actor, reason string, now time.Time) error {
@@ -219,6 +223,20 @@ func (r *Report) Fill(now time.Time, f func(r *Report)) error {
 	return nil
 }
 
+// Rerated shortens the promise of a fix to what the severity allows that it has now.
+func (r *Report) Rerated(p *Promises, now time.Time) {
+	c := r.Running(ClockFix)
+	if c == nil || r.Severity == "" {
+		return
+	}
+	if latest := now.Add(time.Duration(p.FixDays(r.Severity)) * day); c.Target.After(latest) {
+		c.Target, c.Limit, c.Missed = latest, latest, 0
+		if !r.Target.IsZero() {
+			r.Target = latest
+		}
+	}
+}
+
 // Move moves the report; what the state needs must be filled in before. A move that
 // nobody of that kind may make is Denied, one that is not on the map Conflict, and one
 // for which something is missing Invalid, with the list.
@@ -255,7 +273,7 @@ func (r *Report) whySecond(to State) string {
 	if to == NotReproducible {
 		return "nobody could reproduce it"
 	}
-	return fmt.Sprintf("they have written %d times", r.Contacts)
+	return fmt.Sprintf("they have written %d times", r.Often())
 }
 
 // agreed reports whether another qualified person proposed the same.
@@ -329,6 +347,7 @@ func (r *Report) enter(p *Promises, to State, by Actor, now time.Time) {
 		r.met(ClockRetest, now)
 	case to == Disclosed:
 		r.met(ClockPublish, now)
+		r.void(now, ClockUpdate) // there is nothing left to tell
 	case to == Closed:
 		r.void(now, ClockLook, ClockFirst, ClockAssess, ClockUpdate, ClockFix, ClockAsk, ClockRetest, ClockInfo, ClockReward, ClockPublish, ClockAppeal, ClockRisk, ClockExit)
 	}

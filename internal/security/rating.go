@@ -21,7 +21,10 @@ func Rate(vector string) (score float64, s Severity, err error) {
 		if err != nil {
 			return 0, "", fail.Wrap(fail.Invalid, err, "this is no CVSS 3.1 vector")
 		}
-		score = v.EnvironmentalScore()
+		score = v.BaseScore()
+		if strings.Count(vector, "/") > 8 { // more than the base metrics: the formula for those differs, also where none of them changes anything
+			score = v.EnvironmentalScore()
+		}
 	case strings.HasPrefix(vector, "CVSS:4.0/"):
 		v, err := gocvss40.ParseVector(vector)
 		if err != nil {

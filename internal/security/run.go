@@ -59,7 +59,8 @@ func (s *Service) strike(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault
 		if err := s.write(ctx, tx, c, Word{What: WordRemind, State: r.State}); err != nil {
 			return err
 		}
-	case x.Act == ActClose && r.Move(&s.o.Promises, Closed, Actor{Kind: ByDesk}, tx.Now) != nil: // something is open still: a person looks
+	case x.Act == ActClose && r.Move(&s.o.Promises, Closed, Actor{Kind: ByDesk}, tx.Now) != nil: // something is open still: a person looks, and it is tried again
+		r.again(x.Clock, tx.Now)
 		if err := s.tellQualified(ctx, tx, c, Word{What: WordStruck, Clock: x.Clock}); err != nil {
 			return err
 		}

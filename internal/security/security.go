@@ -72,6 +72,7 @@ type Doc struct {
 	Reasons  []string        `json:"reasons,omitempty"`
 	Score    float64         `json:"score,omitempty"`
 	Contacts int             `json:"contacts"`       // how often they wrote before a qualified person answered
+	Came     int             `json:"came,omitempty"` // how often they wrote in all
 	Seen     int             `json:"seen"`           // how often it was flagged
 	Part     bool            `json:"part,omitempty"` // of another report: counted there
 

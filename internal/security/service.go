@@ -57,7 +57,10 @@ const (
 	WordAnswered What = "answered" // they answered a question
 	WordRemind   What = "remind"   // to them: we still wait
 	WordClosed   What = "closed"   // to them: closed without an answer, and how to go on
+	WordWrote    What = "wrote"    // they wrote about one that is over
 	WordMoved    What = "moved"    // to them: it has come further
+	WordDecided  What = "decided"  // to them: their appeal is answered
+	WordChanged  What = "changed"  // to them: a day that we promised moves, and why
 	WordReopened What = "reopened" // to them: it is back, and worked on again
 )
 
@@ -183,7 +186,7 @@ func (s *Service) again(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.
 		if err := s.tellQualified(ctx, tx, c, Word{What: WordAnswered}); err != nil {
 			return err
 		}
-	case (r.State == Closed || r.State == Resolved || r.State == Disclosed) && (r.Unanswered || flagged):
+	case (r.State == Closed || r.State == Resolved || r.State == Disclosed) && (r.Unanswered || h.Verdict.Flagged): // thanks, by the door for reports, are no new one
 		if err := r.Move(&s.o.Promises, Assessing, Actor{Kind: ByReporter}, tx.Now); err != nil {
 			return err
 		}
@@ -192,8 +195,8 @@ func (s *Service) again(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.
 		if err := s.tellQualified(ctx, tx, c, Word{What: WordAnswered}); err != nil {
 			return err
 		}
-	case r.State == Closed || r.State.IsExit():
-		if err := s.tellQualified(ctx, tx, c, Word{What: WordAnswered}); err != nil {
+	case r.State == Closed || r.State == Resolved || r.State == Disclosed || r.State.IsExit():
+		if err := s.tellQualified(ctx, tx, c, Word{What: WordWrote}); err != nil {
 			return err
 		}
 		r.Wrote(&s.o.Promises, tx.Now)
@@ -325,17 +328,23 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 	if err != nil {
 		return err
 	}
-	from := r.State
+	from, told := r.State, r.stated()
 	if err := watched(ctx, tx, r); err != nil {
 		return err
 	}
 	if err := f(r, c); err != nil {
 		return err
 	}
-	if r.State != from {
-		if err := s.moved(ctx, tx, c, r, from); err != nil {
-			return err
-		}
+	switch now := r.stated(); {
+	case r.State != from:
+		err = s.moved(ctx, tx, c, r, from)
+	case now.decided != told.decided:
+		err = s.write(ctx, tx, c, Word{What: WordDecided, State: r.State})
+	case now != told:
+		err = s.write(ctx, tx, c, Word{What: WordChanged, State: r.State})
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.o.Cases.Save(ctx, tx, c); err != nil {
 		return err
@@ -344,6 +353,52 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 		return err
 	}
 	return s.record(ctx, tx, k, r, actorName(by, c), act, from, reason)
+}
+
+// stated is what they hear of when it changes, though the report stays where it is.
+type stated struct {
+	decided       bool // their appeal
+	days, publish int  // how often a promised day moved
+	not           bool // nothing is published
+}
+
+func (r *Report) stated() stated {
+	return stated{r.Appeal != nil && !r.Appeal.Done.IsZero(), len(r.Changes), len(r.Disclosure.Changes), r.Disclosure.Not != ""}
+}
+
+// OnPage reports whether a report was made by who holds the receipt of its case: by form or
+// through a system of ours, on the case page, or in a survey. There they read all of it.
+func (r *Report) OnPage() bool {
+	return r.Door == "form" || r.Door == "api" || r.Door == "page" || r.Door == "survey"
+}
+
+// Says is what they must read of us in our own words, besides how far it has come: what
+// we ask them, why it ended, what came of their appeal, why a day moved.
+func (r *Report) Says(w Word) (kind string, lines []string) {
+	switch {
+	case w.What == WordDecided && r.Appeal != nil:
+		return "answer", []string{r.Appeal.Answer}
+	case w.What == WordChanged && r.Disclosure.Not != "":
+		return "unpublished", []string{r.Disclosure.Not}
+	case w.What == WordChanged:
+		newest := Change{}
+		for _, c := range slices.Concat(r.Changes, r.Disclosure.Changes) {
+			if c.At.After(newest.At) {
+				newest = c
+			}
+		}
+		return "changed", []string{newest.To.Format("2006-01-02") + ": " + newest.Why}
+	case r.State == NeedsInfo && (w.What == WordMoved || w.What == WordRemind):
+		for _, q := range r.Questions {
+			if q.Answered.IsZero() {
+				lines = append(lines, q.Text)
+			}
+		}
+		return "questions", lines
+	case r.State.IsExit() && w.What == WordMoved && r.Reason != "":
+		return "reason", []string{r.Reason}
+	}
+	return "", nil
 }
 
 // load reads a report with its case and the case's data key.
@@ -413,7 +468,11 @@ func (s *Service) moved(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report
 	if s.o.Write == nil || from == Flagged || r.State == Assessing && from == Acknowledged {
 		return nil // a person writes the first word, and what it is about
 	}
-	return s.o.Write(ctx, tx, c, Word{What: WordMoved, State: r.State})
+	w := Word{What: WordMoved, State: r.State}
+	if r.State == Closed && r.Unanswered {
+		w.What = WordClosed
+	}
+	return s.o.Write(ctx, tx, c, w)
 }
 
 // Get returns the report of a case, for those who may read the case.
@@ -484,7 +543,7 @@ func (s *Service) FromReporter(ctx context.Context, tx *db.Tx, id cases.ID, act 
 		switch {
 		case act == "report.appealed":
 			what = WordAppeal
-		case r.State == NeedsInfo && r.unanswered() == 0:
+		case r.State == NeedsInfo && act == "report.answered": // one answer is an answer: nobody waits for the others, or is closed for them
 			if err := r.Move(&s.o.Promises, Assessing, by, tx.Now); err != nil {
 				return err
 			}

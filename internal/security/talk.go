@@ -11,6 +11,7 @@ import (
 
 // Wrote counts a word of theirs, by any door.
 func (r *Report) Wrote(p *Promises, now time.Time) {
+	r.Came = max(r.Came, r.Contacts) + 1
 	if r.Qualified.IsZero() || r.State == Dismissed {
 		r.Contacts++
 	}
@@ -187,6 +188,9 @@ func (r *Report) SayRetest(by, noter string, gone bool, notes string, now time.T
 		return fail.New(fail.Conflict, "who fixed it does not retest it")
 	case !gone && strings.TrimSpace(notes) == "":
 		return fail.New(fail.Invalid, "say what is still to be seen")
+	}
+	if c := r.Running(ClockRetest); gone && by != "reporter" && c != nil && c.Missed == 0 {
+		return fail.New(fail.Conflict, "they have until %s to look themselves; our own look suffices after that", c.Target.Format("2 January 2006"))
 	}
 	r.Retests = append(r.Retests, RetestSay{By: by, Noter: noter, Gone: gone, Notes: notes, At: now})
 	return nil

@@ -49,6 +49,7 @@ func securityFixtures() []fixture {
 		Next:      []desk.NextState{{To: "resolved", Words: "Resolved", Missing: []string{"a retest that found it gone, by them or by somebody who did not fix it", "a probe that is green"}}, {To: "fixing", Words: "Fixing"}, {To: "not-reproducible", Words: "Not reproducible", Two: true}},
 		Questions: []desk.Asked{{Text: "Which page was it, and on which day?", Answer: "The pay page, on the third of May", At: at(-40)}, {Text: "Did the padlock show?"}},
 		Law:       []desk.Owed{{Law: "GDPR", Name: "Notice to the supervisory authority", By: at(20)}, {N: 1, Law: "GDPR", Name: "Decide whether the people are told", By: at(20), Done: at(-2), Why: "They were told by letter"}},
+		Knew:      "2026-11-24T08:33",
 		Regimes:   []desk.Option{{ID: "gdpr", Name: "GDPR, articles 33 and 34: personal data exposed"}}, Similar: []desk.Likely{{ID: "3", Ref: "M3RT-9P1C", Subject: "The pay page says not secure", Shared: 9}},
 		Circle: []desk.Let{{ID: "emre", Name: "Emre Aksoy", By: "Mara Stein"}}, Others: []desk.Option{{ID: "tom", Name: "Tom Wood"}}, Looks: []desk.Event{{At: at(-1), Text: "Mara Stein, 4 times that day"}},
 		History:  []desk.Event{{At: at(-90), Text: "The desk flagged it. insists that nobody hacked them"}, {At: at(-80), Text: "Mara Stein took it on: Waits for a look to Acknowledged"}},

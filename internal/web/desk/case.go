@@ -173,6 +173,9 @@ func (d *Desk) renderCase(w http.ResponseWriter, r *http.Request, me *visitor, s
 	if err != nil {
 		return err
 	}
+	if f.c.Security != cases.NoReport || f.c.Circle {
+		d.sawReport(ctx, me, id)
+	}
 	f.unseal()
 	d.fillCase(&p, f, x)
 	for _, c := range found {

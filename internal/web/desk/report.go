@@ -32,6 +32,7 @@ func (d *Desk) report(base web.Staff, me *visitor, x *dossier) ReportPage {
 	for i, o := range r.Law {
 		p.Law = append(p.Law, Owed{N: i, Law: strings.ToUpper(o.Law), Name: o.Name, Why: o.Why, By: base.When(o.By), Done: base.When(o.Done), Late: o.Done.IsZero() && o.By.Before(base.Now)})
 	}
+	p.Knew = x.r.Received.In(d.o.Zone).Format("2006-01-02T15:04")
 	for _, g := range security.Regimes {
 		p.Regimes = append(p.Regimes, Option{g.ID, g.Name + ": " + g.Starts, false})
 	}

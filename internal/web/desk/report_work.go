@@ -93,6 +93,7 @@ func (d *Desk) fillReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 		if err := x.Fill(tx.Now, func(x *security.Report) { bad = f.into(x) }); bad != nil || err != nil {
 			return cmp.Or(bad, err)
 		}
+		x.Rerated(d.o.Security.Promises(), tx.Now)
 		if err := d.mayOwn(x.Owner, x.Deputy); err != nil {
 			return err
 		}
@@ -166,8 +167,8 @@ func (d *Desk) moveReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 	})
 }
 
-// askReporter serves POST /desk/security/{id}/ask: questions, a line each. They are put
-// into the answer that goes to them, too.
+// askReporter serves POST /desk/security/{id}/ask: questions, a line each. Who reported reads
+// them on the case page, or in the mail that tells of it.
 func (d *Desk) askReporter(w http.ResponseWriter, r *http.Request, me *visitor) error {
 	var list []string
 	for line := range strings.Lines(r.FormValue("questions")) {
@@ -227,7 +228,11 @@ func (d *Desk) retest(w http.ResponseWriter, r *http.Request, me *visitor) error
 		by = "reporter"
 	}
 	return d.onReport(w, r, me, "report.retested", strings.TrimSpace(r.FormValue("notes")), func(tx *db.Tx, x *security.Report, c *cases.Case) error {
-		return x.SayRetest(by, me.ID(), r.FormValue("gone") == "yes", strings.TrimSpace(r.FormValue("notes")), tx.Now)
+		gone := r.FormValue("gone") == "yes"
+		if err := x.SayRetest(by, me.ID(), gone, strings.TrimSpace(r.FormValue("notes")), tx.Now); err != nil || gone || by != "reporter" {
+			return err
+		}
+		return x.Move(d.o.Security.Promises(), security.Fixing, me.actor(), tx.Now) // as by their own click
 	})
 }
 
@@ -260,7 +265,11 @@ func (d *Desk) markReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 			}
 			x.Extortion = false
 		case "start":
-			if !x.StartLaw(r.FormValue("law"), tx.Now) {
+			knew, err := d.moment(r.FormValue("knew"), tx.Now)
+			if err != nil {
+				return err
+			}
+			if !x.StartLaw(r.FormValue("law"), knew) {
 				return fail.New(fail.Invalid, "choose which law it is")
 			}
 		case "show-credit":
@@ -325,6 +334,13 @@ func (d *Desk) publishReport(ctx context.Context, tx *db.Tx, me *visitor, x *sec
 		name, versions, _ := strings.Cut(x.Disclosure.Product, "|")
 		affected, fixed, _ := strings.Cut(versions, "|")
 		rec.Products = []advisory.Product{{Name: strings.TrimSpace(name), Affected: listOf(affected), Fixed: listOf(fixed)}}
+	}
+	if x.Disclosure.Advisory != "" { // it was published before, and came back: what stands there is revised
+		before, err := publications.Get(ctx, tx, x.Disclosure.Advisory)
+		if err != nil {
+			return err
+		}
+		rec.ID, rec.Version, rec.Made, rec.Change = before.ID, before.Version, before.Made, "It came back after it was published, and was mended again."
 	}
 	actor := audit.Staff(me.ID())
 	credit, err := publications.CreditOf(ctx, tx, x.Case)
@@ -447,8 +463,14 @@ func (d *Desk) told(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		case "appeal":
 			return x.Appeals(d.o.Security.Promises(), words, tx.Now)
 		case "credit":
-			if err := x.SetCredit(words, tx.Now); err != nil || words == "" {
+			if err := x.SetCredit(words, tx.Now); err != nil {
 				return err
+			}
+			if words == "" { // they do not want to be named, or not any more
+				if err := publications.WithdrawCredit(r.Context(), tx, audit.Staff(me.ID()), x.Case); !fail.Is(err, fail.NotFound) {
+					return err
+				}
+				return nil
 			}
 			return publications.Consent(r.Context(), tx, audit.Staff(me.ID()), publications.Credit{Case: x.Case, Name: words})
 		case "accepted", "donated", "declined":
@@ -456,6 +478,22 @@ func (d *Desk) told(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		}
 		return fail.New(fail.Invalid, "say what they told us")
 	})
+}
+
+// moment reads a moment that is over from a field, as the clock stands where the
+// organisation is; an empty field is now.
+func (d *Desk) moment(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return now, nil
+	}
+	t, err := time.ParseInLocation("2006-01-02T15:04", s, d.o.Zone)
+	if err != nil {
+		return t, fail.New(fail.Invalid, "write the moment as 2026-11-30T14:05")
+	}
+	if t.After(now) {
+		return t, fail.New(fail.Invalid, "that is still to come")
+	}
+	return t.UTC(), nil
 }
 
 // day reads a date from a field: the end of that day, where the organisation is.

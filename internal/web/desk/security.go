@@ -338,6 +338,12 @@ func (d *Desk) dossier(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID)
 	return x, err
 }
 
+// sawReport notes who read a report, or what was written about it. Losing it once is
+// harmless: the page is there all the same.
+func (d *Desk) sawReport(ctx context.Context, me *visitor, id cases.ID) {
+	d.db.Update(ctx, func(tx *db.Tx) error { return security.Looked(ctx, tx, id, me.ID()) })
+}
+
 func (d *Desk) renderSecurity(w http.ResponseWriter, r *http.Request, me *visitor, status int, failed error) error {
 	ctx, id := r.Context(), cases.ID(r.PathValue("id"))
 	base := d.chrome(me, "security")
@@ -351,7 +357,7 @@ func (d *Desk) renderSecurity(w http.ResponseWriter, r *http.Request, me *visito
 	if err != nil {
 		return err
 	}
-	d.db.Update(ctx, func(tx *db.Tx) error { return security.Looked(ctx, tx, id, me.ID()) }) // losing it once is harmless; the audit log has every act
+	d.sawReport(ctx, me, id)
 	if x.r.State == security.Flagged || x.r.State == security.Dismissed {
 		p := d.suspicion(base, me, x)
 		if failed != nil {
@@ -370,7 +376,7 @@ func (d *Desk) renderSecurity(w http.ResponseWriter, r *http.Request, me *visito
 // suspicion is the ten-second screen: what was said, why it is here, three keys.
 func (d *Desk) suspicion(base web.Staff, me *visitor, x *dossier) SuspicionPage {
 	p := SuspicionPage{Staff: base, ID: string(x.c.ID), Ref: string(x.c.Ref), Who: web.Plain(x.c.Who), Door: x.r.Door, Subject: web.Plain(x.c.Subject), Reasons: x.r.Reasons, Contacts: x.r.Contacts,
-		Decide: me.May(staff.SecurityTriage) && x.r.State == security.Flagged, Two: x.r.Contacts >= 2, Clock: d.face(base.Clock, x.r.Running(security.ClockLook)), Trust: trustOfClass(x.c.Trust), Proposed: d.proposed(base.Clock, me, x.r)}
+		Decide: me.May(staff.SecurityTriage) && x.r.State == security.Flagged, Two: x.r.Often() >= 2, Clock: d.face(base.Clock, x.r.Running(security.ClockLook)), Trust: trustOfClass(x.c.Trust), Proposed: d.proposed(base.Clock, me, x.r)}
 	for _, c := range recognise.Classes[1:] {
 		p.Classes = append(p.Classes, Option{string(c), upperFirst(recognise.Names[c]), false})
 	}
@@ -465,7 +471,7 @@ func (d *Desk) dismiss(x *security.Report, me *visitor, class recognise.Class, r
 		return fail.New(fail.Invalid, "say why it is no security report, in a line")
 	}
 	p := x.Proposal
-	if me.actor().Kind == security.ByAgent || x.Contacts >= 2 && (p == nil || p.Agent || p.By == me.ID() || p.To != security.Dismissed) {
+	if me.actor().Kind == security.ByAgent || x.Often() >= 2 && (p == nil || p.Agent || p.By == me.ID() || p.To != security.Dismissed) {
 		return x.Propose(security.Dismissed, me.actor(), reason, tx.Now)
 	}
 	x.Class, x.Reason = class, reason

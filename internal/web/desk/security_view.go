@@ -103,6 +103,7 @@ type ReportPage struct {
 	Clocks              []ClockFace
 	Law                 []Owed
 	Regimes             []Option
+	Knew                string // when it came, for the field that says since when we knew
 	R                   *security.Report
 	Owner, Deputy       string
 	People              []Option // who triages

@@ -10,6 +10,7 @@ import (
 	"postern/internal/advisory"
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/fail"
 	"postern/internal/publications"
@@ -19,25 +20,27 @@ import (
 
 // ReportFace is how a security report stands, as who told us may see it.
 type ReportFace struct {
-	State     string // key of the catalogue behind "report.state."
-	Severity  string
-	Reason    string // why it ended, where it was no finding
-	Next      web.When
-	NextWhat  string // key of what is due then
-	Paused    bool
-	Questions []Question
-	Retest    bool // they may say whether it is gone
-	Appeal    bool // they may appeal
-	Appealed  string
-	Offered   string      // the reward that waits for their word
-	Reward    string      // key of how it stands
-	RewardWhy string      // why there is none, or less than the table has
-	Advisory  string      // where it is published
-	Parts     []cases.Ref // that are worked by themselves; the same code opens them
-	Fixed     web.When
-	Changes   []string // why a promised day moved
-	Credit    bool     // they may say whether they want to be thanked
-	Name      string   // under which they are
+	State       string // key of the catalogue behind "report.state."
+	Severity    string
+	Reason      string // why it ended, where it was no finding
+	Next        web.When
+	NextWhat    string // key of what is due then
+	Paused      bool
+	Questions   []Question
+	Retest      bool // they may say whether it is gone
+	Appeal      bool // they may appeal
+	Appealed    string
+	Answer      string      // to their appeal
+	Offered     string      // the reward that waits for their word
+	Reward      string      // key of how it stands
+	RewardWhy   string      // why there is none, or less than the table has
+	Advisory    string      // where it is published
+	Parts       []cases.Ref // that are worked by themselves; the same code opens them
+	Fixed       web.When
+	Changes     []string // why a promised day moved
+	Unpublished string   // why nothing is published
+	Credit      bool     // they may say whether they want to be thanked
+	Name        string   // under which they are
 }
 
 // Face is the part of the case page about its report.
@@ -78,7 +81,7 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 	if err != nil {
 		return nil, err
 	}
-	if !theirs(r) { // somebody else made it, by mail, in the case of this receipt
+	if !r.OnPage() { // somebody else made it, by mail, in the case of this receipt
 		return &ReportFace{State: "report.state." + string(r.State)}, nil
 	}
 	f := &ReportFace{State: "report.state." + string(r.State), Retest: r.State == security.Retest, Fixed: p.When(r.Target), Name: r.Disclosure.Credit}
@@ -100,12 +103,13 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 	if r.Appeal != nil {
 		f.Appealed = "report.appeal.waits"
 		if !r.Appeal.Done.IsZero() {
-			f.Appealed = "report.appeal.answered"
+			f.Appealed, f.Answer = "report.appeal.answered", r.Appeal.Answer
 		}
 	}
-	for _, c := range r.Changes {
+	for _, c := range slices.Concat(r.Changes, r.Disclosure.Changes) {
 		f.Changes = append(f.Changes, c.Why)
 	}
+	f.Unpublished = r.Disclosure.Not
 	s.rewardFace(f, r)
 	linked, err := cases.Links(ctx, tx, cases.Viewer{All: true}, h.c.ID)
 	if err != nil {
@@ -123,12 +127,6 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 		}
 	}
 	return f, err
-}
-
-// theirs reports whether a report was made by who holds the receipt: by form or through a system of ours, on the
-// case page, or in a survey.
-func theirs(r *security.Report) bool {
-	return r.Door == "form" || r.Door == "api" || r.Door == "page" || r.Door == "survey"
 }
 
 func (s *Site) rewardFace(f *ReportFace, r *security.Report) {
@@ -165,10 +163,10 @@ func (s *Site) reportReply(w http.ResponseWriter, r *http.Request) error {
 	if err := s.countReply(r, p.Lang); err != nil {
 		return err
 	}
-	act, f := s.reporterAct(r)
+	act, f := s.reporterAct(r, h.c.Contact)
 	err = s.DB.Update(r.Context(), func(tx *db.Tx) error {
 		return s.Security.FromReporter(r.Context(), tx, h.c.ID, act, func(x *security.Report) error {
-			if !theirs(x) {
+			if !x.OnPage() {
 				return fail.New(fail.Conflict, "this report was made by mail; answer it by mail")
 			}
 			return f(x, tx)
@@ -184,7 +182,7 @@ func (s *Site) reportReply(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Site) reporterAct(r *http.Request) (act string, f func(x *security.Report, tx *db.Tx) error) {
+func (s *Site) reporterAct(r *http.Request, who contacts.ID) (act string, f func(x *security.Report, tx *db.Tx) error) {
 	text := short(r.FormValue("words"))
 	switch do := r.FormValue("do"); do {
 	case "answer":
@@ -218,15 +216,15 @@ func (s *Site) reporterAct(r *http.Request) (act string, f func(x *security.Repo
 			if err := x.SetCredit(r.FormValue("name"), tx.Now); err != nil {
 				return err
 			}
-			return keepCredit(r.Context(), tx, x)
+			return keepCredit(r.Context(), tx, x, who)
 		}
 	}
 	return "", func(*security.Report, *db.Tx) error { return fail.New(fail.Invalid, "choose what you want to say") }
 }
 
 // keepCredit records their wish, or takes it back.
-func keepCredit(ctx context.Context, tx *db.Tx, x *security.Report) error {
-	by := audit.Contact(string(x.Case))
+func keepCredit(ctx context.Context, tx *db.Tx, x *security.Report, who contacts.ID) error {
+	by := audit.Contact(string(who))
 	if x.Disclosure.Credit != "" {
 		return publications.Consent(ctx, tx, by, publications.Credit{Case: x.Case, Name: x.Disclosure.Credit})
 	}
