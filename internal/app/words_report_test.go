@@ -219,3 +219,47 @@ func TestP11WhoReadTheConversationIsNoted(t *testing.T) {
 		}
 	})
 }
+
+// TestP11ASecondDisclosureRevisesTheFirst: what came back after it was published is told
+// where it was told before.
+func TestP11ASecondDisclosureRevisesTheFirst(t *testing.T) {
+	eachReport(t, func(p *pages, later func(time.Duration)) {
+		c := p.byRef(first(p.visitor("192.0.2.44").sendForm("security", aReport, "", "")))
+		p.assessing(c)
+		for n := range 2 {
+			p.set(c, func(x *security.Report) {
+				x.State, x.Title, x.Changed = security.Resolved, "Names in clear", fmt.Sprintf("They are not in clear any more, mended %d times.", n+1)
+				x.Disclosure.Text, x.Disclosure.Published = "Names and streets could be read on their way to us.", time.Time{}
+			})
+			if w := p.do("triager", "POST", "/desk/security/"+string(c.ID)+"/move", url.Values{"to": {"disclosed"}}); w.Code != http.StatusSeeOther {
+				t.Fatalf("%d %s", w.Code, plainErrors(w.Body.String()))
+			}
+		}
+		if ids, versions := p.count(`SELECT COUNT(DISTINCT id) FROM advisories`), p.count(`SELECT COUNT(*) FROM advisories WHERE published_at > 0`); ids != 1 || versions != 2 {
+			t.Errorf("%d advisories in %d versions", ids, versions)
+		}
+	})
+}
+
+func first(a, _ string) string { return a }
+
+// TestP11TheLawCountsFromWhenWeKnew: not from the click, and not from what is still to come.
+func TestP11TheLawCountsFromWhenWeKnew(t *testing.T) {
+	eachReport(t, func(p *pages, later func(time.Duration)) {
+		c := p.write("finder@x.example", "Problem", aReport)
+		p.assessing(c)
+		knew := p.d.db.Now().Add(-50 * time.Hour).Truncate(time.Minute)
+		field := func(at time.Time) url.Values {
+			return url.Values{"what": {"start"}, "law": {"gdpr"}, "knew": {at.In(p.d.zone).Format("2006-01-02T15:04")}}
+		}
+		if code := p.onReport("triager", c, "mark", field(p.d.db.Now().Add(time.Hour))); code < 400 || len(p.reportOf(c).Law) > 0 {
+			t.Errorf("we shall know: %d", code)
+		}
+		if code := p.onReport("triager", c, "mark", field(knew)); code != http.StatusSeeOther {
+			t.Fatal(code)
+		}
+		if x := p.reportOf(c); len(x.Law) == 0 || !x.Law[0].By.Equal(knew.Add(72*time.Hour)) {
+			t.Errorf("%+v, knew %s", x.Law, knew)
+		}
+	})
+}

@@ -28,8 +28,8 @@ type Disclosure struct {
 func (d *Disclosure) Open() bool { return d.Published.IsZero() && d.Not == "" }
 
 // Plan sets the day of publication. A later one takes a reason, and notice of fourteen
-// days before the day that was promised.
-func (r *Report) Plan(to time.Time, why string, by Actor, now time.Time) error {
+// days before the day that was promised, or their yes.
+func (r *Report) Plan(to time.Time, why string, agreed bool, by Actor, now time.Time) error {
 	c := r.Running(ClockPublish)
 	switch {
 	case !by.qualified():
@@ -47,10 +47,10 @@ func (r *Report) Plan(to time.Time, why string, by Actor, now time.Time) error {
 		if len(strings.TrimSpace(why)) < 10 {
 			return fail.New(fail.Invalid, "say why it is published later; they read it")
 		}
-		if now.After(was.Add(-changeNotice)) {
-			return fail.New(fail.Conflict, "a later day takes fourteen days' notice, and it is due on %s; agree it with them first, or publish", was.Format("2 January 2006"))
+		if now.After(was.Add(-changeNotice)) && !agreed {
+			return fail.New(fail.Conflict, "a later day takes fourteen days' notice, and it is due on %s; agree it with them and say so, or publish", was.Format("2 January 2006"))
 		}
-		r.Disclosure.Changes = append(r.Disclosure.Changes, Change{From: was, To: to, Why: why, By: by.ID, At: now})
+		r.Disclosure.Changes = append(r.Disclosure.Changes, Change{From: was, To: to, Why: why, Agreed: agreed, By: by.ID, At: now})
 	}
 	r.Disclosure.Day, c.Target, c.Limit, c.Missed = to, to, to, 0
 	return nil

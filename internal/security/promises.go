@@ -49,11 +49,8 @@ func (p *Promises) Check() error {
 	return nil
 }
 
-// table is what is paid now, to be kept with a report; nil: no money.
+// table is what is paid now, to be kept with a report; without rows: no money.
 func (p *Promises) table() *Rewards {
-	if len(p.Rewards.Rows) == 0 {
-		return nil
-	}
 	t := p.Rewards
 	return &t
 }

@@ -67,7 +67,8 @@ var rewardMoves = map[RewardState][]RewardState{
 // ProposeReward says what they shall get; none takes a reason, and so does less than the
 // table promises.
 func (r *Report) ProposeReward(t *Rewards, w Reward, by Actor, now time.Time) error {
-	w.Why, w.Currency = strings.TrimSpace(w.Why), t.InCurrency()
+	table := r.TableOf(t)
+	w.Why, w.Currency = strings.TrimSpace(w.Why), table.InCurrency()
 	promised := r.promised(t)
 	switch {
 	case w.State == NoReward:
@@ -100,11 +101,23 @@ func (r *Report) noteReward() {
 	a.Cents, a.Currency, a.Thing, a.Why = w.Cents, w.Currency, w.Thing, w.Why
 }
 
-// promised is what the table has for the finding: the one that held when they reported.
-func (r *Report) promised(t *Rewards) int64 {
-	if r.Table != nil {
-		t = r.Table
+// TableOf is the table that holds for the finding: that of the day they reported, also if
+// there was no money then. today's stands in where none was kept, and names the currency
+// where the other has none.
+func (r *Report) TableOf(today *Rewards) Rewards {
+	if r.Table == nil {
+		return *today
 	}
+	t := *r.Table
+	if t.Currency == "" {
+		t.Currency = today.Currency
+	}
+	return t
+}
+
+// promised is what that table has for it.
+func (r *Report) promised(today *Rewards) int64 {
+	t := r.TableOf(today)
 	cents, _ := t.Of(r.Asset, r.Severity)
 	return cents
 }
@@ -118,7 +131,7 @@ func (r *Report) MoveReward(t *Rewards, to RewardState, by Actor, now time.Time)
 		return fail.New(fail.Denied, "another person than who proposed it approves a reward")
 	}
 	if promised := r.promised(t); (to == Approved || to == Offered) && r.Reward.Cents < promised && len(r.Reward.Why) < 10 {
-		return fail.New(fail.Conflict, "the finding is rated otherwise now, and the table promises %s; take it back and propose it anew", Money(promised, t.InCurrency()))
+		return fail.New(fail.Conflict, "the finding is rated otherwise now, and the table promises %s; take it back and propose it anew", Money(promised, r.Reward.Currency))
 	}
 	if err := r.rewardTo(to, by, now); err != nil {
 		return err

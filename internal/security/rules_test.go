@@ -136,3 +136,118 @@ func TestOnlyPromisesOfOursAreMissed(t *testing.T) {
 		t.Errorf("%d promises missed, want 2", n)
 	}
 }
+
+// A base vector has the score of the base formula: that of the environment rounds otherwise
+// where the scope changes, though none of its metrics is given.
+func TestABaseVectorHasItsBaseScore(t *testing.T) {
+	for vector, want := range map[string]float64{"CVSS:3.1/AV:P/AC:H/PR:L/UI:N/S:C/C:H/I:H/A:L": 7, "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H": 10,
+		"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H/E:U/RL:O/RC:U": 7.8, "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H/MAV:P": 6.8} {
+		if got, _, err := Rate(vector); err != nil || got != want {
+			t.Errorf("%s: %v, want %v, %v", vector, got, want, err)
+		}
+	}
+}
+
+// TestP10WorseIsSooner: a finding that turns out worse is fixed in the time of that, from
+// then on; one that turns out lesser keeps its day.
+func TestP10WorseIsSooner(t *testing.T) {
+	p := Standard(nil)
+	r := &Report{Doc: Doc{Severity: Low}}
+	r.start(ClockFix, at, at.Add(90*day), at.Add(90*day))
+	r.Target = at.Add(80 * day)
+	r.Severity = Critical
+	r.Rerated(&p, at.Add(5*day))
+	want := at.Add(5*day + time.Duration(p.FixDays(Critical))*day)
+	if c := r.Running(ClockFix); !c.Target.Equal(want) || !c.Limit.Equal(want) || !r.Target.Equal(want) {
+		t.Errorf("%+v, %s, want %s", c, r.Target, want)
+	}
+	r.Severity = Low
+	if r.Rerated(&p, at.Add(6*day)); !r.Running(ClockFix).Target.Equal(want) {
+		t.Error("rated lower, it is put off")
+	}
+}
+
+// TestP10TheyLookFirst: until those who told us had their time, our own look ends nothing.
+func TestP10TheyLookFirst(t *testing.T) {
+	r := &Report{State: Retest, Doc: Doc{Fixer: "fritz"}}
+	r.start(ClockRetest, at, at.Add(retestWait), at.Add(retestWait))
+	if err := r.SayRetest("mara", "mara", true, "looked", at.Add(day)); !fail.Is(err, fail.Conflict) {
+		t.Errorf("at once: %v", err)
+	}
+	if err := r.SayRetest("mara", "mara", false, "it is still there", at.Add(day)); err != nil {
+		t.Errorf("that it is still there: %v", err)
+	}
+	r.Strikes(at.Add(retestWait))
+	if err := r.SayRetest("mara", "mara", true, "looked", at.Add(retestWait)); err != nil {
+		t.Errorf("after their time: %v", err)
+	}
+}
+
+// TestP10NothingWaitsForEver: what cannot be closed yet is tried again.
+func TestP10NothingWaitsForEver(t *testing.T) {
+	r := &Report{State: NeedsInfo}
+	r.start(ClockInfo, at, at.Add(infoWait), at.Add(infoWait))
+	r.Reminded = []time.Time{at, at}
+	now := at.Add(infoWait)
+	for range 3 {
+		if s := r.Strikes(now); len(s) != 1 || s[0].Act != ActClose {
+			t.Fatalf("%+v", s)
+		}
+		r.again(ClockInfo, now)
+		if now = r.next(); now.IsZero() {
+			t.Fatal("nothing comes after")
+		}
+	}
+}
+
+// TestP10ASecondPersonCountsEveryWord: that somebody qualified wrote back makes no contact
+// unsaid.
+func TestP10ASecondPersonCountsEveryWord(t *testing.T) {
+	p := Standard(nil)
+	r := &Report{State: Assessing, Doc: Doc{Contacts: 1}}
+	r.Spoke(&p, "m", true, at)
+	if r.TakesTwo(NotSecurity) {
+		t.Error("one word takes two people")
+	}
+	for range 3 {
+		r.Wrote(&p, at)
+	}
+	if !r.TakesTwo(NotSecurity) || r.Contacts != 1 {
+		t.Errorf("written four times: takes two %v, %d contacts before a qualified person", r.TakesTwo(NotSecurity), r.Contacts)
+	}
+}
+
+// TestP11TheDayMovesWithNoticeOrTheirYes: a later day of publication takes a reason and
+// fourteen days, unless they agreed.
+func TestP11TheDayMovesWithNoticeOrTheirYes(t *testing.T) {
+	mara := Actor{Kind: ByTriager, ID: "mara"}
+	r := &Report{}
+	r.start(ClockPublish, at, at.Add(90*day), at.Add(90*day))
+	late := at.Add(80 * day)
+	if err := r.Plan(at.Add(100*day), "the vendor asks for ten days", false, mara, late); !fail.Is(err, fail.Conflict) {
+		t.Errorf("ten days before: %v", err)
+	}
+	if err := r.Plan(at.Add(100*day), "", true, mara, late); !fail.Is(err, fail.Invalid) {
+		t.Errorf("without a reason: %v", err)
+	}
+	if err := r.Plan(at.Add(100*day), "the vendor asks for ten days", true, mara, late); err != nil || len(r.Disclosure.Changes) != 1 || !r.Disclosure.Changes[0].Agreed {
+		t.Errorf("agreed: %v, %+v", err, r.Disclosure.Changes)
+	}
+}
+
+// The table of the day they reported holds, in its currency; also if it had nothing.
+func TestTheTableOfTheDayHolds(t *testing.T) {
+	now := Rewards{Currency: "USD", Rows: []RewardRow{{"*", [4]int64{900, 800, 700, 600}}}}
+	r := &Report{Doc: Doc{Severity: Critical, Table: &Rewards{Currency: "EUR", Rows: []RewardRow{{"*", [4]int64{1000, 500, 200, 50}}}}}}
+	if got := r.TableOf(&now); got.InCurrency() != "EUR" || r.promised(&now) != 1000 {
+		t.Errorf("%+v", got)
+	}
+	r.Table = &Rewards{}
+	if got := r.TableOf(&now); got.InCurrency() != "USD" || r.promised(&now) != 0 {
+		t.Errorf("no money then: %+v", got)
+	}
+	r.Table = nil
+	if r.promised(&now) != 900 {
+		t.Error("none was kept")
+	}
+}

@@ -173,6 +173,7 @@ type Appeal struct {
 type Change struct {
 	From, To time.Time
 	Why      string
+	Agreed   bool `json:",omitempty"` // they said yes
 	By       string
 	At       time.Time
 }

@@ -102,7 +102,7 @@ func (d *Desk) rewarded(me *visitor, r *security.Report) Rewarded {
 	if r.Reward.Cents > 0 {
 		w.What = security.Money(r.Reward.Cents, r.Reward.Currency)
 	}
-	table := &d.o.Security.Promises().Rewards
+	table := r.TableOf(&d.o.Security.Promises().Rewards)
 	w.Currency = table.InCurrency()
 	if cents, ok := table.Of(r.Asset, r.Severity); ok {
 		w.Promised, w.Amount = security.Money(cents, w.Currency), strconv.FormatInt(cents/100, 10)

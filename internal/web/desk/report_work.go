@@ -248,7 +248,7 @@ func (d *Desk) plan(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		if r.FormValue("do") == "not" {
 			return x.PublishNot(why, me.actor(), tx.Now)
 		}
-		return x.Plan(to, why, me.actor(), tx.Now)
+		return x.Plan(to, why, r.FormValue("agreed") == "1", me.actor(), tx.Now)
 	})
 }
 
