@@ -254,7 +254,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		resolver = net.DefaultResolver
 	}
 	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox, Centre: d.centre, Ladder: d.ladder,
-		Security: d.security, Host: hostOf(d.cfg.URL), Team: d.team, Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
+		Security: d.security, Host: hostOf(d.cfg.URL), Team: d.team, Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Stuck: d.mailStuck, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
 	d.addTextJobs()

@@ -263,3 +263,36 @@ func TestP11TheLawCountsFromWhenWeKnew(t *testing.T) {
 		}
 	})
 }
+
+// TestP10AMailThatCannotBeReadIsTold: one to the security people that this desk cannot file
+// is for them alone, and they are called.
+func TestP10AMailThatCannotBeReadIsTold(t *testing.T) {
+	eachReport(t, func(p *pages, later func(time.Duration)) {
+		const box = "security@northmere.example"
+		if _, err := p.d.boxes.Add(p.Context(), "system", "Security", box, false); err != nil {
+			t.Fatal(err)
+		}
+		for n, to := range []string{"support@northmere.example", box} {
+			raw := fmt.Sprintf("From: finder@x.example\r\nFrom: other@x.example\r\nTo: %s\r\nSubject: Hole\r\nMessage-ID: <two%d@x.example>\r\n\r\nThe pay page.\r\n", to, n)
+			if err := p.d.intake.Accept(p.Context(), &intake.Envelope{Door: "smtp", From: "finder@x.example", To: []string{to}, Raw: []byte(raw)}); err != nil {
+				t.Fatal(err)
+			}
+			p.eventually("it is set aside", func() bool { return p.count(`SELECT COUNT(*) FROM spool WHERE state = 'quarantine'`) == int64(n+1) })
+			id := p.one(`SELECT id FROM spool ORDER BY id DESC LIMIT 1`)
+			theirs := to == box
+			for who, may := range map[string]bool{"agent": !theirs, "triager": true} {
+				for _, path := range []string{"/desk/quarantine/" + id, "/desk/quarantine/" + id + "/raw"} {
+					if w := p.do(who, "GET", path, nil); (w.Code == http.StatusOK) != may {
+						t.Errorf("%s of one to %s: %d", path, to, w.Code)
+					}
+				}
+				if page := p.do(who, "GET", "/desk/quarantine", nil).Body.String(); strings.Contains(page, id) != may {
+					t.Errorf("%s sees one to %s in the list: %v", who, to, !may)
+				}
+			}
+			if got := p.count(`SELECT COUNT(*) FROM river_job WHERE kind = $1`, doorArgs{}.Kind()); (got == 1) != theirs {
+				t.Errorf("to %s: %d calls", to, got)
+			}
+		}
+	})
+}

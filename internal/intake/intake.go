@@ -58,14 +58,15 @@ type Options struct {
 	Contacts  *contacts.Book
 	Mailboxes *mailboxes.Store
 	Outbox    *outbox.Outbox
-	Centre    *centre.Store     // nil: no forms
-	Ladder    *ladder.Ladder    // nil: none
-	Security  *security.Service // nil: nothing is recognised
-	Host      string            // of our own pages
-	Team      *pgp.Key          // of those who triage; its secret part is not here. nil: there is none
-	Resolver  mailauth.Resolver // nil: sending domains are not checked
-	Speaks    Speaks            // nil: instructions are not proved by mail
-	Filed     Filed             // nil: nobody listens
+	Centre    *centre.Store                                         // nil: no forms
+	Ladder    *ladder.Ladder                                        // nil: none
+	Security  *security.Service                                     // nil: nothing is recognised
+	Host      string                                                // of our own pages
+	Team      *pgp.Key                                              // of those who triage; its secret part is not here. nil: there is none
+	Resolver  mailauth.Resolver                                     // nil: sending domains are not checked
+	Speaks    Speaks                                                // nil: instructions are not proved by mail
+	Filed     Filed                                                 // nil: nobody listens
+	Stuck     func(ctx context.Context, tx *db.Tx, id string) error // told of a mail for the security people that could not be filed; may be nil
 	Node      string
 	Log       *slog.Logger
 	Observe   func(event string) // metrics; may be nil
@@ -91,6 +92,7 @@ type Intake struct {
 	resolver mailauth.Resolver
 	speaks   Speaks
 	filed    Filed
+	stuck    func(ctx context.Context, tx *db.Tx, id string) error
 	log      *slog.Logger
 	observe  func(string)
 	worker   *db.Worker
@@ -107,7 +109,7 @@ const slots = 48
 
 // New returns an intake whose worker does not run yet.
 func New(o Options) *Intake {
-	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, ladder: o.Ladder, security: o.Security, host: o.Host, team: o.Team, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed,
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, ladder: o.Ladder, security: o.Security, host: o.Host, team: o.Team, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed, stuck: o.Stuck,
 		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if in.observe == nil {
 		in.observe = func(string) {}

@@ -57,6 +57,40 @@ func (in *Intake) toSecurity(to []string) bool {
 	return slices.ContainsFunc(to, func(a string) bool { return contacts.Normal(first(cases.SplitPlus(a))) == contacts.Normal(box) })
 }
 
+// Guarded reports whether a mail is for those only who work security reports: it goes to
+// their mailbox, or is addressed to a case of the closed circle.
+func (in *Intake) Guarded(ctx context.Context, tx *db.Tx, s *Spooled) (bool, error) {
+	if in.toSecurity(s.Envelope.To) {
+		return true, nil
+	}
+	for _, to := range s.Envelope.To {
+		_, token := cases.SplitPlus(to)
+		for _, ref := range in.cases.Tokens.Find(token) {
+			c, err := in.cases.ByRef(ctx, tx, ref)
+			if err == nil && c.Circle {
+				return true, nil
+			}
+			if err != nil && !fail.Is(err, fail.NotFound) {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// setAside quarantines a mail. Nobody may have to look there by chance for one that could
+// tell of a security hole: those who work them are called.
+func (in *Intake) setAside(ctx context.Context, tx *db.Tx, s *Spooled, reason string) error {
+	if err := in.quarantine(ctx, tx, s.ID, reason); err != nil || in.stuck == nil {
+		return err
+	}
+	guarded, err := in.Guarded(ctx, tx, s)
+	if err != nil || !guarded {
+		return err
+	}
+	return in.stuck(ctx, tx, s.ID)
+}
+
 // raise flags the case of a mail that is there already.
 func (in *Intake) raise(ctx context.Context, tx *db.Tx, m *mail, id cases.ID) error {
 	c, err := in.cases.Get(ctx, tx, id)

@@ -49,7 +49,7 @@ func (in *Intake) process(ctx context.Context, s *Spooled) error {
 		return err
 	}
 	if reason := in.unfit(m); reason != "" {
-		return in.d.Update(ctx, func(tx *db.Tx) error { return in.quarantine(ctx, tx, s.ID, reason) })
+		return in.d.Update(ctx, func(tx *db.Tx) error { return in.setAside(ctx, tx, s, reason) })
 	}
 	for try := 0; ; try++ {
 		p, err := in.match(ctx, m)
@@ -196,7 +196,7 @@ func (in *Intake) file(ctx context.Context, m *mail, p *plan) error {
 	}
 	if m.rep.Bounce != nil && p.bounce == "" {
 		return in.d.Update(ctx, func(tx *db.Tx) error {
-			return in.quarantine(ctx, tx, m.s.ID, "foreign-bounce: it reports on a mail that is not ours")
+			return in.setAside(ctx, tx, m.s, "foreign-bounce: it reports on a mail that is not ours")
 		})
 	}
 	msg := in.message(m, p)
