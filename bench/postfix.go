@@ -66,17 +66,17 @@ func (l *lab) accept() error {
 	for begin := time.Now(); !greets("127.0.0.1:" + port); time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > 10*time.Second {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			return fmt.Errorf("Postfix does not greet:\n%s", log)
+			return fmt.Errorf("no greeting from Postfix:\n%s", log)
 		}
 	}
 	fmt.Println("\nPostfix, a durable accept and nothing else:")
 	for _, n := range connections {
 		if _, err := load.Run("127.0.0.1:"+port, n, l.mails.take("plain", 2*n)); err != nil { // its processes are there then
-			return fmt.Errorf("Postfix: %w", err)
+			return fmt.Errorf("load on Postfix: %w", err)
 		}
 		r, _, err := l.measure("127.0.0.1:"+port, "plain", n, nil)
 		if err != nil {
-			return fmt.Errorf("Postfix: %w", err)
+			return fmt.Errorf("load on Postfix: %w", err)
 		}
 		l.postfix[n] = r.Rate()
 		fmt.Printf("  plain %2d connections  %7.0f mails/s   p50 %6s  p95 %6s\n", n, r.Rate(), ms(r.P50), ms(r.P95))

@@ -168,6 +168,14 @@ func (r *Report) open(now time.Time) (out []string) {
 	return out
 }
 
+// settle has a report that is fixed close by itself a week after nothing of it is open any
+// more; what is opened again in that week stays.
+func (r *Report) settle(now time.Time) {
+	if (r.State == Resolved || r.State == Disclosed) && r.Running(ClockExit) == nil && len(r.open(now)) == 0 {
+		r.start(ClockExit, now, now.Add(7*day), now.Add(7*day))
+	}
+}
+
 // second reports whether a move takes two qualified people: what cannot be reproduced,
 // and what is called no security matter after they have come back.
 func (r *Report) second(to State) bool {

@@ -251,3 +251,27 @@ func TestTheTableOfTheDayHolds(t *testing.T) {
 		t.Error("none was kept")
 	}
 }
+
+// TestP10WhatIsOverCloses: a fixed report of which nothing is open closes by itself after a
+// week, and not before; one with something open does not.
+func TestP10WhatIsOverCloses(t *testing.T) {
+	p := Standard(nil)
+	r := &Report{State: Resolved, Doc: Doc{Disclosure: Disclosure{Not: "they asked us not to"}}}
+	owed := &Report{State: Resolved}
+	for _, x := range []*Report{r, owed} {
+		x.settle(at)
+		x.settle(at.Add(time.Hour))
+	}
+	if owed.Running(ClockExit) != nil {
+		t.Error("what is to be published closes")
+	}
+	if s := r.Strikes(at.Add(6 * day)); len(s) != 0 {
+		t.Errorf("after six days: %+v", s)
+	}
+	if s := r.Strikes(at.Add(7 * day)); len(s) != 1 || s[0].Act != ActClose {
+		t.Fatalf("after seven: %+v", s)
+	}
+	if err := r.Move(&p, Closed, Actor{Kind: ByDesk}, at.Add(7*day)); err != nil || r.State != Closed || r.Running(ClockExit) != nil {
+		t.Errorf("%v, %s", err, r.State)
+	}
+}

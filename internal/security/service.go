@@ -335,6 +335,7 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 	if err := f(r, c); err != nil {
 		return err
 	}
+	r.settle(tx.Now)
 	switch now := r.stated(); {
 	case r.State != from:
 		err = s.moved(ctx, tx, c, r, from)

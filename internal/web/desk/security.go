@@ -58,7 +58,7 @@ func (d *Desk) admit(ctx context.Context, me *visitor, id cases.ID) error {
 var clockNames = map[security.ClockName]string{
 	security.ClockLook: "Somebody looks", security.ClockFirst: "A person’s first word", security.ClockAssess: "Assessed", security.ClockUpdate: "They hear from us", security.ClockFix: "Fixed",
 	security.ClockAsk: "They are asked to retest", security.ClockRetest: "Retested", security.ClockInfo: "They answer", security.ClockReward: "Reward decided", security.ClockPublish: "Published",
-	security.ClockAppeal: "Appeal answered", security.ClockRisk: "Risk looked at again",
+	security.ClockAppeal: "Appeal answered", security.ClockRisk: "Risk looked at again", security.ClockExit: "Closed by itself",
 }
 
 // StateNames says a state to those who work here.
