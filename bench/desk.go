@@ -68,11 +68,8 @@ func (d *deskUnder) start() (time.Duration, error) {
 	if err := c.Start(); err != nil {
 		return 0, err
 	}
-	for !greets(d.smtp) {
-		if time.Since(start) > 20*time.Second {
-			return 0, fmt.Errorf("the desk did not start")
-		}
-		time.Sleep(time.Millisecond)
+	if !awaits(d.smtp, 20*time.Second) {
+		return 0, fmt.Errorf("the desk did not start")
 	}
 	if d.http == nil {
 		if err := d.trust(); err != nil {
@@ -100,6 +97,16 @@ func greets(addr string) bool {
 	var b [3]byte
 	_, err = io.ReadFull(c, b[:])
 	return err == nil && string(b[:]) == "220"
+}
+
+// awaits waits until a mail client hears 220; false: it did not within that time.
+func awaits(addr string, within time.Duration) bool {
+	for until := time.Now().Add(within); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if greets(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // trust makes the browser, which knows the desk's own certificate and no other.

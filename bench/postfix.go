@@ -63,11 +63,9 @@ func (l *lab) accept() error {
 		return fmt.Errorf("start Postfix: %w\n%s", err, out)
 	}
 	defer exec.Command("postfix", "-c", filepath.Join(dir, "etc"), "stop").Run()
-	for begin := time.Now(); !greets("127.0.0.1:" + port); time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			return fmt.Errorf("no greeting from Postfix:\n%s", log)
-		}
+	if !awaits("127.0.0.1:"+port, 10*time.Second) {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		return fmt.Errorf("no greeting from Postfix:\n%s", log)
 	}
 	fmt.Println("\nPostfix, a durable accept and nothing else:")
 	for _, n := range connections {

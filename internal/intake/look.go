@@ -97,11 +97,11 @@ func (in *Intake) raise(ctx context.Context, tx *db.Tx, m *mail, id cases.ID) er
 	if err != nil || c.Security.Watched() {
 		return err
 	}
-	first, err := db.Strings(ctx, tx, `SELECT message_id FROM message_ids WHERE hash = $1 AND case_id = $2 LIMIT 1`, in.cases.MailHash(m.rep.MessageID), id)
-	if err != nil || len(first) == 0 {
+	ids, err := db.Strings(ctx, tx, `SELECT message_id FROM message_ids WHERE hash = $1 AND case_id = $2 LIMIT 1`, in.cases.MailHash(m.rep.MessageID), id)
+	if err != nil || len(ids) == 0 {
 		return err
 	}
-	msg := &cases.Message{ID: cases.MessageID(first[0]), Case: id, Kind: cases.In, Door: "mail", Contact: c.Contact, At: m.s.Came}
+	msg := &cases.Message{ID: cases.MessageID(ids[0]), Case: id, Kind: cases.In, Door: "mail", Contact: c.Contact, At: m.s.Came}
 	if err := in.security.Raise(ctx, tx, c, security.Actor{Kind: security.ByDesk}, toSecurityWhy, msg); err != nil && !fail.Is(err, fail.Conflict) {
 		return err
 	}
