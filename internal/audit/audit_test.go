@@ -126,3 +126,17 @@ func TestTwoNodesOneChain(t *testing.T) {
 		t.Errorf("head %d, %v; want 200 rows", head.Seq, err)
 	}
 }
+
+// What one node remembers of the chain's end is stale once another wrote.
+func TestNodesTakeTurnsInOneChain(t *testing.T) {
+	url := dbtest.Postgres(t)
+	nodes := []*db.DB{dbtest.Open(t, url), dbtest.Open(t, url)}
+	for range 3 {
+		for _, d := range nodes {
+			fill(t, d, 2)
+		}
+	}
+	if head, err := audit.Verify(t.Context(), nodes[0], audit.Anchor{}); err != nil || head.Seq != 12 {
+		t.Errorf("head %v, %v", head, err)
+	}
+}

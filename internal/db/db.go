@@ -39,6 +39,7 @@ type DB struct {
 	tidy  *sql.DB       // SQLite: checkpoints beside the writer
 	wrote chan struct{} // SQLite: there is something to check in; capacity 1
 
+	memo  map[any]any   // PostgreSQL: what the last group remembered; the writer's alone
 	queue chan *request // closures waiting for the writer
 	done  chan struct{} // closed when the writer has stopped
 	stop  sync.Once
@@ -107,7 +108,11 @@ func (d *DB) openPostgres(ctx context.Context, url string) error {
 		return fmt.Errorf("read the address of postgres: %w", err)
 	}
 	cfg.StatementCacheCapacity = 1024 // merged inserts come in several lengths
-	d.write, d.read = stdlib.OpenDB(*cfg), stdlib.OpenDB(*cfg)
+	d.write = stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, patience, pgx.QueryExecModeSimpleProtocol)
+		return err
+	}))
+	d.read = stdlib.OpenDB(*cfg)
 	d.write.SetMaxOpenConns(8) // one for the writer, the others for jobs
 	d.write.SetMaxIdleConns(8)
 	d.read.SetMaxOpenConns(12)
@@ -183,8 +188,10 @@ type Tx struct {
 	Now time.Time
 
 	run    runner
-	sql    *sql.Tx // nil in a View on PostgreSQL
-	shared bool    // SQL was asked for
+	sql    *sql.Tx        // nil on PostgreSQL until it is asked for
+	join   func() *sql.Tx // makes it; nil where there is one, or must be none
+	leave  func()         // ends what join began
+	shared bool           // SQL was asked for
 	after  []func()
 	memo   map[any]any
 }
@@ -212,7 +219,13 @@ func (w put) check(n int64) error {
 }
 
 // SQL is the transaction beneath, for the job queue.
-func (tx *Tx) SQL() *sql.Tx { tx.shared = true; return tx.sql }
+func (tx *Tx) SQL() *sql.Tx {
+	tx.shared = true
+	if tx.sql == nil && tx.join != nil {
+		tx.sql = tx.join()
+	}
+	return tx.sql
+}
 
 // AfterCommit runs f once the transaction is on disk, and not at all if it is not.
 func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
@@ -224,7 +237,9 @@ func (tx *Tx) committed() {
 }
 
 // Remember keeps a value for what runs later in this transaction, of other
-// callers too; Recall returns it, or nil. What a failed caller left is forgotten.
+// callers too, and on PostgreSQL in those after it; Recall returns it, or nil. What a
+// failed caller left is forgotten. Where another node makes a value stale, a statement
+// that builds on it must break a unique key: then all is forgotten, and asked again.
 func (tx *Tx) Remember(key, value any) {
 	if tx.memo == nil {
 		tx.memo = map[any]any{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -391,6 +392,41 @@ func TestBeatProlongsOnlyWhatIsWorkedOn(t *testing.T) {
 			ids, err := q.Claim(ctx, tx, 10)
 			if len(ids) != 1 || ids[0] != "left" {
 				t.Errorf("claimed again: %v", ids)
+			}
+			return err
+		})
+	})
+}
+
+// On PostgreSQL nobody looks between the last statements and the commit: one that must
+// change a row and does not must undo all by itself.
+func TestWhatMustChangeARowUndoesItsOwnAndNoMore(t *testing.T) {
+	none := fail.New(fail.NotFound, "no such row")
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		add := func(k string) func(*db.Tx) error {
+			return func(tx *db.Tx) error {
+				return tx.Must(t.Context(), none, `INSERT INTO settings (name, value) VALUES ($1, '1') ON CONFLICT DO NOTHING`, k)
+			}
+		}
+		alone := func(tx *db.Tx) error {
+			if err := add("a")(tx); err != nil {
+				return err
+			}
+			return tx.Must(t.Context(), none, `UPDATE settings SET value = '2' WHERE name = $1`, "nobody")
+		}
+		if err := d.Update(t.Context(), alone); !errors.Is(err, none) {
+			t.Errorf("alone: %v", err)
+		}
+		errs := together(t, d, add("b"), add("c"), add("b"), alone, add("d"))
+		for i, want := range []error{nil, nil, none, none, nil} {
+			if !errors.Is(errs[i], want) {
+				t.Errorf("%d: %v, want %v", i, errs[i], want)
+			}
+		}
+		d.View(t.Context(), func(tx *db.Tx) error {
+			have, err := db.Strings(t.Context(), tx, `SELECT name FROM settings WHERE name IN ('a', 'b', 'c', 'd', 'nobody') ORDER BY name`)
+			if err != nil || strings.Join(have, "") != "bcd" {
+				t.Errorf("there are %v, %v", have, err)
 			}
 			return err
 		})

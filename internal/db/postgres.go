@@ -1,11 +1,16 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,7 +31,8 @@ type pipe struct {
 	trips   int // batches sent
 
 	failed  error // of a statement that this caller sent; nothing more is sent for them
-	foreign bool  // it was one that an earlier caller had put
+	foreign bool  // it was one that an earlier caller had put, or all may be wrong
+	trusted bool  // something is remembered of an earlier transaction
 }
 
 // Each caller of a group has a savepoint. It stands among what waits, and is
@@ -112,9 +118,71 @@ func (p *pipe) send(ctx context.Context, more func(*pgx.Batch)) error {
 	p.trips++
 	err := Error(p.conn.SendBatch(p.ctx(ctx), &b).Close())
 	if err != nil {
-		p.failed, p.foreign = err, done < mine
+		p.failed, p.foreign = err, done < mine || p.trusted && fail.Is(err, fail.Conflict)
 	}
 	return err
+}
+
+// commit sends what waits and the COMMIT in one go. Nobody looks at the results in
+// between, so a statement that must change rows fails by itself if it does not.
+func (p *pipe) commit() error {
+	if p.failed != nil {
+		return p.failed
+	}
+	var b pgx.Batch
+	puts, done := merge(p.waiting), 0
+	p.waiting = nil
+	for _, w := range puts {
+		b.Queue(w.checked(), w.args...).Exec(func(pgconn.CommandTag) error { done++; return nil })
+	}
+	b.Queue(`COMMIT`)
+	p.trips++
+	err := p.conn.SendBatch(p.within, &b).Close()
+	if err == nil {
+		return nil
+	}
+	known := (*pgconn.PgError)(nil)
+	switch {
+	case !errors.As(err, &known):
+		return away(err) // it may be on disk: to run it again would do it twice
+	case known.Code == divisionByZero && puts[done].none != nil:
+		return puts[done].none
+	}
+	return Error(err)
+}
+
+// divisionByZero is how a checked statement says that too few rows changed.
+const divisionByZero = "22012"
+
+var checks sync.Map // checkedText -> query
+
+type checkedText struct {
+	query string
+	rows  int64
+}
+
+// checked is the query, made to fail by itself where it must change rows.
+func (w put) checked() string {
+	if w.none == nil {
+		return w.query
+	}
+	key := checkedText{w.query, max(w.rows, 1)}
+	if t, ok := checks.Load(key); ok {
+		return t.(string)
+	}
+	text := fmt.Sprintf(`WITH changed AS (%s RETURNING 1) SELECT 1 / (CASE WHEN count(*) < %d THEN 0 ELSE 1 END) FROM changed`, key.query, key.rows)
+	checks.Store(key, text)
+	return text
+}
+
+// end undoes a transaction that is still open.
+func (p *pipe) end() {
+	if p.conn.IsClosed() || p.conn.PgConn().TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	p.conn.Exec(ctx, `ROLLBACK`, pgx.QueryExecModeSimpleProtocol) // if it fails, the connection is closed with it
 }
 
 // borrow takes a connection of the pool; closing c gives it back. conn is the
@@ -148,13 +216,7 @@ func (d *DB) viewPostgres(ctx context.Context, f func(*Tx) error) error {
 	}
 	defer c.Close()
 	p := &pipe{conn: conn, waiting: []put{{query: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`}}}
-	defer func() {
-		if p.trips > 0 && !conn.IsClosed() {
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-			defer cancel()
-			conn.Exec(end, `ROLLBACK`, pgx.QueryExecModeSimpleProtocol)
-		}
-	}()
+	defer p.end()
 	return f(&Tx{Now: d.Now(), run: p})
 }
 
@@ -167,23 +229,30 @@ const (
 
 // groupLock lets one group in at a time, of all nodes: it is let go with the
 // transaction. In READ COMMITTED each statement sees what the group before left.
-// A node that hangs, or is cut off, holds the others up for so long and no longer.
 var groupLock = []put{
-	{query: `SET LOCAL lock_timeout = '20s'`}, {query: `SET LOCAL idle_in_transaction_session_timeout = '20s'`},
+	{query: `BEGIN ISOLATION LEVEL READ COMMITTED`},
 	{query: `SELECT pg_advisory_xact_lock(1347375956, 1)`}, // "POST"
 }
+
+// patience bounds for how long a node that hangs, or is cut off, holds the others up.
+const patience = `SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '20s'`
 
 // commitPostgres runs the group in one transaction. If it spoils as a whole, each
 // runs alone: closures may run more than once.
 func (d *DB) commitPostgres(group []*request) {
 	for try := 0; ; try++ {
+		remembered := d.memo != nil
 		errs, err := d.together(group)
+		if err != nil {
+			d.memo = nil
+		}
 		switch {
 		case err == nil:
 			for i, r := range group {
 				r.res <- errs[i]
 			}
 			return
+		case remembered && fail.Is(err, fail.Conflict): // another node wrote in between
 		case retryable(err) && try < maxTries: // jobs, or somebody else in our tables
 			time.Sleep(time.Duration(1+rand.IntN(4<<min(try, 6))) * time.Millisecond)
 		case len(group) == 1, fail.Is(err, fail.Unavailable), fail.Is(err, fail.Full):
@@ -214,60 +283,102 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 		return nil, err
 	}
 	defer c.Close()
-	stx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return nil, Error(err)
-	}
-	defer stx.Rollback() // no-op after Commit
-	p := &pipe{conn: conn, within: ctx, waiting: slices.Clone(groupLock)}
-	tx := &Tx{Now: d.Now(), run: p, sql: stx}
+	p := &pipe{conn: conn, within: ctx, waiting: slices.Clone(groupLock), trusted: d.memo != nil}
+	defer p.end()
+	tx := &Tx{Now: d.Now(), run: p, memo: maps.Clone(d.memo), leave: func() {}}
+	tx.join = func() *sql.Tx { return p.join(c, tx) }
+	defer func() { tx.leave() }()
 	errs = make([]error, len(group))
 	for i, r := range group {
 		if errs[i] = r.ctx.Err(); errs[i] != nil {
 			continue
 		}
-		if errs[i], err = p.one(ctx, tx, r.f); err != nil {
+		if errs[i], err = p.one(ctx, tx, r, len(group) == 1); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.send(ctx, nil); err != nil {
+	if len(group) == 1 && errs[0] != nil {
+		return errs, nil
+	}
+	if p.trips == 0 && len(p.waiting) == len(groupLock) {
+		tx.committed() // nothing was asked, nothing is written
+		return errs, nil
+	}
+	if err := p.commit(); err != nil {
 		return nil, err
 	}
-	if err := stx.Commit(); err != nil {
-		if known := (*pgconn.PgError)(nil); !errors.As(err, &known) && !errors.Is(err, pgx.ErrTxCommitRollback) {
-			err = away(err) // it may be on disk: to run it again would do it twice
-		}
-		return nil, Error(err)
-	}
 	tx.committed()
+	d.memo = tx.memo
 	return errs, nil
 }
 
+// join returns the open transaction for code that knows database/sql only.
+func (p *pipe) join(c *sql.Conn, tx *Tx) *sql.Tx {
+	p.send(p.within, nil) // so that it is open; a failure is kept, and met again
+	var in inside
+	c.Raw(func(dc any) error { in.Conn = dc.(*stdlib.Conn); return nil })
+	pool := sql.OpenDB(in)
+	stx, err := pool.BeginTx(p.within, nil)
+	if err != nil {
+		p.failed = cmp.Or(p.failed, Error(err))
+	}
+	tx.leave = func() {
+		if err == nil {
+			stx.Rollback() // of nothing: it lets the connection go
+		}
+		pool.Close()
+	}
+	return stx
+}
+
+// inside is a connection in a transaction that somebody else begins and ends.
+type inside struct{ *stdlib.Conn }
+
+func (c inside) Connect(context.Context) (driver.Conn, error) { return c, nil }
+func (c inside) Driver() driver.Driver                        { return stdlib.GetDefaultDriver() }
+func (c inside) BeginTx(context.Context, driver.TxOptions) (tx driver.Tx, _ error) {
+	return open{}, nil
+}
+func (c inside) Close() error { return nil }
+
+type open struct{}
+
+func (open) Commit() error   { return nil }
+func (open) Rollback() error { return nil }
+
 // one runs one closure of the group. own is its failure, which leaves no trace;
-// with spoilt the transaction cannot be trusted any more.
-func (p *pipe) one(ctx context.Context, tx *Tx, f func(*Tx) error) (own, spoilt error) {
+// with spoilt the transaction cannot be trusted any more. A closure that is alone
+// needs no savepoint: nothing of the others is lost with it.
+func (p *pipe) one(ctx context.Context, tx *Tx, r *request, alone bool) (own, spoilt error) {
 	trips, before, mark := p.trips, len(p.waiting), tx.mark()
 	tx.shared = false
-	p.waiting = append(p.waiting, put{query: savepoint})
-	own = protect(f, tx)
+	if !alone {
+		p.waiting = append(p.waiting, put{query: savepoint})
+	}
+	own = protect(r.f, tx)
 	if own == nil {
 		own = p.failed // whatever the closure made of it
 	}
-	switch sent := p.trips > trips; {
-	case tx.shared && own != nil: // what jobs did is not behind the savepoint
-		return nil, own
-	case !sent && own == nil:
+	sent := p.trips > trips
+	switch {
+	case own == nil && alone:
+		return nil, nil
+	case own == nil && !sent:
 		p.waiting = slices.Delete(p.waiting, before, before+1)
+		return nil, nil
+	case own == nil:
+		p.waiting = append(p.waiting, put{query: `RELEASE one`})
 		return nil, nil
 	case !sent:
 		p.waiting = p.waiting[:before]
 		tx.undo(mark)
 		return own, nil
-	case own == nil:
-		p.waiting = append(p.waiting, put{query: `RELEASE one`})
-		return nil, nil
 	case p.foreign, p.conn.IsClosed():
-		return nil, p.failed
+		return nil, cmp.Or(p.failed, own)
+	case alone:
+		return own, nil
+	case tx.shared: // what jobs did is not behind the savepoint
+		return nil, own
 	}
 	p.failed, p.waiting, p.bytes = nil, p.waiting[:0], 0
 	tx.undo(mark)
