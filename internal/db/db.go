@@ -170,6 +170,15 @@ func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
 	return d.viewPostgres(ctx, f)
 }
 
+// Once is View for an f that reads in one go, with one Read: that needs no transaction
+// around it. A second Read is refused.
+func (d *DB) Once(ctx context.Context, f func(*Tx) error) error {
+	if d.lite {
+		return d.viewLite(ctx, f)
+	}
+	return d.oncePostgres(ctx, f)
+}
+
 // Read asks queries that do not depend on each other, in one round trip.
 func (d *DB) Read(ctx context.Context, queries ...Query) error {
 	if d.lite {

@@ -200,12 +200,26 @@ func borrow(ctx context.Context, pool *sql.DB) (c *sql.Conn, conn *pgx.Conn, err
 
 // readPostgres needs no transaction of its own: a batch is one.
 func (d *DB) readPostgres(ctx context.Context, queries []Query) error {
+	return d.oncePostgres(ctx, func(tx *Tx) error { return tx.Read(ctx, queries...) })
+}
+
+func (d *DB) oncePostgres(ctx context.Context, f func(*Tx) error) error {
 	c, conn, err := borrow(ctx, d.read)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return (&pipe{conn: conn}).read(ctx, queries)
+	return f(&Tx{Now: d.Now(), run: &single{pipe{conn: conn}}})
+}
+
+// single is a pipe for one batch.
+type single struct{ pipe }
+
+func (s *single) read(ctx context.Context, queries []Query) error {
+	if s.trips > 0 {
+		return fmt.Errorf("a second read of what reads once")
+	}
+	return s.pipe.read(ctx, queries)
 }
 
 // viewPostgres runs f on one snapshot; its beginning travels with the first query.

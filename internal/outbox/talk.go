@@ -41,16 +41,21 @@ const (
 	theirs  = 3
 )
 
-// ask asks for the words around an answer: what they said too, if it quotes them.
+// ask asks for the words around an answer. A delivery is made with its message or later: so
+// of a long case only the last ones are looked at.
 func (x *talk) ask(o *Outbox, id cases.ID) []db.Query {
-	return []db.Query{o.cases.AskID(&x.c, id), x.words(&x.said, id, earlier, `kind = 'out' AND door IN ('desk', 'api')
-			AND EXISTS (SELECT 1 FROM deliveries d WHERE d.case_id = $1 AND d.message_id = m.id AND d.state <> 'undone')`)}
+	return []db.Query{o.cases.AskID(&x.c, id), db.Into(&x.said, scanMention, `SELECT id, author, at FROM (`+newest(`kind = 'out' AND door IN ('desk', 'api')`, 4*earlier)+`) m
+		WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.case_id = $1 AND d.made_at >= m.at - 1000000 AND d.message_id = m.id AND d.state <> 'undone')
+		ORDER BY at DESC, id DESC LIMIT `+strconv.Itoa(earlier), id)}
 }
 
-func (x *talk) askTheirs(id cases.ID) db.Query { return x.words(&x.heard, id, theirs, `kind = 'in'`) }
+func (x *talk) askTheirs(id cases.ID) db.Query {
+	return db.Into(&x.heard, scanMention, newest(`kind = 'in'`, theirs), id)
+}
 
-func (x *talk) words(out *[]mention, id cases.ID, most int, which string) db.Query {
-	return db.Into(out, scanMention, `SELECT id, author, at FROM messages m WHERE case_id = $1 AND `+which+` ORDER BY at DESC, id DESC LIMIT `+strconv.Itoa(most), id)
+// newest is the query for the newest messages of a case.
+func newest(which string, most int) string {
+	return `SELECT id, author, at FROM messages WHERE case_id = $1 AND ` + which + ` ORDER BY at DESC, id DESC LIMIT ` + strconv.Itoa(most)
 }
 
 // traces remembers how messages read, by their runs of words: a message never changes,

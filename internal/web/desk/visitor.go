@@ -83,7 +83,7 @@ func (d *Desk) whoIs(r *http.Request) (*visitor, error) {
 	}
 	ctx := r.Context()
 	me := &visitor{}
-	err = d.db.View(ctx, func(tx *db.Tx) (err error) {
+	err = d.db.Once(ctx, func(tx *db.Tx) (err error) {
 		me.person, me.session, err = d.staff.Authenticate(ctx, tx, c.Value)
 		return err
 	})
