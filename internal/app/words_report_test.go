@@ -69,6 +69,21 @@ func TestP10WhoReportsByMailReadsWhatWeAsk(t *testing.T) {
 		if _, lines := p.reportOf(c).Says(security.Word{What: security.WordMoved}); len(lines) != 1 {
 			t.Errorf("%q", lines)
 		}
+		p.set(c, func(x *security.Report) {
+			if err := x.Appeals(p.d.security.Promises(), "You looked with the wrong browser.", p.d.db.Now()); err != nil {
+				t.Fatal(err)
+			}
+			x.Appeal.Closers = nil
+		})
+		if code := p.onReport("lead", c, "appeal", url.Values{"say": {"upheld"}, "answer": {"You are right, it is there in the other browser."}}); code != http.StatusSeeOther {
+			t.Fatal(code)
+		}
+		if n := p.count(`SELECT COUNT(*) FROM river_job WHERE kind = $1 AND CAST(args AS TEXT) LIKE '%decided%'`, progressArgs{}.Kind()); n != 1 {
+			t.Errorf("%d words on the appeal were sent", n)
+		}
+		if got := p.told(c, security.Word{What: security.WordDecided, State: security.Assessing}); !strings.Contains(got, "it is there in the other browser") {
+			t.Errorf("the answer to the appeal is not in it:\n%s", got)
+		}
 	})
 }
 

@@ -66,7 +66,7 @@ func (s *Service) strike(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault
 		}
 	case x.Act == ActClose:
 		r.Unanswered = from == NeedsInfo
-		if err := s.moved(ctx, tx, c, r, from); err != nil {
+		if err := s.moved(ctx, tx, c, r, from, WordMoved); err != nil {
 			return err
 		}
 	case x.Act == ActReview && r.State == AcceptedRisk:

@@ -308,8 +308,10 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 	}
 	r.settle(tx.Now)
 	switch now := r.stated(); {
+	case r.State != from && now.decided != told.decided: // upheld: the answer says more than that it moved
+		err = s.moved(ctx, tx, c, r, from, WordDecided)
 	case r.State != from:
-		err = s.moved(ctx, tx, c, r, from)
+		err = s.moved(ctx, tx, c, r, from, WordMoved)
 	case now.decided != told.decided:
 		err = s.write(ctx, tx, c, Word{What: WordDecided, State: r.State})
 	case now != told:
@@ -372,7 +374,7 @@ func actorName(a Actor, c *cases.Case) string {
 }
 
 // moved brings the case along with its report.
-func (s *Service) moved(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report, from State) error {
+func (s *Service) moved(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report, from State, what What) error {
 	switch {
 	case r.State == Dismissed:
 		c.Security = cases.NoReport
@@ -394,7 +396,7 @@ func (s *Service) moved(ctx context.Context, tx *db.Tx, c *cases.Case, r *Report
 	if s.o.Write == nil || from == Flagged || r.State == Assessing && from == Acknowledged {
 		return nil // a person writes the first word, and what it is about
 	}
-	w := Word{What: WordMoved, State: r.State}
+	w := Word{What: what, State: r.State}
 	if r.State == Closed && r.Unanswered {
 		w.What = WordClosed
 	}
