@@ -45,6 +45,12 @@ func (d *Desk) openProbes() {
 		Alarm: func(ctx context.Context, tx *db.Tx, _ string, p *probe.Probe, _ *probe.Result) error {
 			return d.tellDoor(ctx, tx, doorArgs{About: string(p.ID), Target: p.Target})
 		},
+		Blind: func(ctx context.Context, tx *db.Tx, id string, p *probe.Probe, r *probe.Result) error {
+			if id != "" {
+				return d.security.Blind(ctx, tx, cases.ID(id))
+			}
+			return d.tellDoor(ctx, tx, doorArgs{About: string(p.ID), Target: p.Target, Why: "it could not be looked at, three times in a row; the last time: " + r.Why})
+		},
 		Lost: func(ctx context.Context, tx *db.Tx, host string) error {
 			return d.tellDoor(ctx, tx, doorArgs{About: host, Target: host, Why: "it does not show any more that it is yours: after a week its probes ask no more"})
 		}})

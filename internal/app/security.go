@@ -134,6 +134,8 @@ func wordFor(w security.Word) string {
 		return "The law wants a word soon: " + w.Law
 	case security.WordRed:
 		return "A probe is red: what was fixed is back. The report is open again"
+	case security.WordBlind:
+		return "A probe could not look, three times in a row. Whether it is still mended, nobody knows: see what keeps it out"
 	case security.WordAppeal:
 		return "They appeal against how it was closed. Somebody else than who closed it answers"
 	case security.WordAnswered:

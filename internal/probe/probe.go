@@ -70,8 +70,9 @@ type Probe struct {
 	Failing time.Time // since when it is red; zero: it is not
 	Stopped time.Time
 
-	bad   int64 // red results in a row
-	owner string
+	bad    int64 // red results in a row
+	unseen int64 // and such that found nothing out
+	owner  string
 }
 
 // A Result is what one look at it gave.
@@ -142,12 +143,20 @@ const (
 	none  turn = iota
 	red        // what was mended is broken again
 	green      // it is mended
+	blind      // nobody knows any more
 )
+
+// blindAfter is after how many looks in a row that found nothing out somebody is told.
+const blindAfter = 3
 
 // take moves a probe on by a result.
 func (p *Probe) take(r State, now time.Time) turn {
 	was := p.State
 	t, again := none, false
+	p.unseen++
+	if r != Unknown {
+		p.unseen = 0
+	}
 	switch r {
 	case Red:
 		p.bad++
@@ -169,6 +178,8 @@ func (p *Probe) take(r State, now time.Time) turn {
 		t, p.Failing = red, now
 	case p.State != Red && was == Red:
 		t, p.Failing = green, time.Time{}
+	case p.State == Unknown && p.unseen == blindAfter:
+		t = blind
 	}
 	if p.State != was {
 		p.Since = now

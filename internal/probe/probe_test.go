@@ -18,7 +18,7 @@ func TestTake(t *testing.T) {
 		{"mended", "red red green", "amber red green", ". red green"},
 		{"mended, with something to do", "red red amber", "amber red amber", ". red green"},
 		{"back again", "red red green red red", "amber red green amber red", ". red green . red"},
-		{"unknown never counts", "green unknown unknown unknown", "green unknown unknown unknown", ". . . ."},
+		{"unknown is told, and never counts", "green unknown unknown unknown unknown red", "green unknown unknown unknown unknown amber", ". . . blind . ."},
 		{"unknown takes nothing away", "green red unknown red", "green amber unknown red", ". . . red"},
 		{"not seen is not mended", "red red unknown unknown green", "amber red red red green", ". red . . green"},
 		{"amber is not bad", "amber red amber red", "amber amber amber amber", ". . . ."},
@@ -27,7 +27,7 @@ func TestTake(t *testing.T) {
 		p := &Probe{State: New, Made: now, Since: now}
 		var states, turns []string
 		for r := range strings.FieldsSeq(x.results) {
-			turns = append(turns, [...]string{".", "red", "green"}[p.take(State(r), now)])
+			turns = append(turns, [...]string{".", "red", "green", "blind"}[p.take(State(r), now)])
 			states = append(states, string(p.State))
 			if (p.State == Red) == p.Failing.IsZero() {
 				t.Errorf("%s: %s, failing %v", x.name, p.State, p.Failing)

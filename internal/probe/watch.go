@@ -30,6 +30,7 @@ type Options struct {
 	Green Hook                                                     // and back
 	Alarm Hook                                                     // one that stands for itself turned red
 	Calm  Hook                                                     // and back
+	Blind Hook                                                     // one found nothing out for a while, of a case or not
 	Lost  func(ctx context.Context, tx *db.Tx, host string) error  // a host begins not to show that it is ours, and when it is asked no more
 }
 
@@ -56,7 +57,7 @@ func NewWatch(o Options) *Watch {
 		o.Lost = func(context.Context, *db.Tx, string) error { return nil }
 	}
 	quiet := func(context.Context, *db.Tx, string, *Probe, *Result) error { return nil }
-	for _, h := range []*Hook{&o.Red, &o.Green, &o.Alarm, &o.Calm} {
+	for _, h := range []*Hook{&o.Red, &o.Green, &o.Alarm, &o.Calm, &o.Blind} {
 		if *h == nil {
 			*h = quiet
 		}
@@ -125,6 +126,8 @@ func (w *Watch) record(ctx context.Context, tx *db.Tx, id ID, owner string, r *R
 	}
 	hook, act := w.o.Red, "probe.red"
 	switch {
+	case turned == blind:
+		hook, act = w.o.Blind, "probe.blind"
 	case turned == red && p.Case == "":
 		hook = w.o.Alarm
 	case turned == green && p.Case == "":

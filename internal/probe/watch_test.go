@@ -66,7 +66,7 @@ func (l *lab) watch() *Watch {
 		}
 	}
 	j := links.NewJudge([]string{"ours.example"}, nil)
-	return NewWatch(Options{DB: l.d, Fetch: l.fetch, Judge: func() *links.Judge { return j }, Red: note("red"), Green: note("green"), Alarm: note("alarm"), Calm: note("calm"),
+	return NewWatch(Options{DB: l.d, Fetch: l.fetch, Judge: func() *links.Judge { return j }, Red: note("red"), Green: note("green"), Alarm: note("alarm"), Calm: note("calm"), Blind: note("blind"),
 		TXT: func(_ context.Context, host string) ([]string, error) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -525,5 +525,31 @@ func TestLists(t *testing.T) {
 			}
 			return err
 		})
+	})
+}
+
+// A probe that finds nothing out, three times in a row, is said once: until it sees again,
+// and not of one that is known to be broken.
+func TestAProbeThatSeesNothingIsTold(t *testing.T) {
+	each(t, func(l *lab) {
+		l.own("www.ours.example")
+		l.set(page, good())
+		id := l.add("case1", Body, page, Spec{Contains: "well"})
+		for i, s := range []struct {
+			page *safehttp.Visit
+			want State
+			hear string
+		}{
+			{good(), Green, ""}, {nil, Unknown, ""}, {nil, Unknown, ""}, {nil, Unknown, "blind case1"}, {nil, Unknown, ""}, {good(), Green, ""},
+			{nil, Unknown, ""}, {nil, Unknown, ""}, {good(), Green, ""}, {nil, Unknown, ""}, {nil, Unknown, ""}, {nil, Unknown, "blind case1"},
+			{&safehttp.Visit{Status: 200}, Amber, ""}, {&safehttp.Visit{Status: 200}, Red, "red case1"}, {nil, Red, ""}, {nil, Red, ""}, {nil, Red, ""}, {nil, Red, ""},
+		} {
+			l.set(page, s.page)
+			l.later(time.Hour)
+			l.run()
+			if _, heard := l.took(); l.get(id).State != s.want || heard != s.hear {
+				l.Errorf("%d: %s, heard %q, want %s and %q", i, l.get(id).State, heard, s.want, s.hear)
+			}
+		}
 	})
 }

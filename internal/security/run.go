@@ -138,3 +138,11 @@ func (s *Service) Red(ctx context.Context, tx *db.Tx, id cases.ID) error {
 		return s.write(ctx, tx, c, Word{What: WordReopened, State: Assessing})
 	})
 }
+
+// Blind tells those who triage that what watches a report sees nothing any more: whether
+// it is still mended, nobody knows.
+func (s *Service) Blind(ctx context.Context, tx *db.Tx, id cases.ID) error {
+	return s.Change(ctx, tx, id, Actor{Kind: ByProbe}, "report.blind", "", func(r *Report, c *cases.Case) error {
+		return s.tellQualified(ctx, tx, c, Word{What: WordBlind})
+	})
+}

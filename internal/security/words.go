@@ -24,6 +24,7 @@ const (
 	WordStruck   What = "struck"   // a clock has run out
 	WordLaw      What = "law"      // the law wants a word soon
 	WordRed      What = "red"      // a probe is red: it is back
+	WordBlind    What = "blind"    // a probe sees nothing any more
 	WordAppeal   What = "appeal"   // they appeal
 	WordAnswered What = "answered" // they answered a question
 	WordRemind   What = "remind"   // to them: we still wait

@@ -138,6 +138,7 @@ var eventVerbs = map[string]string{
 	"report.struck":         "noted that a promise was missed",
 	"report.due":            "noted that a wait is over",
 	"report.red":            "found it back: a probe is red",
+	"report.blind":          "could not look: a probe sees nothing any more",
 	"report.filled":         "filled in what is known",
 	"report.asked":          "asked them",
 	"report.answered":       "answered a question",
