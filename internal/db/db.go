@@ -39,7 +39,8 @@ type DB struct {
 	tidy  *sql.DB       // SQLite: checkpoints beside the writer
 	wrote chan struct{} // SQLite: there is something to check in; capacity 1
 
-	memo  map[any]any   // PostgreSQL: what the last group remembered; the writer's alone
+	memo  map[any]any   // PostgreSQL: what the last group remembered; the writer's alone, as wary
+	wary  int           // for how many groups nothing is
 	queue chan *request // closures waiting for the writer
 	done  chan struct{} // closed when the writer has stopped
 	stop  sync.Once

@@ -266,7 +266,8 @@ func (d *DB) commitPostgres(group []*request) {
 				r.res <- errs[i]
 			}
 			return
-		case remembered && fail.Is(err, fail.Conflict): // another node wrote in between
+		case remembered && fail.Is(err, fail.Conflict): // another node wrote in between, and will again
+			d.wary = waryFor
 		case retryable(err) && try < maxTries: // jobs, or somebody else in our tables
 			time.Sleep(time.Duration(1+rand.IntN(4<<min(try, 6))) * time.Millisecond)
 		case len(group) == 1, fail.Is(err, fail.Unavailable), fail.Is(err, fail.Full):
@@ -322,9 +323,16 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 		return nil, err
 	}
 	tx.committed()
-	d.memo = tx.memo
+	if d.memo = tx.memo; d.wary > 0 {
+		d.memo = nil
+		d.wary--
+	}
 	return errs, nil
 }
+
+// waryFor is for how many groups nothing is remembered once it was stale: where nodes
+// write by turns, each would else do its work twice.
+const waryFor = 100
 
 // join returns the open transaction for code that knows database/sql only.
 func (p *pipe) join(c *sql.Conn, tx *Tx) *sql.Tx {
