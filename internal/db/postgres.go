@@ -118,7 +118,7 @@ func (p *pipe) send(ctx context.Context, more func(*pgx.Batch)) error {
 	p.trips++
 	err := Error(p.conn.SendBatch(p.ctx(ctx), &b).Close())
 	if err != nil {
-		p.failed, p.foreign = err, done < mine || p.trusted && fail.Is(err, fail.Conflict)
+		p.failed, p.foreign = err, done < mine || p.trusted && stale(err)
 	}
 	return err
 }
@@ -266,7 +266,7 @@ func (d *DB) commitPostgres(group []*request) {
 				r.res <- errs[i]
 			}
 			return
-		case remembered && fail.Is(err, fail.Conflict): // another node wrote in between, and will again
+		case remembered && stale(err): // another node wrote in between, and will again
 			d.wary = waryFor
 		case retryable(err) && try < maxTries: // jobs, or somebody else in our tables
 			time.Sleep(time.Duration(1+rand.IntN(4<<min(try, 6))) * time.Millisecond)
