@@ -172,7 +172,7 @@ func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
 }
 
 // Once is View for an f that reads in one go, with one Read: that needs no transaction
-// around it. A second Read is refused.
+// around it. On PostgreSQL a second Read is refused; a write is everywhere.
 func (d *DB) Once(ctx context.Context, f func(*Tx) error) error {
 	if d.lite {
 		return d.viewLite(ctx, f)

@@ -432,3 +432,21 @@ func TestWhatMustChangeARowUndoesItsOwnAndNoMore(t *testing.T) {
 		})
 	})
 }
+
+func TestOnceOnlyReads(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for name, write := range map[string]func(*db.Tx) error{
+			"exec": func(tx *db.Tx) error { return put(t.Context(), tx, "a", "1") },
+			"put": func(tx *db.Tx) error {
+				return tx.Put(t.Context(), `INSERT INTO settings (name, value) VALUES ('b', '1')`)
+			},
+		} {
+			if err := d.Once(t.Context(), write); err == nil {
+				t.Errorf("%s: it wrote", name)
+			}
+		}
+		if got := names(t, d); len(got) > 0 {
+			t.Errorf("there are %v", got)
+		}
+	})
+}

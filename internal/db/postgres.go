@@ -212,8 +212,13 @@ func (d *DB) oncePostgres(ctx context.Context, f func(*Tx) error) error {
 	return f(&Tx{Now: d.Now(), run: &single{pipe{conn: conn}}})
 }
 
-// single is a pipe for one batch.
+// single is a pipe for one batch, which only reads: no transaction keeps it from writing.
 type single struct{ pipe }
+
+func (s *single) exec(context.Context, string, []any) (int64, error) { return 0, errReads }
+func (s *single) put(context.Context, put) error                     { return errReads }
+
+var errReads = errors.New("a write in what only reads")
 
 func (s *single) read(ctx context.Context, queries []Query) error {
 	if s.trips > 0 {
