@@ -20,6 +20,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,13 +40,15 @@ type DB struct {
 	tidy  *sql.DB       // SQLite: checkpoints beside the writer
 	wrote chan struct{} // SQLite: there is something to check in; capacity 1
 
-	memo  map[any]any   // PostgreSQL: what the last group remembered; the writer's alone, as wary
-	wary  int           // for how many groups nothing is
-	queue chan *request // closures waiting for the writer
-	done  chan struct{} // closed when the writer has stopped
-	stop  sync.Once
-	mu    sync.RWMutex // held for reading while a caller puts into queue
-	shut  bool         // guarded by mu
+	memo   map[any]any   // PostgreSQL: what the last group remembered; the writer's alone, as wary
+	wary   int           // for how many groups nothing is
+	memoOf int64         // the epoch of memo
+	epoch  atomic.Int64  // PostgreSQL: how many connections that write were opened
+	queue  chan *request // closures waiting for the writer
+	done   chan struct{} // closed when the writer has stopped
+	stop   sync.Once
+	mu     sync.RWMutex // held for reading while a caller puts into queue
+	shut   bool         // guarded by mu
 }
 
 // Options says what to open.
@@ -109,11 +112,16 @@ func (d *DB) openPostgres(ctx context.Context, url string) error {
 		return fmt.Errorf("read the address of postgres: %w", err)
 	}
 	cfg.StatementCacheCapacity = 1024 // merged inserts come in several lengths
-	d.write = stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, patience, pgx.QueryExecModeSimpleProtocol)
-		return err
-	}))
-	d.read = stdlib.OpenDB(*cfg)
+	said := func(words string) stdlib.OptionOpenDB {
+		return stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+			if words == writes {
+				d.epoch.Add(1)
+			}
+			_, err := c.Exec(ctx, words, pgx.QueryExecModeSimpleProtocol)
+			return err
+		})
+	}
+	d.write, d.read = stdlib.OpenDB(*cfg, said(writes)), stdlib.OpenDB(*cfg, said(reads))
 	d.write.SetMaxOpenConns(8) // one for the writer, the others for jobs
 	d.write.SetMaxIdleConns(8)
 	d.read.SetMaxOpenConns(12)

@@ -56,6 +56,28 @@ func apply(ctx context.Context, tx *sql.Tx, name string) error {
 // Migrate brings the tables up to this program's version. A database written
 // by a newer program is refused.
 func (d *DB) Migrate(ctx context.Context) error {
+	return d.Alone(ctx, func() error { return d.migrate(ctx) })
+}
+
+// Alone runs f while no other node is in an Alone: of two nodes that start at once one
+// makes the tables and the other waits for it. (SQLite has one node.)
+func (d *DB) Alone(ctx context.Context, f func() error) error {
+	if d.lite {
+		return f()
+	}
+	c, err := d.read.Conn(ctx) // which waits as long as it takes
+	if err != nil {
+		return Error(err)
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, `SELECT pg_advisory_lock(1347375956, 2)`); err != nil {
+		return Error(err)
+	}
+	defer c.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(1347375956, 2)`) // else it goes with the connection
+	return f()
+}
+
+func (d *DB) migrate(ctx context.Context) error {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err

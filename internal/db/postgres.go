@@ -76,7 +76,12 @@ func (p *pipe) exec(ctx context.Context, query string, args []any) (n int64, err
 func (p *pipe) read(ctx context.Context, queries []Query) error {
 	return p.send(ctx, func(b *pgx.Batch) {
 		for _, q := range queries {
-			b.Queue(q.SQL, q.Args...).Query(func(rows pgx.Rows) error {
+			b.Queue(q.SQL, q.Args...).Query(func(rows pgx.Rows) (err error) {
+				defer func() { // here, where the rest of the answer is still read to its end
+					if p := recover(); p != nil {
+						err = fail.Panic(p)
+					}
+				}()
 				for rows.Next() {
 					if err := q.Row(rows.Scan); err != nil {
 						return err
@@ -135,14 +140,21 @@ func (p *pipe) commit() error {
 	for _, w := range puts {
 		b.Queue(w.checked(), w.args...).Exec(func(pgconn.CommandTag) error { done++; return nil })
 	}
-	b.Queue(`COMMIT`)
+	b.Queue(`COMMIT`).Exec(func(tag pgconn.CommandTag) error {
+		if tag.String() != "COMMIT" {
+			return errUndone
+		}
+		return nil
+	})
 	p.trips++
 	err := p.conn.SendBatch(p.within, &b).Close()
 	if err == nil {
 		return nil
 	}
-	known := (*pgconn.PgError)(nil)
+	known, unsent := (*pgconn.PgError)(nil), pgx.ErrPreprocessingBatch{}
 	switch {
+	case errors.Is(err, errUndone), errors.As(err, &unsent): // a value that fits no column: COMMIT was not sent
+		return err
 	case !errors.As(err, &known):
 		return away(err) // it may be on disk: to run it again would do it twice
 	case known.Code == divisionByZero && puts[done].none != nil:
@@ -150,6 +162,10 @@ func (p *pipe) commit() error {
 	}
 	return Error(err)
 }
+
+// errUndone is a COMMIT that PostgreSQL answered with ROLLBACK: a statement had failed,
+// and somebody kept silent about it.
+var errUndone = errors.New("the transaction was undone: a statement in it had failed")
 
 // divisionByZero is how a checked statement says that too few rows changed.
 const divisionByZero = "22012"
@@ -182,7 +198,9 @@ func (p *pipe) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
-	p.conn.Exec(ctx, `ROLLBACK`, pgx.QueryExecModeSimpleProtocol) // if it fails, the connection is closed with it
+	if _, err := p.conn.Exec(ctx, `ROLLBACK`, pgx.QueryExecModeSimpleProtocol); err != nil {
+		p.conn.Close(ctx) // nobody shall get it again
+	}
 }
 
 // borrow takes a connection of the pool; closing c gives it back. conn is the
@@ -198,7 +216,7 @@ func borrow(ctx context.Context, pool *sql.DB) (c *sql.Conn, conn *pgx.Conn, err
 	return c, conn, nil
 }
 
-// readPostgres needs no transaction of its own: a batch is one.
+// readPostgres needs no transaction of its own: a batch is one, and sees one moment.
 func (d *DB) readPostgres(ctx context.Context, queries []Query) error {
 	return d.oncePostgres(ctx, func(tx *Tx) error { return tx.Read(ctx, queries...) })
 }
@@ -212,7 +230,7 @@ func (d *DB) oncePostgres(ctx context.Context, f func(*Tx) error) error {
 	return f(&Tx{Now: d.Now(), run: &single{pipe{conn: conn}}})
 }
 
-// single is a pipe for one batch, which only reads: no transaction keeps it from writing.
+// single is a pipe for one batch, which only reads.
 type single struct{ pipe }
 
 func (s *single) exec(context.Context, string, []any) (int64, error) { return 0, errReads }
@@ -253,8 +271,14 @@ var groupLock = []put{
 	{query: `SELECT pg_advisory_xact_lock(1347375956, 1)`}, // "POST"
 }
 
-// patience bounds for how long a node that hangs, or is cut off, holds the others up.
-const patience = `SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '20s'`
+// writes is said to each new connection that writes. It bounds for how long a node that
+// hangs, or is cut off, holds the others up; and what is committed is on disk, whatever
+// the server's default.
+const writes = `SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '20s';
+	SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
+
+// reads is said to each new connection that reads: also where no BEGIN says so.
+const reads = `SET default_transaction_read_only = on; SET default_transaction_isolation = 'repeatable read'`
 
 // commitPostgres runs the group in one transaction. If it spoils as a whole, each
 // runs alone: closures may run more than once.
@@ -303,6 +327,10 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 		return nil, err
 	}
 	defer c.Close()
+	epoch := d.epoch.Load()
+	if d.memoOf != epoch { // another server may have taken over, without the last rows
+		d.memo = nil
+	}
 	p := &pipe{conn: conn, within: ctx, waiting: slices.Clone(groupLock), trusted: d.memo != nil}
 	defer p.end()
 	tx := &Tx{Now: d.Now(), run: p, memo: maps.Clone(d.memo), leave: func() {}}
@@ -328,7 +356,7 @@ func (d *DB) together(group []*request) (errs []error, err error) {
 		return nil, err
 	}
 	tx.committed()
-	if d.memo = tx.memo; d.wary > 0 {
+	if d.memo, d.memoOf = tx.memo, epoch; d.wary > 0 {
 		d.memo = nil
 		d.wary--
 	}
@@ -348,6 +376,8 @@ func (p *pipe) join(c *sql.Conn, tx *Tx) *sql.Tx {
 	stx, err := pool.BeginTx(p.within, nil)
 	if err != nil {
 		p.failed = cmp.Or(p.failed, Error(err))
+	} else if p.failed != nil || in.Conn.Conn().PgConn().TxStatus() != 'T' {
+		stx.Rollback() // it is over: what ran on it would stand by itself
 	}
 	tx.leave = func() {
 		if err == nil {
@@ -390,13 +420,15 @@ func (p *pipe) one(ctx context.Context, tx *Tx, r *request, alone bool) (own, sp
 	switch {
 	case own == nil && alone:
 		return nil, nil
+	case alone && retryable(own):
+		return nil, own
 	case own == nil && !sent:
 		p.waiting = slices.Delete(p.waiting, before, before+1)
 		return nil, nil
 	case own == nil:
 		p.waiting = append(p.waiting, put{query: `RELEASE one`})
 		return nil, nil
-	case !sent:
+	case !sent && !tx.shared:
 		p.waiting = p.waiting[:before]
 		tx.undo(mark)
 		return own, nil
@@ -405,7 +437,7 @@ func (p *pipe) one(ctx context.Context, tx *Tx, r *request, alone bool) (own, sp
 	case alone:
 		return own, nil
 	case tx.shared: // what jobs did is not behind the savepoint
-		return nil, own
+		return nil, errors.New("a closure failed beside which a job was written: each runs alone")
 	}
 	p.failed, p.waiting, p.bytes = nil, p.waiting[:0], 0
 	tx.undo(mark)

@@ -32,10 +32,9 @@ type Worker struct {
 	done  chan struct{}
 }
 
-const (
-	poll = 500 * time.Millisecond
-	beat = 30 * time.Second
-)
+const poll = 500 * time.Millisecond
+
+var beat = 30 * time.Second // a test beats faster
 
 func (w *Worker) init() {
 	w.once.Do(func() {
@@ -138,7 +137,12 @@ func (w *Worker) Stop() {
 func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 	defer close(done)
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	over := make(chan struct{})
+	var heart sync.WaitGroup
+	heart.Go(func() { w.beats(context.WithoutCancel(ctx), over) })
+	defer heart.Wait()
+	defer close(over)
+	defer wg.Wait() // what is finished while stopping needs its lease too
 	slots := make(chan struct{}, w.Slots)
 	work := func(id string) {
 		w.hold(id, true)
@@ -154,9 +158,8 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 		})
 	}
 	given := func(id string) { w.taken.Add(-1); work(id) }
-	tick, heart := time.NewTicker(poll), time.NewTicker(beat)
+	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	defer heart.Stop()
 	for {
 		// A claim is a commit: it waits until it is worth a handful of rows.
 		n := w.Slots - len(slots)
@@ -186,8 +189,6 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 				waiting = false
 			case <-tick.C:
 				waiting = false
-			case <-heart.C:
-				w.heartbeat(ctx)
 			}
 		}
 	}
@@ -211,6 +212,20 @@ func (w *Worker) claim(ctx context.Context, n int) (ids []string) {
 	return ids
 }
 
+// beats keeps the rows of this node until over is closed.
+func (w *Worker) beats(ctx context.Context, over <-chan struct{}) {
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-tick.C:
+			w.heartbeat(ctx)
+		}
+	}
+}
+
 func (w *Worker) heartbeat(ctx context.Context) {
 	ids := w.holds()
 	err := w.DB.Update(ctx, func(tx *Tx) error {
@@ -220,7 +235,7 @@ func (w *Worker) heartbeat(ctx context.Context) {
 		_, err := w.Queue.Reclaim(ctx, tx, false)
 		return err
 	})
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		w.Log.Warn("heartbeat", "queue", w.Queue.Table, "err", err)
 	}
 }

@@ -42,6 +42,7 @@ type desk struct {
 	clock    *clock
 	relay    outbox.Relay      // nil: the tray
 	resolver mailauth.Resolver // nil: domains are not checked
+	composes func()            // called while a mail is composed; may be nil
 	n        int
 }
 
@@ -96,6 +97,9 @@ func (x *desk) build() {
 	log := slog.New(slog.DiscardHandler)
 	x.out = outbox.New(outbox.Options{DB: x.d, Vault: x.v, Cases: x.cases, Contacts: x.book, Mailboxes: x.boxes, Portal: portal.NewStore(x.v), Node: "node", Log: log, Relay: x.relay,
 		Words: func() outbox.Words {
+			if x.composes != nil {
+				x.composes()
+			}
 			return outbox.Words{Org: "Northmere Savings", BaseURL: "https://support.northmere.example", Promise: "within one working day"}
 		}})
 	x.in = intake.New(intake.Options{DB: x.d, Vault: x.v, Cases: x.cases, Contacts: x.book, Mailboxes: x.boxes, Outbox: x.out, Resolver: x.resolver, Node: "node", Log: log})

@@ -278,14 +278,14 @@ func (in *Intake) handle(ctx context.Context, id string) {
 	in.log.Error("intake: mail", "mail", id, "err", err)
 	e := in.d.Update(ctx, func(tx *db.Tx) error {
 		row, err2 := db.One(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE id = $1`, id)
-		if err2 != nil || row.State == "done" { // the commit that seemed to fail did not
+		if err2 != nil || row.State == "done" || row.State == "quarantine" { // the commit that seemed to fail did not
 			return err2
 		}
 		if row.Attempts+1 >= maxAttempts && k != fail.Unavailable && k != fail.Full {
 			return in.quarantine(ctx, tx, id, "it could not be processed; the log says why")
 		}
 		wait := time.Duration(1<<min(row.Attempts, 8)) * time.Second
-		_, err2 = tx.Exec(ctx, `UPDATE spool SET state = 'spooled', owner = '', attempts = attempts + 1, due_at = $2 WHERE id = $1`, id, db.Micros(tx.Now.Add(wait)))
+		_, err2 = tx.Exec(ctx, `UPDATE spool SET state = 'spooled', owner = '', attempts = attempts + 1, due_at = $2 WHERE id = $1 AND done_at = 0 AND owner = $3`, id, db.Micros(tx.Now.Add(wait)), in.worker.Queue.Owner)
 		return err2
 	})
 	if e != nil {
@@ -308,6 +308,10 @@ func (in *Intake) attempt(ctx context.Context, id string) (err error) {
 	return in.process(ctx, s)
 }
 
+// errLost ends the work on a mail that is not this node's any more: its lease ran out,
+// and another took it up.
+var errLost = fail.New(fail.Conflict, "the mail is gone, or another node works on it")
+
 // take returns a claimed mail: as it was accepted a moment ago, or as stored.
 func (in *Intake) take(ctx context.Context, id string) (*Spooled, error) {
 	if s, ok := in.fresh.LoadAndDelete(id); ok {
@@ -325,7 +329,8 @@ const large = 4 << 20
 
 func (in *Intake) quarantine(ctx context.Context, tx *db.Tx, id, reason string) error {
 	tx.AfterCommit(func() { in.observe("quarantined") })
-	if err := tx.Put(ctx, `UPDATE spool SET state = 'quarantine', owner = '', reason = $2, done_at = $3 WHERE id = $1`, id, reason, db.Micros(tx.Now)); err != nil {
+	if err := tx.Must(ctx, errLost, `UPDATE spool SET state = 'quarantine', owner = '', reason = $2, done_at = $3 WHERE id = $1 AND done_at = 0 AND owner = $4`,
+		id, reason, db.Micros(tx.Now), in.worker.Queue.Owner); err != nil {
 		return err
 	}
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "mail.quarantined", About: id, Detail: machineWord(reason)})
@@ -343,5 +348,6 @@ func machineWord(reason string) string {
 
 func (in *Intake) done(ctx context.Context, tx *db.Tx, id string, c cases.ID) error {
 	tx.AfterCommit(func() { in.observe("filed") })
-	return tx.Must(ctx, fail.New(fail.NotFound, "the spooled mail is gone"), `UPDATE spool SET state = 'done', owner = '', case_id = $2, done_at = $3 WHERE id = $1`, id, c, db.Micros(tx.Now))
+	return tx.Must(ctx, errLost, `UPDATE spool SET state = 'done', owner = '', case_id = $2, done_at = $3 WHERE id = $1 AND done_at = 0 AND owner = $4`,
+		id, c, db.Micros(tx.Now), in.worker.Queue.Owner)
 }

@@ -73,10 +73,12 @@ func (r *Runner) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prepare job tables: %w", err)
 	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("make job tables: %w", err)
-	}
-	return nil
+	return r.d.Alone(ctx, func() error {
+		if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+			return fmt.Errorf("make job tables: %w", err)
+		}
+		return nil
+	})
 }
 
 // quiet drops River's own chatter; what fails is logged by the workers here.

@@ -397,7 +397,8 @@ func (o *Outbox) putBack(ctx context.Context, id ID, cause error) {
 			if text == "" {
 				text = "it could not be built or checked; the log says why"
 			}
-			if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, owner = '' WHERE id = $1 AND done_at = 0`, id, text); err != nil {
+			n, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $3`, id, text, o.worker.Queue.Owner)
+			if err != nil || n == 0 {
 				return err
 			}
 			return o.markHeld(ctx, tx, d, "could not be built")
@@ -407,8 +408,8 @@ func (o *Outbox) putBack(ctx context.Context, id ID, cause error) {
 		if d.State == Sending { // the relay may have said yes, and we could not write it down
 			reason = inDoubt + ": what the relay said could not be kept; it goes again under the same Message-ID"
 		}
-		return tx.Put(ctx, `UPDATE deliveries SET state = 'deferred', reason = $3, attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1`,
-			id, db.Micros(tx.Now.Add(wait)), reason)
+		return tx.Put(ctx, `UPDATE deliveries SET state = 'deferred', reason = $3, attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $4`,
+			id, db.Micros(tx.Now.Add(wait)), reason, o.worker.Queue.Owner)
 	})
 	if err != nil {
 		o.log.Error("outbox: put back", "delivery", id, "err", err) // its lease runs out and it is claimed again

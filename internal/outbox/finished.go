@@ -60,6 +60,10 @@ func (o *Outbox) finished(ctx context.Context, l *letter) ([]byte, error) {
 	return raw, err
 }
 
+// errLost ends the work on a delivery that is not this node's any more: its lease ran
+// out, and another took it up.
+var errLost = fail.New(fail.Conflict, "the delivery is gone, or another node works on it")
+
 func (o *Outbox) recordAttempt(ctx context.Context, tx *db.Tx, l *letter, to, blob string) error {
 	if l.d.Reason == sending || strings.HasPrefix(l.d.Reason, inDoubt) {
 		if err := audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.repeated", About: string(l.d.Case),
@@ -67,8 +71,8 @@ func (o *Outbox) recordAttempt(ctx context.Context, tx *db.Tx, l *letter, to, bl
 			return err
 		}
 	}
-	return tx.Must(ctx, fail.New(fail.NotFound, "the delivery is gone"), `UPDATE deliveries SET state = 'sending', reason = '`+sending+`', attempts = $2, protection = $3, sealed_to = $4, raw_blob = $5, text_sum = $6 WHERE id = $1`,
-		l.d.ID, l.d.Attempts+1, l.decision.Protection, to, blob, l.d.textSum)
+	return tx.Must(ctx, errLost, `UPDATE deliveries SET state = 'sending', reason = '`+sending+`', attempts = $2, protection = $3, sealed_to = $4, raw_blob = $5, text_sum = $6 WHERE id = $1 AND done_at = 0 AND owner = $7`,
+		l.d.ID, l.d.Attempts+1, l.decision.Protection, to, blob, l.d.textSum, o.worker.Queue.Owner)
 }
 
 func (o *Outbox) again(ctx context.Context, l *letter) ([]byte, error) {
