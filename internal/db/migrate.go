@@ -56,7 +56,26 @@ func apply(ctx context.Context, tx *sql.Tx, name string) error {
 // Migrate brings the tables up to this program's version. A database written
 // by a newer program is refused.
 func (d *DB) Migrate(ctx context.Context) error {
-	return d.Alone(ctx, func() error { return d.migrate(ctx) })
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	dialect := goose.DialectPostgres
+	if d.lite {
+		dialect = goose.DialectSQLite3
+	}
+	p, err := goose.NewProvider(dialect, d.write, dir, goose.WithDisableGlobalRegistry(true),
+		goose.WithGoMigrations(goose.NewGoMigration(guardsVersion, &goose.GoFunc{RunTx: d.guard}, nil), goose.NewGoMigration(rowsVersion, &goose.GoFunc{RunTx: d.guardRows}, nil)))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	known := p.ListSources()
+	newest := known[len(known)-1].Version
+	have := int64(0)
+	if err := d.write.QueryRowContext(ctx, `SELECT MAX(version_id) FROM goose_db_version`).Scan(&have); err == nil && have == newest {
+		return nil // as at most starts
+	}
+	return d.Alone(ctx, func() error { return migrate(ctx, p, newest) })
 }
 
 // Alone runs f while no other node is in an Alone: of two nodes that start at once one
@@ -77,26 +96,12 @@ func (d *DB) Alone(ctx context.Context, f func() error) error {
 	return f()
 }
 
-func (d *DB) migrate(ctx context.Context) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	dialect := goose.DialectPostgres
-	if d.lite {
-		dialect = goose.DialectSQLite3
-	}
-	p, err := goose.NewProvider(dialect, d.write, dir, goose.WithDisableGlobalRegistry(true),
-		goose.WithGoMigrations(goose.NewGoMigration(guardsVersion, &goose.GoFunc{RunTx: d.guard}, nil), goose.NewGoMigration(rowsVersion, &goose.GoFunc{RunTx: d.guardRows}, nil)))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
+func migrate(ctx context.Context, p *goose.Provider, newest int64) error {
 	have, err := p.GetDBVersion(ctx)
 	if err != nil {
 		return Error(err)
 	}
-	known := p.ListSources()
-	if newest := known[len(known)-1].Version; have > newest {
+	if have > newest {
 		return fail.New(fail.Conflict, "the database is at version %d, made by a newer Postern; this one knows versions up to %d. Start the newer program, or restore a backup from before the upgrade", have, newest)
 	}
 	if _, err := p.Up(ctx); err != nil {
