@@ -18,6 +18,7 @@ import (
 	"postern/internal/db/dbtest"
 	"postern/internal/intake"
 	"postern/internal/outbox"
+	"postern/internal/smtpc"
 )
 
 // cutter stands between the desk and its database. Once armed, the connection that sends
@@ -142,6 +143,37 @@ func TestLostLeaseSendsNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// overtaken is a relay that does not take the mail now; meanwhile another node, which
+// believed this one dead, has sent it.
+type overtaken struct{ x *desk }
+
+func (r *overtaken) Send(context.Context, string, string, []byte) smtpc.Result {
+	if err := r.x.d.Update(context.Background(), func(tx *db.Tx) error {
+		_, err := tx.Exec(context.Background(), `UPDATE deliveries SET state = 'sent', owner = '', done_at = $1 WHERE state = 'sending'`, db.Micros(tx.Now))
+		return err
+	}); err != nil {
+		r.x.Error(err)
+	}
+	return smtpc.Result{Outcome: smtpc.Deferred, Code: 451}
+}
+
+// TestLateFailureDoesNotSendAgain: what another node sent is not put back.
+func TestLateFailureDoesNotSendAgain(t *testing.T) {
+	each(t, func(x *desk) {
+		x.restart(func() { x.relay = &overtaken{x} })
+		c := x.take(&letter{from: "emre@kestrel.example", subject: "Hello", text: "?"})
+		if _, err := x.answer(c, outbox.Answer{Text: "Yes."}); err != nil {
+			x.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+		for _, d := range x.deliveries(c) {
+			if d.State != outbox.Sent || d.Done.IsZero() {
+				x.Errorf("%s: %s", d.Kind, d.State)
+			}
+		}
+	})
 }
 
 // thief takes the mail away while its sender's domain is asked about.

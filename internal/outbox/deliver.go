@@ -228,7 +228,9 @@ func (o *Outbox) hold(ctx context.Context, l *letter) error {
 		reason = fmt.Sprintf("you were shown %q, but now it could only go %q: %s", l.d.Shown, l.decision.Protection, l.decision.Why)
 	}
 	return o.d.Update(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, protection = $3, owner = '' WHERE id = $1`, l.d.ID, reason, l.decision.Protection); err != nil {
+		n, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, protection = $3, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $4`,
+			l.d.ID, reason, l.decision.Protection, o.worker.Queue.Owner)
+		if err != nil || n == 0 {
 			return err
 		}
 		return o.markHeld(ctx, tx, l.d, "policy")
@@ -339,15 +341,19 @@ func said(r smtpc.Result) string {
 // finish records how an attempt ended.
 func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, wait time.Duration) error {
 	o.observe(string(s))
-	back := fail.New(fail.Conflict, "it came back before")
+	back := fail.New(fail.Conflict, "it came back before, or is not ours any more")
+	mine := `owner = $6`
+	if s == Sent || s == Captured { // that is so, also where another node is about to send it again
+		mine = `(owner = $6 OR done_at = 0)`
+	}
 	err := o.d.Update(ctx, func(tx *db.Tx) (err error) {
 		due, done := tx.Now.Add(wait), tx.Now
 		if s == Deferred {
 			done = time.Time{}
 		}
 		// The other side may have returned it before our relay's answer came.
-		if err := tx.Must(ctx, back, `UPDATE deliveries SET state = $2, reason = $3, due_at = $4, done_at = $5, owner = '', lease_until = 0 WHERE id = $1 AND state <> 'bounced'`,
-			l.d.ID, s, reason, db.Micros(due), db.Micros(done)); err != nil {
+		if err := tx.Must(ctx, back, `UPDATE deliveries SET state = $2, reason = $3, due_at = $4, done_at = $5, owner = '', lease_until = 0 WHERE id = $1 AND state <> 'bounced' AND `+mine,
+			l.d.ID, s, reason, db.Micros(due), db.Micros(done), o.worker.Queue.Owner); err != nil {
 			return err
 		}
 		if l.decision.Protection == policy.Portal && (s == Sent || s == Captured) {
