@@ -19,12 +19,17 @@ func (l *lab) recognise() error {
 	fmt.Printf("\nSecurity reports recognised, %d messages held back from training by their writer:\n", len(set))
 	f := learn.Measure(set)
 	f.Print(os.Stdout)
-	everyday, err := learn.Read("internal/recognise/testdata/everyday.jsonl")
-	if err != nil {
-		return err
+	for _, x := range []struct{ file, words string }{
+		{"everyday", "as they come each day; the rules and the threshold were chosen with an eye on them"},
+		{"fresh", "half of the ordinary ones near misses; written last, when rules, words and threshold stood"},
+	} {
+		set, err := learn.Read("internal/recognise/testdata/" + x.file + ".jsonl")
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%d messages %s:\n", len(set), x.words)
+		learn.Measure(set).Print(os.Stdout)
 	}
-	fmt.Printf("\n%d messages as they come each day; the rules and the threshold were chosen with an eye on them:\n", len(everyday))
-	learn.Measure(everyday).Print(os.Stdout)
 	start := time.Now()
 	for i := range set {
 		recognise.Look(set[i].Input())

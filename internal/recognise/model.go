@@ -14,9 +14,9 @@ import (
 )
 
 // The model is a softmax over hashed features: words, pairs of words, pieces of words
-// (so that a slip of the pen or an ending does no harm), what the rules found, the door.
-// Buckets is how many features there can be.
-const Buckets = 1 << 18
+// (so that a slip of the pen or an ending does no harm), what words mean, what the rules
+// found, the door. Buckets is how many features there can be.
+const Buckets = 1 << 19
 
 const buckets = Buckets
 
@@ -163,6 +163,7 @@ func (r *reading) features(toks []token, h *hits, door string) []uint32 {
 		for b := h.bits[i]; b != 0; b &= b - 1 {
 			r.feature(ofList[bits.TrailingZeros64(b)])
 		}
+		r.meaning(toks, i)
 	}
 	for _, f := range h.fired {
 		r.feature(bucket(hash(hash(offset32, "rule "), f.rule.why)))

@@ -24,8 +24,9 @@ type word struct {
 	text     string
 	hash     uint32
 	bits     uint64 // the lists that hold it
-	from, to int32  // its pieces; none yet: 0, 0
-	met      int32  // the last time features were asked for in which it stood
+	concepts [meanings]concept
+	from, to int32 // its pieces; none yet: 0, 0
+	met      int32 // the last time features were asked for in which it stood
 }
 
 // A reading is the room in which one text is read. It is used again for the next: most
@@ -87,7 +88,7 @@ func (r *reading) addHashed(h uint32, text string, from, to int, quoted bool) {
 		i = (i + 1) % tableSize
 	}
 	if r.table[i] == 0 {
-		r.words = append(r.words, word{text: text, hash: h, bits: rules().of(text)})
+		r.words = append(r.words, word{text: text, hash: h, bits: rules().of(text), concepts: concepts().of(text)})
 		r.table[i] = uint16(len(r.words))
 	}
 	r.toks = append(r.toks, token{int32(r.table[i]) - 1, int32(from), int32(to), quoted})
