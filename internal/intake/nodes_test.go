@@ -90,7 +90,7 @@ func TestQuarantineWhoseAnswerIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.until(func() bool { return !armed.Load() })
-	time.Sleep(time.Second)
+	x.in.Stop() // what is under way is finished
 	x.view(func(ctx context.Context, tx *db.Tx) error {
 		list, err := x.in.Quarantined(ctx, tx, 10)
 		if len(list) != 1 {
@@ -167,7 +167,7 @@ func TestLateFailureDoesNotSendAgain(t *testing.T) {
 		if _, err := x.answer(c, outbox.Answer{Text: "Yes."}); err != nil {
 			x.Fatal(err)
 		}
-		time.Sleep(300 * time.Millisecond)
+		x.out.Stop() // what is under way is finished
 		for _, d := range x.deliveries(c) {
 			if d.State != outbox.Sent || d.Done.IsZero() {
 				x.Errorf("%s: %s", d.Kind, d.State)
