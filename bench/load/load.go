@@ -4,7 +4,6 @@ package load
 
 import (
 	"bufio"
-	"fmt"
 	"net"
 	"net/textproto"
 	"sort"
@@ -158,16 +157,21 @@ func (s *Sink) Reset() { s.n.Store(0); s.first.Store(0); s.last.Store(0) }
 func (s *Sink) serve(c net.Conn) {
 	defer c.Close()
 	r, w := bufio.NewReaderSize(c, 64<<10), bufio.NewWriter(c)
-	say := func(text string) { fmt.Fprintf(w, "%s\r\n", text); w.Flush() }
+	say := func(text string) {
+		w.WriteString(text + "\r\n")
+		if r.Buffered() == 0 { // RFC 2920: answers of one group travel together
+			w.Flush()
+		}
+	}
 	say("220 sink")
 	data := false
 	for {
-		line, err := r.ReadString('\n')
+		line, err := r.ReadSlice('\n')
 		if err != nil {
 			return
 		}
 		if data {
-			if line == ".\r\n" {
+			if string(line) == ".\r\n" {
 				data = false
 				now := time.Now().UnixNano()
 				s.first.CompareAndSwap(0, now)
@@ -177,8 +181,10 @@ func (s *Sink) serve(c net.Conn) {
 			}
 			continue
 		}
-		switch verb := strings.ToUpper(line[:min(4, len(line))]); verb {
-		case "EHLO", "HELO":
+		switch verb := strings.ToUpper(string(line[:min(4, len(line))])); verb {
+		case "EHLO":
+			say("250-sink\r\n250 PIPELINING") // as every relay of our day
+		case "HELO":
 			say("250 sink")
 		case "DATA":
 			data = true

@@ -1,10 +1,12 @@
 package cases
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/internal/contacts"
@@ -51,13 +53,20 @@ func (s *Store) AskID(out *[]Case, id ID) db.Query {
 	return db.Into(out, s.scan, `SELECT `+columns+` FROM cases WHERE id = $1`, id)
 }
 
-// AskWithKey is the query for a case by its id and the data key that seals its messages,
-// in one row.
-func (s *Store) AskWithKey(out *[]Case, id ID) (*vault.Asked, db.Query) {
-	key, places := s.v.Join()
-	return key, db.Into(out, func(c *Case, row func(...any) error) error {
-		return s.scan(c, func(dest ...any) error { return row(append(dest, places...)...) })
-	}, `SELECT `+db.Of("c", columns)+`, k.id, k.wrapped, k.destroyed_at FROM cases c JOIN data_keys k ON k.id = c.key_id WHERE c.id = $1`, id)
+// Keyed is a case, read in one row with the data key that seals its messages.
+type Keyed struct {
+	Case
+	Key *vault.Asked
+}
+
+// AskWithKey is the query for cases by their ids, one at least.
+func (s *Store) AskWithKey(out *[]Keyed, ids ...ID) db.Query {
+	in, args := db.In(nil, ids)
+	return db.Into(out, func(c *Keyed, row func(...any) error) error {
+		key, places := s.v.Join()
+		c.Key = key
+		return s.scan(&c.Case, func(dest ...any) error { return row(append(dest, places...)...) })
+	}, `SELECT `+db.Of("c", columns)+`, k.id, k.wrapped, k.destroyed_at FROM cases c JOIN data_keys k ON k.id = c.key_id WHERE c.id IN `+in, args...)
 }
 
 // AskKey is the query for the data key that seals a case's messages.
@@ -269,6 +278,12 @@ func AskMessage(out *[]Sealed, id ID, m MessageID) db.Query {
 	return db.Into(out, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = $1 AND case_id = $2`, m, id)
 }
 
+// AskMessages is the query for messages of whatever cases, one at least; in no order.
+func AskMessages(out *[]Sealed, ids []MessageID) db.Query {
+	in, args := db.In(nil, ids)
+	return db.Into(out, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id IN `+in, args...)
+}
+
 // GetMessage returns one message of the case; another's is NotFound.
 func GetMessage(ctx context.Context, tx *db.Tx, id ID, m MessageID) (*Sealed, error) {
 	var found []Sealed
@@ -420,9 +435,17 @@ func DropDraft(ctx context.Context, tx *db.Tx, id ID, staff string) error {
 	return tx.Put(ctx, `DELETE FROM drafts WHERE case_id = $1 AND staff_id = $2`, id, staff)
 }
 
+// From says whose mails in which case.
+type From struct {
+	Case    ID
+	Contact contacts.ID
+}
+
 // A SealedID is the Message-ID of a stored mail.
 type SealedID struct {
+	From
 	message MessageID
+	at      time.Time
 	sealed  []byte
 }
 
@@ -431,9 +454,35 @@ func (s SealedID) Open(k *vault.Key) (string, error) {
 	return k.OpenText(s.sealed, "message", string(s.message), "mail-id")
 }
 
-// AskLastFrom is the query for the newest mails of a contact in a case, newest
-// first: what an answer refers to.
-func AskLastFrom(out *[]SealedID, id ID, c contacts.ID, limit int) db.Query {
-	return db.Into(out, func(s *SealedID, row func(...any) error) error { return row(&s.message, &s.sealed) },
-		`SELECT id, mail_id FROM messages WHERE case_id = $1 AND contact_id = $2 AND kind = 'in' ORDER BY at DESC, id DESC LIMIT CAST($3 AS BIGINT)`, id, c, limit)
+// AskLastFrom is the query for the newest five mails of each, in no order: what an answer
+// refers to. Lists of all lengths have few query texts.
+func AskLastFrom(out *[]SealedID, of []From) db.Query {
+	n := 1
+	for n < len(of) {
+		n *= 2
+	}
+	var arms []string
+	var args []any
+	for i := range n {
+		f := From{} // nobody's
+		if i < len(of) {
+			f = of[i]
+		}
+		args = append(args, f.Case, f.Contact)
+		arms = append(arms, fmt.Sprintf(`SELECT * FROM (SELECT id, case_id, contact_id, at, mail_id FROM messages WHERE case_id = $%d AND contact_id = $%d AND kind = 'in' ORDER BY at DESC, id DESC LIMIT 5) m`, len(args)-1, len(args)))
+	}
+	return db.Into(out, func(s *SealedID, row func(...any) error) error {
+		return row(&s.message, &s.Case, &s.Contact, db.Time(&s.at), &s.sealed)
+	}, strings.Join(arms, ` UNION ALL `), args...)
+}
+
+// Newest are those of one among them, oldest first.
+func Newest(list []SealedID, f From) (out []SealedID) {
+	for _, s := range list {
+		if s.From == f {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b SealedID) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.message, b.message)) })
+	return out
 }

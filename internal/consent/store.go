@@ -19,8 +19,9 @@ func scan(c *Consent, row func(...any) error) error {
 }
 
 // Ask is the query for all consents of a contact, newest first.
-func Ask(out *[]Consent, c contacts.ID) db.Query {
-	return db.Into(out, scan, `SELECT `+columns+` FROM consents WHERE contact_id = $1 ORDER BY given_at DESC, id DESC`, c)
+func Ask(out *[]Consent, who ...contacts.ID) db.Query {
+	in, args := db.In(nil, who)
+	return db.Into(out, scan, `SELECT `+columns+` FROM consents WHERE contact_id IN `+in+` ORDER BY given_at DESC, id DESC`, args...)
 }
 
 // Of lists all consents of a contact, newest first, the ended ones too.

@@ -22,7 +22,7 @@ func NewBook(v *vault.Vault) *Book { return &Book{v, newCerts()} }
 
 const columns = `id, name, key_id, source, signed, unsigned, able_until, made_at`
 
-const byAddress = `(SELECT contact_id FROM contact_addresses WHERE lookup = $1)`
+const byAddress = `= (SELECT contact_id FROM contact_addresses WHERE lookup = $1)`
 
 func (b *Book) scan(c *Contact, row func(...any) error) error {
 	var name []byte
@@ -61,77 +61,106 @@ func read(ctx context.Context, tx *db.Tx, a *Asked) (*Contact, error) {
 	return a.Contact()
 }
 
-// Asked is a contact who is read together with other things.
+// Asked are contacts who are read together with other things.
 type Asked struct {
 	Queries []db.Query
-	c       Contact
-	found   bool
+	found   map[ID]*Contact
 	none    string
-	id      string // SQL for whose, with the one argument
-	arg     any
+	whose   string // SQL that follows what their id is compared with
+	args    []any
 }
 
-// AskID and Ask return the queries for a contact by id and by address.
-func (b *Book) AskID(id ID) *Asked { return b.ask(`$1`, string(id), "there is no such person") }
+// AskID and Ask return the queries for contacts by id, one at least, and by address.
+func (b *Book) AskID(ids ...ID) *Asked {
+	in, args := db.In(nil, ids)
+	return b.ask(`IN `+in, args, "there is no such person")
+}
 
 func (b *Book) Ask(address string) *Asked {
-	return b.ask(byAddress, b.lookup(address), "nobody has this address")
+	return b.ask(byAddress, []any{b.lookup(address)}, "nobody has this address")
 }
 
-func (b *Book) ask(id, arg, none string) *Asked {
-	a := &Asked{none: none, id: id, arg: arg}
-	c := &a.c // its id is there when its addresses are opened
-	a.Queries = []db.Query{
-		{SQL: `SELECT ` + columns + ` FROM contacts WHERE id = ` + id, Args: []any{arg}, Row: func(row func(...any) error) error { a.found = true; return b.scan(c, row) }},
-		b.addresses(c, id, arg),
-		db.Into(&c.Phones, b.scanPhone, `SELECT id, phone, source, by_staff, changed, made_at FROM contact_phones WHERE contact_id = `+id+` ORDER BY made_at, id`, arg),
-		db.Into(&c.Keys, b.scanKey, `SELECT `+keyColumns+` FROM contact_keys WHERE contact_id = `+id+` ORDER BY made_at DESC, id`, arg),
-	}
+func (b *Book) ask(whose string, args []any, none string) *Asked {
+	a := &Asked{none: none, found: map[ID]*Contact{}, whose: whose, args: args}
+	a.Queries = []db.Query{{SQL: `SELECT ` + columns + ` FROM contacts WHERE id ` + whose, Args: args, Row: a.row(b.scan)}, b.addresses(a.found, whose, args),
+		theirs(a.found, func(c *Contact) *[]Phone { return &c.Phones }, b.scanPhone,
+			`SELECT contact_id, id, phone, source, by_staff, changed, made_at FROM contact_phones WHERE contact_id `+whose+` ORDER BY made_at, id`, args),
+		theirs(a.found, func(c *Contact) *[]Key { return &c.Keys }, func(k *Key, row func(...any) error) (ID, error) { err := b.scanKey(k, row); return k.Contact, err },
+			`SELECT `+keyColumns+` FROM contact_keys WHERE contact_id `+whose+` ORDER BY made_at DESC, id`, args)}
 	return a
+}
+
+// row takes a contact in.
+func (a *Asked) row(scan func(*Contact, func(...any) error) error) func(func(...any) error) error {
+	return func(row func(...any) error) error {
+		c := &Contact{}
+		err := scan(c, row)
+		a.found[c.ID] = c
+		return err
+	}
+}
+
+// theirs is a query for what belongs to contacts who were read before.
+func theirs[T any](found map[ID]*Contact, list func(*Contact) *[]T, scan func(*T, func(...any) error) (ID, error), sql string, args []any) db.Query {
+	return db.Query{SQL: sql, Args: args, Row: func(row func(...any) error) error {
+		var t T
+		whose, err := scan(&t, row)
+		if c := found[whose]; c != nil {
+			l := list(c)
+			*l = append(*l, t)
+		}
+		return err
+	}}
+}
+
+// addresses is the query for the addresses of contacts.
+func (b *Book) addresses(found map[ID]*Contact, whose string, args []any) db.Query {
+	return theirs(found, func(c *Contact) *[]Address { return &c.Addresses }, func(a *Address, row func(...any) error) (whose ID, err error) {
+		var sealed []byte
+		if err := row(&whose, &sealed, &a.Source, db.Time(&a.Made)); err != nil {
+			return whose, err
+		}
+		a.Address, err = b.v.Desk().OpenText(sealed, "contact", string(whose), "address")
+		return whose, err
+	}, `SELECT contact_id, address, source, made_at FROM contact_addresses WHERE contact_id `+whose+` ORDER BY preferred_at DESC, made_at, lookup`, args)
 }
 
 // AskSender asks for whoever owns the address that a mail came from: no more of them than
 // every mail needs, their name and the data key of their content, in one row.
 func (b *Book) AskSender(address string) (*Asked, *vault.Asked) {
-	a := &Asked{none: "nobody has this address", id: byAddress, arg: b.lookup(address)}
+	a := &Asked{none: "nobody has this address", found: map[ID]*Contact{}, whose: byAddress, args: []any{b.lookup(address)}}
 	key, places := b.v.Join()
-	a.Queries = []db.Query{{SQL: `SELECT ` + db.Of("c", columns) + `, k.id, k.wrapped, k.destroyed_at FROM contacts c JOIN data_keys k ON k.id = c.key_id WHERE c.id = ` + a.id, Args: []any{a.arg},
-		Row: func(row func(...any) error) error {
-			a.found = true
-			return b.scan(&a.c, func(dest ...any) error { return row(append(dest, places...)...) })
-		}}}
+	a.Queries = []db.Query{{SQL: `SELECT ` + db.Of("c", columns) + `, k.id, k.wrapped, k.destroyed_at FROM contacts c JOIN data_keys k ON k.id = c.key_id WHERE c.id ` + a.whose, Args: a.args,
+		Row: a.row(func(c *Contact, row func(...any) error) error {
+			return b.scan(c, func(dest ...any) error { return row(append(dest, places...)...) })
+		})}}
 	return a, key
 }
 
-// Whose is the SQL for the id of whoever is asked for, and its one argument.
-func (a *Asked) Whose() (sql string, arg any) { return a.id, a.arg }
+// Whose is the SQL that the id of whoever is asked for fulfils, behind it, and its one argument.
+func (a *Asked) Whose() (sql string, arg any) { return a.whose, a.args[0] }
 
 // AskKey adds the query for the data key of the contact's content.
 func (a *Asked) AskKey(v *vault.Vault) *vault.Asked {
-	key, query := v.Ask(`(SELECT key_id FROM contacts WHERE id = `+a.id+`)`, a.arg)
+	key, query := v.Ask(`(SELECT key_id FROM contacts WHERE id `+a.whose+`)`, a.args...)
 	a.Queries = append(a.Queries, query)
 	return key
 }
 
-// Contact returns who was read; none is NotFound.
+// Contact returns who was read, where one was asked for; none is NotFound.
 func (a *Asked) Contact() (*Contact, error) {
-	if !a.found {
-		return nil, fail.New(fail.NotFound, "%s", a.none)
+	for id := range a.found {
+		return a.Of(id)
 	}
-	return &a.c, nil
+	return a.Of("")
 }
 
-// addresses is the query for the addresses of c.
-func (b *Book) addresses(c *Contact, id, arg string) db.Query {
-	return db.Into(&c.Addresses, func(a *Address, row func(...any) error) error {
-		var sealed []byte
-		if err := row(&sealed, &a.Source, db.Time(&a.Made)); err != nil {
-			return err
-		}
-		var err error
-		a.Address, err = b.v.Desk().OpenText(sealed, "contact", string(c.ID), "address")
-		return err
-	}, `SELECT address, source, made_at FROM contact_addresses WHERE contact_id = `+id+` ORDER BY preferred_at DESC, made_at, lookup`, arg)
+// Of returns one of those who were read; whoever is not among them is NotFound.
+func (a *Asked) Of(id ID) (*Contact, error) {
+	if c := a.found[id]; c != nil {
+		return c, nil
+	}
+	return nil, fail.New(fail.NotFound, "%s", a.none)
 }
 
 // List returns contacts by id, newest first, before the given id (""); without
@@ -141,12 +170,15 @@ func (b *Book) List(ctx context.Context, tx *db.Tx, before ID, limit int) ([]Con
 	if err != nil {
 		return nil, err
 	}
-	for i := range list {
-		if err := tx.Read(ctx, b.addresses(&list[i], `$1`, string(list[i].ID))); err != nil {
-			return nil, err
-		}
+	if len(list) == 0 {
+		return nil, nil
 	}
-	return list, nil
+	found, ids := map[ID]*Contact{}, []ID(nil)
+	for i := range list {
+		found[list[i].ID], ids = &list[i], append(ids, list[i].ID)
+	}
+	in, args := db.In(nil, ids)
+	return list, tx.Read(ctx, b.addresses(found, `IN `+in, args))
 }
 
 // Search finds contacts by whole address or by the beginnings of words of name
@@ -268,14 +300,13 @@ func (b *Book) index(ctx context.Context, tx *db.Tx, id ID, text string) error {
 	return nil
 }
 
-func (b *Book) scanPhone(p *Phone, row func(...any) error) error {
+func (b *Book) scanPhone(p *Phone, row func(...any) error) (whose ID, err error) {
 	var sealed []byte
-	if err := row(&p.ID, &sealed, &p.Source, &p.By, &p.Changed, db.Time(&p.Made)); err != nil {
-		return err
+	if err := row(&whose, &p.ID, &sealed, &p.Source, &p.By, &p.Changed, db.Time(&p.Made)); err != nil {
+		return whose, err
 	}
-	var err error
 	p.Number, err = b.v.Desk().OpenText(sealed, "phone", p.ID)
-	return err
+	return whose, err
 }
 
 const keyColumns = `id, contact_id, data, trust, source, pending, via, by_staff, by_name, verified_at, made_at, replaced_by`

@@ -188,7 +188,7 @@ func (in *Intake) moves(ctx context.Context, tx *db.Tx, r *written, c *cases.Cas
 	c.Received(false, m.Evidence.Class(), tx.Now)
 	var others []ladder.Other
 	if r.by != "" {
-		if err := tx.Read(ctx, in.ladder.AskOthers(&others, tx.Now, `$1`, r.by)...); err != nil {
+		if err := tx.Read(ctx, in.ladder.AskOthers(&others, tx.Now, `= $1`, r.by)...); err != nil {
 			return err
 		}
 	}

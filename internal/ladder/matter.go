@@ -24,8 +24,8 @@ type Other struct {
 
 // AskOthers is the query for the cases of a person that may be about the matter of
 // another: lately alive, and not answered by a person yet. What came by the form is not
-// among them: anybody may have typed that address. whose is SQL for the id of the
-// person, with one argument.
+// among them: anybody may have typed that address. whose is SQL that the id of the
+// person fulfils, with one argument.
 func (l *Ladder) AskOthers(out *[]Other, now time.Time, whose string, arg any) []db.Query {
 	if l == nil {
 		return nil
@@ -37,7 +37,7 @@ func (l *Ladder) AskOthers(out *[]Other, now time.Time, whose string, arg any) [
 		}
 		o.subject, _ = l.o.Cases.OpenSubject(o.id, sealed) // a damaged one is like no other
 		return nil
-	}, `SELECT id, contacts, scripted, lifted, topic, subject, heard_at FROM cases WHERE contact_id = `+whose+` AND last_at > $2 AND heard_at > 0 AND (contacts > 0 OR scripted) AND door <> 'form' ORDER BY last_at DESC LIMIT 9`,
+	}, `SELECT id, contacts, scripted, lifted, topic, subject, heard_at FROM cases WHERE contact_id `+whose+` AND last_at > $2 AND heard_at > 0 AND (contacts > 0 OR scripted) AND door <> 'form' ORDER BY last_at DESC LIMIT 9`,
 		arg, db.Micros(now.Add(-matter)))}
 }
 

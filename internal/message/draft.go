@@ -89,12 +89,12 @@ func (d *Draft) further(fields []Field) ([]Field, error) {
 				return nil, fail.New(fail.Invalid, "the header field %s is set by the draft itself", name)
 			}
 		}
-		v, err := encodeText(f[1])
-		if err != nil {
-			return nil, err
-		}
-		if strings.EqualFold(name, "Autocrypt") && printable(f[1]) {
-			v = f[1] // its base64 is one long word, and fold knows where to break it
+		v := f[1]
+		if !strings.EqualFold(name, "Autocrypt") || !printable(v) { // its base64 is one long word, and fold knows where to break it
+			var err error
+			if v, err = encodeText(v); err != nil {
+				return nil, err
+			}
 		}
 		fields = append(fields, Field{name, v})
 	}

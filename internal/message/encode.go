@@ -20,30 +20,31 @@ var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 // WriteFields writes header fields, folded.
 func WriteFields(out *bytes.Buffer, fields []Field) {
 	for _, f := range fields {
-		out.WriteString(fold(f.Name, f.Value))
+		fold(out, f.Name, f.Value)
 	}
 }
 
 // fold breaks a field at blanks so that lines stay under 78 (RFC 5322, 2.1.1).
 // A word longer than a line stays whole, but for the base64 of Autocrypt, in
 // which blanks mean nothing (Autocrypt 1.1, 2.1).
-func fold(name, value string) string {
+func fold(b *bytes.Buffer, name, value string) {
 	words := strings.Split(value, " ")
 	if strings.EqualFold(name, "Autocrypt") {
 		words = chop(words)
 	}
-	var b strings.Builder
-	b.WriteString(name + ":")
+	b.WriteString(name)
+	b.WriteByte(':')
 	col := len(name) + 1
 	for i, w := range words {
 		if i > 0 && col+1+len(w) > lineLen && w != "" {
 			b.WriteString("\r\n")
 			col = 0
 		}
-		b.WriteString(" " + w)
+		b.WriteByte(' ')
+		b.WriteString(w)
 		col += 1 + len(w)
 	}
-	return b.String() + "\r\n"
+	b.WriteString("\r\n")
 }
 
 func chop(words []string) []string {

@@ -11,16 +11,13 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
-	"postern/internal/consent"
 	"postern/internal/contacts"
 	"postern/internal/db"
 	"postern/internal/dlp"
 	"postern/internal/fail"
-	"postern/internal/message"
 	"postern/internal/policy"
 	"postern/internal/portal"
 	"postern/internal/smtpc"
-	"postern/internal/vault"
 )
 
 // deliver takes one claimed delivery to its next state. An error of ours (the
@@ -41,7 +38,7 @@ func (o *Outbox) attempt(ctx context.Context, id ID) (err error) {
 			err = fail.Panic(p)
 		}
 	}()
-	l, err := o.gather(ctx, id)
+	l, err := o.letter(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -103,117 +100,6 @@ func (o *Outbox) Facts(ctx context.Context, tx *db.Tx, c *contacts.Contact, in c
 	return f, key, nil
 }
 
-// gather reads everything about one delivery and decides how it goes.
-func (o *Outbox) gather(ctx context.Context, id ID) (*letter, error) {
-	l := &letter{}
-	var sealed []cases.Sealed
-	var last []cases.SealedID
-	var contact *contacts.Contact
-	var facts policy.Facts
-	var cert *contacts.Key
-	var own choice
-	err := o.d.View(ctx, func(tx *db.Tx) (err error) {
-		if l.d, err = o.Get(ctx, tx, id); err != nil {
-			return err
-		}
-		var c []cases.Case
-		sealed, last = nil, nil
-		key, askCase := o.cases.AskWithKey(&c, l.d.Case)
-		who := o.book.AskID(l.d.Contact)
-		own = choice{}
-		if err := tx.Read(ctx, append(who.Queries, consent.Ask(&own.chosen, l.d.Contact), askCase, cases.AskMessage(&sealed, l.d.Case, l.d.Message),
-			cases.AskLastFrom(&last, l.d.Case, l.d.Contact, 5))...); err != nil {
-			return err
-		}
-		if len(own.chosen) > 0 { // else nobody needs to know who else is part of the case
-			if err := tx.Read(ctx, cases.AskParticipants(&own.people, l.d.Case)); err != nil {
-				return err
-			}
-		}
-		if len(c) == 0 || len(sealed) == 0 {
-			return fail.New(fail.NotFound, "the message of this delivery is gone")
-		}
-		l.c = &c[0]
-		if l.key, err = key.Key(); err != nil {
-			return err
-		}
-		if l.d.Kind.apart() {
-			contact, facts = &contacts.Contact{}, policy.Facts{Address: true, Key: policy.NoKey, Factor: policy.NoFactor}
-			return nil
-		}
-		if contact, err = who.Contact(); err != nil {
-			return err
-		}
-		facts, cert, err = o.Facts(ctx, tx, contact, l.c.ID, true)
-		l.own = own.lay(&facts, contact.ID, l.c, o.listed(l.c) || o.box(l.d.Mailbox), nil, tx.Now)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if l.m, err = sealed[0].Open(l.key); err != nil {
-		return nil, err
-	}
-	if err := o.attach(ctx, l); err != nil {
-		return nil, err
-	}
-	if l.box, err = o.boxes.Get(l.d.Mailbox); err != nil {
-		return nil, err
-	}
-	return l, o.fill(l, contact, facts, cert, last)
-}
-
-// attach fetches the files of the message.
-func (o *Outbox) attach(ctx context.Context, l *letter) error {
-	if l.d.Kind == Nudge {
-		return nil
-	}
-	for _, a := range l.m.Doc.Attachments {
-		var b *vault.Blob
-		if err := o.d.View(ctx, func(tx *db.Tx) (err error) { b, err = o.v.GetBlob(ctx, tx, a.Blob); return err }); err != nil {
-			return err
-		}
-		data, err := b.Open()
-		if err != nil {
-			return err
-		}
-		l.files = append(l.files, message.Attachment{Name: a.Name, Type: a.Type, Data: data})
-	}
-	return nil
-}
-
-func (o *Outbox) fill(l *letter, contact *contacts.Contact, facts policy.Facts, cert *contacts.Key, last []cases.SealedID) error {
-	for i := len(last) - 1; i >= 0; i-- {
-		mailID, err := last[i].Open(l.key)
-		if err != nil {
-			return err
-		}
-		if mailID != "" {
-			l.answers = append(l.answers, mailID)
-		}
-	}
-	l.name, l.token = contact.Name, o.cases.Tokens.Make(l.c.Ref)
-	l.replyTo = o.cases.Tokens.PlusAddress(l.box.Address, l.c.Ref)
-	facts.Sensitive = false
-	if !l.d.Kind.Ours() {
-		facts.Sensitive = l.c.Sensitive || o.topic(l.c.Topic) || l.box.Sensitive || l.m.Doc.Sensitive || telling(l.m.Doc.Text, l.m.Doc.Subject, l.c.Subject)
-	}
-	if l.d.Kind == Receipt { // a thief who lowered their protection shall not read it
-		facts.Protected = "what they authorise stays protected"
-	}
-	l.decision = policy.Decide(facts)
-	if l.decision.Protection == policy.Encrypted {
-		l.to = cert.Cert
-	}
-	if c := l.agreed(); c != nil {
-		l.back = consent.Token(o.v, c.ID)
-	}
-	if c := l.unsigned(); c != nil {
-		l.backSig = consent.Token(o.v, c.ID)
-	}
-	return nil
-}
-
 // telling reports whether any of the texts holds something sensitive. The subject
 // of the case is among them: it goes back in every answer.
 func telling(texts ...string) bool {
@@ -249,6 +135,10 @@ func (o *Outbox) markHeld(ctx context.Context, tx *db.Tx, d *Delivery, why strin
 	if err := o.strayed(ctx, tx, d); err != nil {
 		return err
 	}
+	return heldFor(ctx, tx, d, why)
+}
+
+func heldFor(ctx context.Context, tx *db.Tx, d *Delivery, why string) error {
 	return audit.Append(ctx, tx, audit.Entry{Actor: audit.System, Act: "delivery.held", About: string(d.Case), Detail: "delivery " + string(d.ID) + ": " + why})
 }
 
@@ -390,34 +280,44 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 // putBack keeps a delivery that met trouble of our own: it is tried again, and
 // after several times shown to a person.
 func (o *Outbox) putBack(ctx context.Context, id ID, cause error) {
-	err := o.d.Update(ctx, func(tx *db.Tx) error {
-		d, err := o.Get(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if d.Final() { // the commit that seemed to fail did not
-			return nil
-		}
-		if d.Attempts >= 5 || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
-			text := fail.Text(cause)
-			if text == "" {
-				text = "it could not be built or checked; the log says why"
-			}
-			n, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $3`, id, text, o.worker.Queue.Owner)
-			if err != nil || n == 0 {
-				return err
-			}
-			return o.markHeld(ctx, tx, d, "could not be built")
-		}
-		wait, _ := backoff(d.Attempts + 1)
-		reason := "our own trouble; it is tried again"
-		if d.State == Sending { // the relay may have said yes, and we could not write it down
-			reason = inDoubt + ": what the relay said could not be kept; it goes again under the same Message-ID"
-		}
-		return tx.Put(ctx, `UPDATE deliveries SET state = 'deferred', reason = $3, attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $4`,
-			id, db.Micros(tx.Now.Add(wait)), reason, o.worker.Queue.Owner)
-	})
+	err := o.d.Update(ctx, func(tx *db.Tx) error { return o.setBack(ctx, tx, id, cause, true) })
+	if err != nil && !fail.Is(err, fail.Unavailable) { // its case is damaged too: it is held all the same
+		o.log.Error("outbox: put back", "delivery", id, "err", err)
+		err = o.d.Update(ctx, func(tx *db.Tx) error { return o.setBack(ctx, tx, id, cause, false) })
+	}
 	if err != nil {
 		o.log.Error("outbox: put back", "delivery", id, "err", err) // its lease runs out and it is claimed again
 	}
+}
+
+// setBack is putBack in a transaction. mark: the case shows that something is held.
+func (o *Outbox) setBack(ctx context.Context, tx *db.Tx, id ID, cause error, mark bool) error {
+	d, err := o.Get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if d.Final() { // the commit that seemed to fail did not
+		return nil
+	}
+	if d.Attempts >= 5 || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
+		text := fail.Text(cause)
+		if text == "" {
+			text = "it could not be built or checked; the log says why"
+		}
+		n, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'held', reason = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $3`, id, text, o.worker.Queue.Owner)
+		if err != nil || n == 0 {
+			return err
+		}
+		if !mark {
+			return heldFor(ctx, tx, d, "could not be built, and its case cannot be read")
+		}
+		return o.markHeld(ctx, tx, d, "could not be built")
+	}
+	wait, _ := backoff(d.Attempts + 1)
+	reason := "our own trouble; it is tried again"
+	if d.State == Sending { // the relay may have said yes, and we could not write it down
+		reason = inDoubt + ": what the relay said could not be kept; it goes again under the same Message-ID"
+	}
+	return tx.Put(ctx, `UPDATE deliveries SET state = 'deferred', reason = $3, attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $4`,
+		id, db.Micros(tx.Now.Add(wait)), reason, o.worker.Queue.Owner)
 }

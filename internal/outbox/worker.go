@@ -71,6 +71,8 @@ type Outbox struct {
 	worker  *db.Worker
 	cpu     chan struct{} // as many sealers as cores
 	traces  traces
+
+	asking asking
 }
 
 // senders is how many deliveries are worked on at once.

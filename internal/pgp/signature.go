@@ -170,10 +170,14 @@ func (s *Signature) Verify(k *Key, at time.Time) (made bool, fault Fault) {
 	return true, s.faultOf(k, part, at)
 }
 
-// maker finds the key of the certificate that made the signature.
+// maker finds the key of the certificate that made the signature. Those that it names are
+// tried first: a try that fails costs as much as one that does not.
 func (s *Signature) maker(k *Key) (*packet.PublicKey, Fault) {
 	var digest hash.Hash
-	for _, part := range k.signers {
+	ids, _ := s.Issuer()
+	named := func(p *packet.PublicKey) bool { return slices.Contains(ids, p.KeyId) }
+	signers := slices.Concat(filter(k.signers, named), filter(k.signers, func(p *packet.PublicKey) bool { return !named(p) }))
+	for _, part := range signers {
 		if part.PubKeyAlgo != s.sig.PubKeyAlgo || part.Version == 6 != (s.sig.Version == 6) {
 			continue
 		}
@@ -197,6 +201,15 @@ func (s *Signature) maker(k *Key) (*packet.PublicKey, Fault) {
 		return nil, BadSignature
 	}
 	return nil, ""
+}
+
+func filter[T any](list []T, keep func(T) bool) (out []T) {
+	for _, v := range list {
+		if keep(v) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 func clone(h hash.Hash) (hash.Hash, error) {
