@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -65,11 +63,7 @@ func (d *deskUnder) reported() (string, error) {
 
 // wrongCode tries a reference with a wrong code, from the n-th address of this machine.
 func (d *deskUnder) wrongCode(ref string, n int) (time.Duration, error) {
-	from := &net.TCPAddr{IP: net.IPv4(127, 9, byte(n/250), byte(1+n%250))}
-	c := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: d.http.Transport.(*http.Transport).TLSClientConfig, DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp4", address)
-		}}}
+	c := d.from(n)
 	start := time.Now()
 	res, err := c.PostForm(d.url+"/case", url.Values{"ref": {ref}, "code": {"0000 0000 0000 0000"}})
 	if err != nil {

@@ -267,6 +267,9 @@ func (l *lab) postern(kind, database string) error {
 			}
 		}
 	}
+	if err := l.flood(d, kind, wait); err != nil {
+		return err
+	}
 	if err := l.large(d, kind, wait); err != nil {
 		return err
 	}

@@ -456,7 +456,7 @@ func (d *Desk) listenMail() error {
 		o.RequireTLS, o.Logger, o.Observe = d.cfg.RequireTLS && !o.LMTP, d.log, d.stats.smtp
 		s := smtpd.New(o, door{d.intake, name})
 		if err := s.Start(); err != nil {
-			return fail.Wrap(fail.Invalid, err, "cannot listen for mail at "+o.Addr+" (setting "+name+".addr)")
+			return fail.Wrap(fail.Invalid, err, cannotListen(err, o.Addr, name+".addr"))
 		}
 		d.smtp = append(d.smtp, s)
 		d.addrs[name] = s.Addr().String()

@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"postern/internal/apikeys"
@@ -140,12 +142,26 @@ func (d *Desk) https(setting, addr string, h http.Handler) error {
 	return d.listen(setting, addr, h, &tls.Config{Certificates: []tls.Certificate{d.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
 }
 
+// cannotListen says why a door does not open, and what to do.
+func cannotListen(err error, addr, setting string) string {
+	why := "choose another address"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		why = "another program listens there: stop it, or choose another address"
+	case errors.Is(err, syscall.EACCES):
+		why = "this account may not: ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		why = "this machine has no such address"
+	}
+	return "cannot listen at " + addr + " (setting " + setting + "): " + why
+}
+
 // listen binds now, so that a taken port is an error at start, and serves in the
 // background.
 func (d *Desk) listen(setting, addr string, h http.Handler, t *tls.Config) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return fail.Wrap(fail.Invalid, err, "cannot listen at "+addr+" (setting "+setting+")")
+		return fail.Wrap(fail.Invalid, err, cannotListen(err, addr, setting))
 	}
 	d.addrs[setting] = l.Addr().String()
 	s := &http.Server{Handler: h, TLSConfig: t, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute,

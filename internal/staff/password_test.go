@@ -231,6 +231,34 @@ func TestHashingLetsGo(t *testing.T) {
 	}
 }
 
+// TestHashingRestsWhileOthersWait: of the time that a crowd takes, at most about half is
+// spent hashing; somebody who is alone is not kept waiting.
+func TestHashingRestsWhileOthersWait(t *testing.T) {
+	s := &Service{gate: make(chan struct{}, 1)}
+	const each = 20 * time.Millisecond
+	var busy, most atomic.Int32
+	work := func() {
+		most.Store(max(most.Load(), busy.Add(1)))
+		time.Sleep(each)
+		busy.Add(-1)
+	}
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if err := s.hashing(t.Context(), work); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(start); took < 17*each || most.Load() != 1 { // ten of work, nine of rest, less what the last ones no longer wait for
+		t.Errorf("ten took %s, %d at once", took, most.Load())
+	}
+	s.gate <- struct{}{} // the last leaves no rest behind
+	<-s.gate
+}
+
 func TestCommonPasswordsAreRefused(t *testing.T) {
 	for _, p := range []string{
 		"123456789012", "1234567890123", "987654321098", "qwertyuiop123", "qwerty123456", "asdfghjkl123", "1q2w3e4r5t6y", "1qaz2wsx3edc",

@@ -18,6 +18,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"postern/internal/db"
@@ -135,11 +136,12 @@ func (p *Person) check() error {
 
 // Service reads and writes people and their proofs.
 type Service struct {
-	d    *db.DB
-	v    *vault.Vault
-	keys *Ceremonies
-	gate chan struct{} // one password hash at a time: sign-ins must not starve mail
-	line line          // who waits for it
+	d       *db.DB
+	v       *vault.Vault
+	keys    *Ceremonies
+	gate    chan struct{} // one password hash at a time: sign-ins must not starve mail
+	hashers atomic.Int32  // that wait for it, or have it
+	line    line          // who waits for it
 }
 
 // New returns the service; base is the desk's address, such as https://host:8443.
