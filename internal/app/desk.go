@@ -68,7 +68,9 @@ type Desk struct {
 	ladder    *ladder.Ladder
 	security  *security.Service
 	probes    *probe.Watch
-	fetch     links.Fetch // nil: the network
+	confirmed atomic.Pointer[[]string] // hosts that were shown to be ours
+	ownTried  atomic.Int64             // when our own was asked last, in microseconds
+	fetch     links.Fetch              // nil: the network
 	jobs      *jobs.Runner
 	outbox    *outbox.Outbox
 	intake    *intake.Intake
@@ -254,7 +256,7 @@ func (d *Desk) openFlows(ctx context.Context) error {
 		resolver = net.DefaultResolver
 	}
 	d.intake = intake.New(intake.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Outbox: d.outbox, Centre: d.centre, Ladder: d.ladder,
-		Security: d.security, Host: hostOf(d.cfg.URL), Team: d.team, Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Stuck: d.mailStuck, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
+		Security: d.security, Host: hostOf(d.cfg.URL), Own: d.furtherHosts, Team: d.team, Resolver: resolver, Speaks: d.speaks, Filed: d.messageReceived, Stuck: d.mailStuck, Node: d.cfg.Node, Log: d.log, Observe: d.stats.intake})
 	d.addJobs()
 	d.addInstructionJobs()
 	d.addTextJobs()

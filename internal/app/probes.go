@@ -9,7 +9,9 @@ import (
 
 	"postern/internal/audit"
 	"postern/internal/cases"
+	"postern/internal/config"
 	"postern/internal/db"
+	"postern/internal/fail"
 	"postern/internal/jobs"
 	"postern/internal/links"
 	"postern/internal/probe"
@@ -61,6 +63,9 @@ func (d *Desk) addProbeJobs() {
 		if err := d.watchDoors(ctx); err != nil {
 			return err
 		}
+		if err := d.noteHosts(ctx); err != nil {
+			return err
+		}
 		return d.probes.Run(ctx)
 	})
 	jobs.AddWorker(d.jobs, func(ctx context.Context, _ sampleArgs) error { return d.security.Sample(ctx) })
@@ -76,10 +81,12 @@ var doors = []struct {
 	holds string
 }{{"/.well-known/security.txt", "Contact:"}, {"/security-policy", ""}, {"/contact/about/security", "name=\"text\""}}
 
-// watchDoors begins to watch our own doors, once the organisation has shown that the
-// host is its own.
+// watchDoors begins to watch our own doors. That the host is ours this desk shows itself:
+// it serves the token, and asks for it as for that of any other host.
 func (d *Desk) watchDoors(ctx context.Context) error {
-	return d.db.Update(ctx, func(tx *db.Tx) error {
+	name := hostOf(d.cfg.URL)
+	var h *probe.Host
+	err := d.db.Update(ctx, func(tx *db.Tx) error {
 		there, err := probe.Standing(ctx, tx)
 		if err != nil {
 			return err
@@ -101,8 +108,46 @@ func (d *Desk) watchDoors(ctx context.Context) error {
 				d.log.Debug("a door is not watched", "door", target, "err", err) // such as on localhost
 			}
 		}
-		return nil
+		h, err = probe.AddHost(ctx, tx, name, audit.System)
+		if fail.Is(err, fail.Invalid) { // such as localhost
+			h, err = nil, nil
+		}
+		return err
 	})
+	if err != nil || h == nil || !h.Confirmed.IsZero() || d.db.Now().Sub(time.UnixMicro(d.ownTried.Load())) < time.Hour {
+		return err
+	}
+	d.ownTried.Store(d.db.Now().UnixMicro())
+	if err := d.probes.Confirm(ctx, name, audit.System); err != nil {
+		d.log.Warn("our own pages are not watched: the desk does not reach itself there", "host", name, "err", err)
+	}
+	return nil
+}
+
+// noteHosts remembers which hosts the organisation has shown to be its own: links to them
+// are links to us.
+func (d *Desk) noteHosts(ctx context.Context) error {
+	var list []probe.Host
+	if err := d.db.View(ctx, func(tx *db.Tx) (err error) { list, err = probe.Hosts(ctx, tx); return err }); err != nil {
+		return err
+	}
+	var names []string
+	for _, h := range list {
+		if !h.Confirmed.IsZero() {
+			names = append(names, h.Name)
+		}
+	}
+	d.confirmed.Store(&names)
+	return nil
+}
+
+// furtherHosts are ours beside that of the pages and the domains of the mailboxes.
+func (d *Desk) furtherHosts() []string {
+	own := config.Domains(d.cfg.LinksOwn)
+	if names := d.confirmed.Load(); names != nil {
+		own = append(own, *names...)
+	}
+	return own
 }
 
 // mailStuck tells those who triage of a mail to them that this desk could not read.

@@ -136,6 +136,8 @@ func wordFor(w security.Word) string {
 		return "A probe is red: what was fixed is back. The report is open again"
 	case security.WordBlind:
 		return "A probe could not look, three times in a row. Whether it is still mended, nobody knows: see what keeps it out"
+	case security.WordFrozen:
+		return "They demand money for silence. The reward stands still. Let whoever answers for the law here into the circle of the report, and answer nothing before they have read it"
 	case security.WordAppeal:
 		return "They appeal against how it was closed. Somebody else than who closed it answers"
 	case security.WordAnswered:

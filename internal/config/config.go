@@ -45,6 +45,7 @@ type Config struct {
 	TeamKey  string `key:"report.team_key" help:"file with the public OpenPGP key of those who triage, if what is encrypted to it shall open at their place alone: this desk then stores what it cannot read; empty: reports are encrypted to the mailbox's key"`
 	Canaries bool   `key:"report.canary=true" help:"each week the desk reports a made-up hole to itself, by mail and by the form, and tells people when one does not arrive"`
 	Rewards  string `key:"report.rewards" help:"what is paid for reports, as \"EUR; *: 1000 500 200 50; pay.bank.example: 2500 1000 400 100\": a currency, then what is affected (* for the rest) with the amounts for critical, high, medium, low; the policy shows it; empty: no money"`
+	Laws     string `key:"report.laws" help:"laws whose clocks a mark on a report starts by itself: gdpr (data of people exposed), cra, nis2, dora (exploited), with commas between; empty: somebody starts them by hand"`
 	Timezone string `key:"org.timezone=UTC" help:"time zone of times on pages, such as Europe/Berlin"`
 	Mailbox  string `key:"org.mailbox" help:"first mailbox, made at first start; empty: support@ the host of web.url"`
 
@@ -233,6 +234,9 @@ func (c *Config) check() error {
 	if _, err := security.ParseRewards(c.Rewards); err != nil {
 		return refuse("report.rewards", c.Rewards, fail.Text(err))
 	}
+	if _, err := security.ParseLaws(c.Laws); err != nil {
+		return refuse("report.laws", c.Laws, fail.Text(err))
+	}
 	if _, err := c.Reports(); err != nil {
 		return refuse("report.days", c.Report, fail.Text(err)+" (report.fix_days counts too)")
 	}
@@ -297,6 +301,9 @@ func (c *Config) Reports() (security.Promises, error) {
 		return p, err
 	}
 	if p.Rewards, err = security.ParseRewards(c.Rewards); err != nil {
+		return p, err
+	}
+	if p.Laws, err = security.ParseLaws(c.Laws); err != nil {
 		return p, err
 	}
 	return p, p.Check()

@@ -62,6 +62,7 @@ type Options struct {
 	Ladder    *ladder.Ladder                                        // nil: none
 	Security  *security.Service                                     // nil: nothing is recognised
 	Host      string                                                // of our own pages
+	Own       func() []string                                       // further hosts and domains of ours; nil: none
 	Team      *pgp.Key                                              // of those who triage; its secret part is not here. nil: there is none
 	Resolver  mailauth.Resolver                                     // nil: sending domains are not checked
 	Speaks    Speaks                                                // nil: instructions are not proved by mail
@@ -88,6 +89,7 @@ type Intake struct {
 	ladder   *ladder.Ladder
 	security *security.Service
 	host     string
+	own      func() []string
 	team     *pgp.Key
 	resolver mailauth.Resolver
 	speaks   Speaks
@@ -109,7 +111,7 @@ const slots = 48
 
 // New returns an intake whose worker does not run yet.
 func New(o Options) *Intake {
-	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, ladder: o.Ladder, security: o.Security, host: o.Host, team: o.Team, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed, stuck: o.Stuck,
+	in := &Intake{d: o.DB, v: o.Vault, cases: o.Cases, book: o.Contacts, boxes: o.Mailboxes, out: o.Outbox, centre: o.Centre, ladder: o.Ladder, security: o.Security, host: o.Host, own: o.Own, team: o.Team, resolver: o.Resolver, speaks: o.Speaks, filed: o.Filed, stuck: o.Stuck,
 		log: o.Log, observe: o.Observe, cpu: make(chan struct{}, runtime.NumCPU())}
 	if in.observe == nil {
 		in.observe = func(string) {}

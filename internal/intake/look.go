@@ -135,10 +135,13 @@ func (in *Intake) said(ctx context.Context, c cases.ID, key *vault.Key) ([]strin
 	return out, nil
 }
 
-// OwnHosts are the hosts and domains that are ours: that of the pages, and those of
-// the mailboxes.
+// OwnHosts are the hosts and domains that are ours: that of the pages, those of the
+// mailboxes, and what the organisation named or confirmed beside them.
 func (in *Intake) OwnHosts() []string {
 	own := []string{in.host}
+	if in.own != nil {
+		own = append(own, in.own()...)
+	}
 	for _, b := range in.boxes.All() {
 		if _, domain, ok := strings.Cut(b.Address, "@"); ok {
 			own = append(own, domain)

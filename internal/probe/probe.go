@@ -68,6 +68,7 @@ type Probe struct {
 	State   State
 	Since   time.Time // of the state
 	Failing time.Time // since when it is red; zero: it is not
+	Mended  time.Time // since when it is not red any more; zero: it never was
 	Stopped time.Time
 
 	bad    int64 // red results in a row
@@ -177,7 +178,7 @@ func (p *Probe) take(r State, now time.Time) turn {
 	case p.State == Red && was != Red:
 		t, p.Failing = red, now
 	case p.State != Red && was == Red:
-		t, p.Failing = green, time.Time{}
+		t, p.Failing, p.Mended = green, time.Time{}, now
 	case p.State == Unknown && p.unseen == blindAfter:
 		t = blind
 	}
@@ -185,8 +186,10 @@ func (p *Probe) take(r State, now time.Time) turn {
 		p.Since = now
 	}
 	begin := p.Made
-	if p.Failing.After(begin) { // whoever mends it wants to know soon
-		begin = p.Failing
+	for _, t := range []time.Time{p.Failing, p.Mended} { // whoever mends it wants to know soon; what was mended just now breaks soonest
+		if t.After(begin) {
+			begin = t
+		}
 	}
 	p.Next = now.Add(every(now.Sub(begin)))
 	if again {

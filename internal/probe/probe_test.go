@@ -61,6 +61,14 @@ func TestWhenItIsAskedAgain(t *testing.T) {
 			t.Errorf("%v old, %s, then %s: again in %v, want %v", x.age, x.was, x.r, got, x.want)
 		}
 	}
+	// What was mended just now breaks soonest: the week of hours begins with the mend.
+	m := &Probe{State: Red, Failing: made.Add(300 * day), Made: made}
+	for _, x := range []struct{ age, want time.Duration }{{360 * day, time.Hour}, {366 * day, time.Hour}, {368 * day, day}, {451 * day, 7 * day}} {
+		m.take(Green, made.Add(x.age))
+		if got := m.Next.Sub(made.Add(x.age)); got != x.want {
+			t.Errorf("mended on day 360, green on day %d: again in %v, want %v", x.age/day, got, x.want)
+		}
+	}
 	p := &Probe{State: Amber, bad: 1, Made: made}
 	p.take(Red, made.Add(200*day))
 	if got := p.Next.Sub(made.Add(200 * day)); got != time.Hour {

@@ -13,11 +13,11 @@ import (
 	"postern/internal/safehttp"
 )
 
-const columns = `id, case_id, host, kind, target, spec, made_by, made_at, next_at, state, since, failing_since, bad, unseen, stopped_at, owner`
+const columns = `id, case_id, host, kind, target, spec, made_by, made_at, next_at, state, since, failing_since, mended_at, bad, unseen, stopped_at, owner`
 
 func scan(p *Probe, row func(...any) error) error {
 	var spec string
-	err := row(&p.ID, &p.Case, &p.Host, &p.Kind, &p.Target, &spec, &p.By, db.Time(&p.Made), db.Time(&p.Next), &p.State, db.Time(&p.Since), db.Time(&p.Failing), &p.bad, &p.unseen, db.Time(&p.Stopped), &p.owner)
+	err := row(&p.ID, &p.Case, &p.Host, &p.Kind, &p.Target, &spec, &p.By, db.Time(&p.Made), db.Time(&p.Next), &p.State, db.Time(&p.Since), db.Time(&p.Failing), db.Time(&p.Mended), &p.bad, &p.unseen, db.Time(&p.Stopped), &p.owner)
 	if err != nil {
 		return err
 	}
@@ -116,8 +116,8 @@ func keep(ctx context.Context, tx *db.Tx, p *Probe, r *Result) error {
 		p.ID, db.Micros(r.At), r.State, r.Why, string(r.Evidence), r.Hash); err != nil {
 		return err
 	}
-	return tx.Must(ctx, fail.New(fail.NotFound, "the probe is gone"), `UPDATE probes SET state = $2, since = $3, failing_since = $4, bad = $5, unseen = $6, next_at = $7, owner = '', lease_until = 0 WHERE id = $1`,
-		p.ID, p.State, db.Micros(p.Since), db.Micros(p.Failing), p.bad, p.unseen, db.Micros(p.Next))
+	return tx.Must(ctx, fail.New(fail.NotFound, "the probe is gone"), `UPDATE probes SET state = $2, since = $3, failing_since = $4, bad = $5, unseen = $6, next_at = $7, mended_at = $8, owner = '', lease_until = 0 WHERE id = $1`,
+		p.ID, p.State, db.Micros(p.Since), db.Micros(p.Failing), p.bad, p.unseen, db.Micros(p.Next), db.Micros(p.Mended))
 }
 
 // A Host is a place that the organisation says is its own.

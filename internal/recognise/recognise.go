@@ -100,6 +100,9 @@ func Look(in *Input) Verdict {
 	if byModel {
 		v.flag(fmt.Sprintf("reads like one: %d of 100", int(math.Round(100*v.Score))), m.telling(r, near)...)
 	}
+	if !v.Flagged && v.Class == Report { // the model is not sure, and takes it for nothing else either
+		v.flag("reads like one more than like anything else")
+	}
 	if v.Flagged && v.Class == Ordinary { // what fired is right nine times of ten
 		v.Class = Report
 	}

@@ -105,10 +105,25 @@ func (r *Report) pause(now time.Time, names ...ClockName) {
 
 func (r *Report) resume(now time.Time) {
 	for i := range r.Clocks {
-		if c := &r.Clocks[i]; !c.Paused.IsZero() {
-			d := now.Sub(c.Paused)
-			c.Target, c.Limit, c.Paused = c.Target.Add(d), c.Limit.Add(d), time.Time{}
+		c := &r.Clocks[i]
+		if c.Paused.IsZero() || c.Name == ClockReward && r.Extortion {
+			continue
 		}
+		d := now.Sub(c.Paused)
+		c.Target, c.Limit, c.Paused = c.Target.Add(d), c.Limit.Add(d), time.Time{}
+	}
+}
+
+// Freeze marks that money is demanded for silence: the reward stands still, and so does
+// the promise to decide it. Thaw takes the mark away.
+func (r *Report) Freeze(now time.Time) {
+	r.Extortion = true
+	r.pause(now, ClockReward)
+}
+
+func (r *Report) Thaw(now time.Time) {
+	if r.Extortion = false; r.State != NeedsInfo { // then it waits with the others
+		r.resume(now)
 	}
 }
 

@@ -1,7 +1,9 @@
 package security
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"postern/internal/fail"
@@ -51,8 +53,38 @@ var Regimes = []Regime{
 	{"gdpr", "GDPR, articles 33 and 34", "personal data exposed", []Term{{"Notice to the supervisory authority", 72 * time.Hour}, {"Decide whether the people are told", 72 * time.Hour}}},
 	{"cra", "Cyber Resilience Act, article 14", "actively exploited, in a product", []Term{{"Early warning to the CSIRT and ENISA", day}, {"Notification", 72 * time.Hour}, {"Final report", 14 * day}}},
 	{"nis2", "NIS 2, article 23", "a significant incident", []Term{{"Early warning", day}, {"Incident notification", 72 * time.Hour}, {"Final report", 30 * day}}},
-	{"dora", "DORA, article 19", "a major incident at a financial entity", []Term{{"Initial notification", day}, {"Intermediate report", 72 * time.Hour}, {"Final report", 30 * day}}},
+	{"dora", "DORA, article 19", "a major incident at a financial entity", []Term{{"Initial notification, four hours after it is classified, a day after it is known at the latest", day}, {"Intermediate report", 72 * time.Hour}, {"Final report", 30 * day}}},
 }
+
+// ParseLaws reads the regimes that apply to an organisation, with commas between.
+func ParseLaws(list string) (out []string, err error) {
+	for id := range strings.SplitSeq(list, ",") {
+		id = strings.ToLower(strings.TrimSpace(id))
+		if id == "" {
+			continue
+		}
+		if !slices.ContainsFunc(Regimes, func(g Regime) bool { return g.ID == id }) {
+			return nil, fail.New(fail.Invalid, "%q is none of gdpr, cra, nis2, dora", id)
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+// MarkLaw starts the clocks that a mark starts: exposed data those of the GDPR, what is
+// exploited the others; as far as the law applies to the organisation. The
+// two are the marks before.
+func (r *Report) MarkLaw(p *Promises, exploited, exposed bool, now time.Time) {
+	for _, id := range p.Laws {
+		if id == "gdpr" && r.Exposed && !exposed || id != "gdpr" && r.Exploited && !exploited {
+			r.StartLaw(id, now)
+		}
+	}
+}
+
+// AsksLaw reports whether a mark is set that may have started a duty by law, and nobody
+// has said yet which.
+func (r *Report) AsksLaw() bool { return (r.Exposed || r.Exploited) && len(r.Law) == 0 }
 
 // StartLaw starts the clocks of a regime at the moment somebody knew; those that run
 // already stay.

@@ -22,7 +22,8 @@ type Promises struct {
 	Appeal   int    // working days until an appeal is answered
 	AskAgain int    // working days to ask for a retest once it is fixed
 
-	Rewards Rewards // what is paid
+	Rewards Rewards  // what is paid
+	Laws    []string // regimes that apply to the organisation: a mark starts their clocks by itself
 }
 
 // Standard are the times that apply where the organisation sets none.

@@ -25,6 +25,7 @@ const (
 	WordLaw      What = "law"      // the law wants a word soon
 	WordRed      What = "red"      // a probe is red: it is back
 	WordBlind    What = "blind"    // a probe sees nothing any more
+	WordFrozen   What = "frozen"   // they demand money for silence
 	WordAppeal   What = "appeal"   // they appeal
 	WordAnswered What = "answered" // they answered a question
 	WordRemind   What = "remind"   // to them: we still wait

@@ -29,8 +29,9 @@ func securityFixtures() []fixture {
 	for _, c := range recognise.Classes[1:] {
 		classes = append(classes, desk.Option{ID: string(c), Name: recognise.Names[c]})
 	}
-	sus := desk.SuspicionPage{Staff: staff("security", ""), ID: "1", Ref: "K7QM-2V4X", Who: "Somebody without a name", Door: "form", Subject: "My account is hacked", At: at(-5), Clock: look, Contacts: 3, Decide: true, Two: true, Classes: classes,
-		Text:     []desk.Stretch{{Text: "My account is "}, {Text: "not hacked", Hot: true}, {Text: " but there was no other box.\n\nThe mail you send to confirm a payment has a link. "}, {Text: "The address in the link starts with http and my name was in it", Hot: true}, {Text: ", and my street. I wrote twice and got the answer that your site is secure."}},
+	sus := desk.SuspicionPage{Staff: staff("security", ""), ID: "1", Ref: "K7QM-2V4X", Who: "Somebody without a name", Door: "form", Clock: look, Contacts: 3, Decide: true, Two: true, Classes: classes,
+		First:    desk.Said{At: at(-5), Subject: []desk.Stretch{{Text: "My account is hacked"}}, Text: []desk.Stretch{{Text: "My account is "}, {Text: "not hacked", Hot: true}, {Text: " but there was no other box.\n\nThe mail you send to confirm a payment has a link. "}, {Text: "The address in the link starts with http and my name was in it", Hot: true}, {Text: ", and my street. I wrote twice and got the answer that your site is secure."}}},
+		Again:    []desk.Said{{At: at(-2), Text: []desk.Stretch{{Text: "And the address book of my neighbour is there too. "}, {Text: "I write about it in public on Monday", Hot: true}, {Text: "."}}}},
 		Reasons:  []string{"insists that nobody hacked them", "a link over plain HTTP, and what it asks", "reads like one: 97 of 100"},
 		Before:   []string{"Dear customer, our site is secure. Please change your password."},
 		Proposed: &desk.ProposedBy{Who: "Ivo Keller", What: "No report", Reason: "he means the shop", At: at(-1)}}

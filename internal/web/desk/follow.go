@@ -60,14 +60,16 @@ func (d *Desk) follow(w http.ResponseWriter, r *http.Request, me *visitor) error
 		return fail.New(fail.Conflict, "this desk does not follow links: the setting links.fetch says so")
 	}
 	var text string
-	for i := range x.sealed {
-		if x.sealed[i].ID == x.r.Message {
-			m, err := x.sealed[i].Open(x.key)
-			if err != nil {
-				return err
-			}
-			text = m.Doc.Subject + "\n" + m.Doc.Text
+	for i, since := 0, false; i < len(x.sealed); i++ { // and in what they wrote since
+		since = since || x.sealed[i].ID == x.r.Message
+		if !since || x.sealed[i].Kind != cases.In {
+			continue
 		}
+		m, err := x.sealed[i].Open(x.key)
+		if err != nil {
+			return err
+		}
+		text += m.Doc.Subject + "\n" + m.Doc.Text + "\n"
 	}
 	words := d.tried(ctx, text)
 	if words == "" {

@@ -88,10 +88,12 @@ func (d *Desk) fillReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 	}
 	return d.onReport(w, r, me, "report.filled", "", func(tx *db.Tx, x *security.Report, c *cases.Case) error {
 		var bad error
+		exploited, exposed := x.Exploited, x.Exposed
 		if err := x.Fill(tx.Now, func(x *security.Report) { bad = f.into(x) }); bad != nil || err != nil {
 			return cmp.Or(bad, err)
 		}
 		x.Rerated(d.o.Security.Promises(), tx.Now)
+		x.MarkLaw(d.o.Security.Promises(), exploited, exposed, tx.Now)
 		if err := d.mayOwn(x.Owner, x.Deputy); err != nil {
 			return err
 		}
@@ -226,6 +228,9 @@ func (d *Desk) retest(w http.ResponseWriter, r *http.Request, me *visitor) error
 		by = "reporter"
 	}
 	return d.onReport(w, r, me, "report.retested", strings.TrimSpace(r.FormValue("notes")), func(tx *db.Tx, x *security.Report, c *cases.Case) error {
+		if said := r.FormValue("gone"); said != "yes" && said != "no" {
+			return fail.New(fail.Invalid, "choose whether it is gone or still there")
+		}
 		gone := r.FormValue("gone") == "yes"
 		if err := x.SayRetest(by, me.ID(), gone, strings.TrimSpace(r.FormValue("notes")), tx.Now); err != nil || gone || by != "reporter" {
 			return err
@@ -240,12 +245,16 @@ func (d *Desk) markReport(w http.ResponseWriter, r *http.Request, me *visitor) e
 	return d.onReport(w, r, me, "report.law", strings.TrimSpace(r.FormValue("why")), func(tx *db.Tx, x *security.Report, c *cases.Case) error {
 		switch what := r.FormValue("what"); what {
 		case "extortion":
-			x.Extortion = true
+			if x.Extortion {
+				return fail.New(fail.Conflict, "it bears that mark already")
+			}
+			x.Freeze(tx.Now)
+			return d.o.Security.TellFrozen(r.Context(), tx, c)
 		case "no-extortion":
 			if !me.person.Has(staff.Lead) {
 				return fail.New(fail.Conflict, "a lead takes that mark away")
 			}
-			x.Extortion = false
+			x.Thaw(tx.Now)
 		case "start":
 			knew, err := d.moment(r.FormValue("knew"), tx.Now)
 			if err != nil {
@@ -384,7 +393,10 @@ func (d *Desk) told(w http.ResponseWriter, r *http.Request, me *visitor) error {
 		case "answer":
 			for n := range x.Questions {
 				if x.Questions[n].Answered.IsZero() {
-					return x.Answer(n, words, tx.Now)
+					if err := x.Answer(n, words, tx.Now); err != nil || x.State != security.NeedsInfo {
+						return err
+					}
+					return x.Move(d.o.Security.Promises(), security.Assessing, security.Actor{Kind: security.ByReporter}, tx.Now) // one answer is an answer
 				}
 			}
 			return fail.New(fail.Conflict, "no question is open")

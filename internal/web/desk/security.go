@@ -375,11 +375,12 @@ func (d *Desk) renderSecurity(w http.ResponseWriter, r *http.Request, me *visito
 
 // suspicion is the ten-second screen: what was said, why it is here, three keys.
 func (d *Desk) suspicion(base web.Staff, me *visitor, x *dossier) SuspicionPage {
-	p := SuspicionPage{Staff: base, ID: string(x.c.ID), Ref: string(x.c.Ref), Who: web.Plain(x.c.Who), Door: x.r.Door, Subject: web.Plain(x.c.Subject), Reasons: x.r.Reasons, Contacts: x.r.Contacts,
+	p := SuspicionPage{Staff: base, ID: string(x.c.ID), Ref: string(x.c.Ref), Who: web.Plain(x.c.Who), Door: x.r.Door, Reasons: x.r.Reasons, Contacts: x.r.Often(),
 		Decide: me.May(staff.SecurityTriage) && x.r.State == security.Flagged, Two: x.r.Often() >= 2, Clock: d.face(base.Clock, x.r.Running(security.ClockLook)), Trust: trustOfClass(x.c.Trust), Proposed: d.proposed(base.Clock, me, x.r)}
 	for _, c := range recognise.Classes[1:] {
 		p.Classes = append(p.Classes, Option{string(c), upperFirst(recognise.Names[c]), false})
 	}
+	words := "" // all that waits to be judged
 	for i := range x.sealed {
 		m, err := x.sealed[i].Open(x.key)
 		if err != nil {
@@ -387,16 +388,39 @@ func (d *Desk) suspicion(base web.Staff, me *visitor, x *dossier) SuspicionPage 
 		}
 		switch {
 		case m.ID == x.r.Message:
-			p.At, p.Links = base.When(m.At), d.linksIn(m.Doc.Subject+"\n"+m.Doc.Text)
-			p.Text = stretches(m.Doc.Text, recognise.Look(&recognise.Input{Text: m.Doc.Text, Door: m.Door, Previous: p.Before, Own: d.o.Own()}).Spots)
+			p.First = d.said(base, m, p.Before)
+			words = m.Doc.Subject + "\n" + m.Doc.Text
+		case words != "" && m.Kind == cases.In:
+			p.Again = append(p.Again, d.said(base, m, p.Before))
+			words += "\n" + m.Doc.Subject + "\n" + m.Doc.Text
 		case m.Kind == cases.Note && strings.HasPrefix(m.Doc.Text, triedHead):
 			p.Tried = append(p.Tried, m.Doc.Text)
 		case m.Kind == cases.Out && m.Door != "auto":
 			p.Before = append(p.Before, m.Doc.Text)
 		}
 	}
-	p.Before = p.Before[max(0, len(p.Before)-2):]
+	p.Before, p.Links = p.Before[max(0, len(p.Before)-2):], d.linksIn(words)
 	return p
+}
+
+// said is a message with what fired in it, read as it was when it came: its subject with
+// its text.
+func (d *Desk) said(base web.Staff, m *cases.Message, before []string) Said {
+	subject := web.Plain(m.Doc.Subject) // a title is one line, and nothing in it is hidden
+	head := subject
+	if head != "" {
+		head += "\n"
+	}
+	var inHead, inText []recognise.Spot
+	for _, s := range recognise.Look(&recognise.Input{Text: head + m.Doc.Text, Door: m.Door, Previous: before, Own: d.o.Own()}).Spots {
+		if s.From < len(subject) {
+			inHead = append(inHead, recognise.Spot{From: s.From, To: min(s.To, len(subject))})
+		}
+		if s.To > len(head) {
+			inText = append(inText, recognise.Spot{From: max(s.From-len(head), 0), To: s.To - len(head)})
+		}
+	}
+	return Said{At: base.When(m.At), Subject: stretches(subject, inHead), Text: stretches(m.Doc.Text, inText)}
 }
 
 func (d *Desk) proposed(clock web.Clock, me *visitor, r *security.Report) *ProposedBy {

@@ -64,10 +64,9 @@ type SampleRow struct{ Message, Case, Ref, Text string }
 type SuspicionPage struct {
 	web.Staff
 	ID, Ref, Who, Door string
-	Subject            string
-	At                 web.When
+	First              Said   // what was flagged
+	Again              []Said // what they wrote since, while it waits
 	Trust              web.Trust
-	Text               []Stretch
 	Reasons            []string
 	Clock              *ClockFace
 	Contacts           int
@@ -79,6 +78,12 @@ type SuspicionPage struct {
 	Before             []string
 	Links              []LinkRow
 	Tried              []string // what was found behind those of ours
+}
+
+// Said is a message as it is read for whether it tells of a hole.
+type Said struct {
+	At            web.When
+	Subject, Text []Stretch
 }
 
 // Stretch is a piece of a text; Hot is what fired.

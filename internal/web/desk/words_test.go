@@ -16,7 +16,7 @@ import (
 
 // notActs look like acts and are none: events for webhooks, what an instruction
 // does, files, permissions.
-var notActs = regexp.MustCompile(`^(contact\.(address|app|first-key|key|passkey|phone|recover)|message\.(received|sent|eml)|key\.asc|mail\.(eml|year|told|back)|address\.title|text\.(html|txt|code)|security\.triage|instruction\.due|report\.(needs-a-person|days|rewards|canary))$`)
+var notActs = regexp.MustCompile(`^(contact\.(address|app|first-key|key|passkey|phone|recover)|message\.(received|sent|eml)|key\.asc|mail\.(eml|year|told|back)|address\.title|text\.(html|txt|code)|security\.triage|instruction\.due|report\.(needs-a-person|days|rewards|canary|laws))$`)
 
 // TestEveryActHasWords reads the code for what is written into the audit log, so
 // that no page shows a name that only a machine reads.
