@@ -34,12 +34,35 @@ func (b *Book) AddKey(ctx context.Context, tx *db.Tx, c *Contact, cert *pgp.Key,
 		}
 		return Renewed, b.keepKey(ctx, tx, k.ID, c.ID, cert, `UPDATE contact_keys SET data = $3 WHERE id = $1 AND contact_id = $2`)
 	}
+	if trust == Harvested {
+		if err := shed(ctx, tx, c.ID); err != nil {
+			return Nothing, err
+		}
+	}
 	learnt := Fresh
 	if c.HasVerified() {
 		learnt = Beside
 	}
 	return learnt, b.keepKey(ctx, tx, db.NewID(), c.ID, cert, `INSERT INTO contact_keys (id, contact_id, data, fingerprint, trust, source, pending, made_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, cert.Fingerprint(), trust, source, learnt == Beside, db.Micros(tx.Now))
+}
+
+// maxHarvested is how many keys are kept that came along with mail and nobody vouched for:
+// anybody may send more under anybody's address.
+const maxHarvested = 12
+
+// shed makes room for one more of them; the oldest go.
+func shed(ctx context.Context, tx *db.Tx, c ID) error {
+	old, err := db.Strings(ctx, tx, `SELECT id FROM contact_keys WHERE contact_id = $1 AND trust = $2 ORDER BY made_at DESC, id DESC LIMIT 64 OFFSET CAST($3 AS BIGINT)`, c, Harvested, maxHarvested-1)
+	for _, id := range old {
+		if err = tx.Put(ctx, `DELETE FROM contact_key_ids WHERE contact_id = $1 AND row_id = $2`, c, id); err == nil {
+			err = tx.Put(ctx, `DELETE FROM contact_keys WHERE contact_id = $1 AND id = $2`, c, id)
+		}
+		if err != nil {
+			break
+		}
+	}
+	return err
 }
 
 func (b *Book) keepKey(ctx context.Context, tx *db.Tx, id string, c ID, cert *pgp.Key, query string, args ...any) error {

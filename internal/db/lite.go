@@ -99,7 +99,10 @@ func (d *DB) checkpoint() {
 			time.Sleep(checkpointPause)
 			idle.Reset(emptyAfter)
 		case <-idle.C:
-			d.tidy.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
+			var busy, frames, moved int64
+			if err := d.tidy.QueryRow(`PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved); err != nil || busy != 0 {
+				idle.Reset(emptyAfter) // somebody reads what is in it
+			}
 		}
 	}
 }

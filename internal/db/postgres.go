@@ -254,8 +254,14 @@ func (d *DB) viewPostgres(ctx context.Context, f func(*Tx) error) error {
 	defer c.Close()
 	p := &pipe{conn: conn, waiting: []put{{query: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`}}}
 	defer p.end()
-	return f(&Tx{Now: d.Now(), run: p})
+	return f(&Tx{Now: d.Now(), run: reading{p}})
 }
+
+// reading is a pipe that only reads: a put would wait for ever, and be forgotten.
+type reading struct{ *pipe }
+
+func (reading) exec(context.Context, string, []any) (int64, error) { return 0, errReads }
+func (reading) put(context.Context, put) error                     { return errReads }
 
 // Times on PostgreSQL: a group that hangs must not hold up all writing for ever.
 const (

@@ -48,14 +48,24 @@ func (q Queue) Beat(ctx context.Context, tx *Tx, ids []string) error {
 	return err
 }
 
-// Reclaim gives rows back whose lease has run out and, at a node's start, those
-// it held when it died.
+// Reclaim gives rows back whose lease has run out or, at a node's start, those it held
+// when it died: others' wait for the first beat, in case nobody could prolong theirs.
 func (q Queue) Reclaim(ctx context.Context, tx *Tx, own bool) (int64, error) {
 	cond := `lease_until < $1`
 	args := []any{Micros(tx.Now)}
 	if own {
-		cond, args = `(lease_until < $1 OR owner = $2)`, append(args, q.Owner)
+		cond, args = `owner = $2`, append(args, q.Owner)
 	}
 	return tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET state = '%s', owner = '', lease_until = 0, due_at = $1 WHERE done_at = 0 AND state IN %s AND %s`,
 		q.Table, q.Ready[0], quoted(q.Busy), cond), args...)
+}
+
+// dropped is after how long a row of this node's that no beat prolonged is nobody's: it
+// could not be put back when its work failed.
+const dropped = 10 * time.Second
+
+// Dropped gives those back; it follows Beat.
+func (q Queue) Dropped(ctx context.Context, tx *Tx) (int64, error) {
+	return tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET state = '%s', owner = '', lease_until = 0, due_at = $1 WHERE done_at = 0 AND state IN %s AND owner = $2 AND lease_until < $3`,
+		q.Table, q.Ready[0], quoted(q.Busy)), Micros(tx.Now), q.Owner, Micros(tx.Now.Add(Lease-dropped)))
 }

@@ -18,9 +18,9 @@ type statements struct {
 	wanted []string             // guarded by mu
 }
 
-// maxStatements is above the number of queries in the program. Lists of unknown
-// length in a query (In) could go beyond it.
-const maxStatements = 400
+// maxStatements is above the number of queries in the program, with lists of the usual
+// lengths in them (In).
+const maxStatements = 1000
 
 func newStatements(pool *sql.DB) *statements {
 	return &statements{pool: pool, m: map[string]*sql.Stmt{}}

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -57,12 +58,14 @@ func (s timeScanner) Scan(v any) error {
 const inStep = 16
 
 // In returns "($n, $n+1, ...)" for the values, and the arguments with them
-// appended; the portable stand-in for = ANY. Above a handful the last value stands
+// appended; the portable stand-in for = ANY. The last value may stand
 // there several times, so that lists of all lengths have few query texts.
 func In[T any](args []any, values []T) (string, []any) {
 	n := len(values)
 	if n > inStep {
 		n = (n + inStep - 1) / inStep * inStep
+	} else if n > 1 {
+		n = 1 << bits.Len(uint(n-1))
 	}
 	var b strings.Builder
 	b.WriteByte('(')

@@ -23,13 +23,15 @@ type Worker struct {
 	hand  chan string   // rows given by their inserter; a place is reserved before
 	taken atomic.Int64  // places reserved or filled
 	hands sync.Mutex
-	held  map[string]bool // rows of this node that wait for a slot or are worked on; guarded by hands
+	held  map[string]int // rows of this node that wait for a slot or are worked on; guarded by hands
 	runs  atomic.Bool
 	more  atomic.Bool // the last look left rows behind
 	once  sync.Once
 	life  sync.Mutex
 	stop  context.CancelFunc // guarded by life; nil while stopped
 	done  chan struct{}
+
+	beaten time.Time // when this node last beat; the beating goroutine's alone
 }
 
 const poll = 500 * time.Millisecond
@@ -38,7 +40,7 @@ var beat = 30 * time.Second // a test beats faster
 
 func (w *Worker) init() {
 	w.once.Do(func() {
-		w.wake, w.hand, w.held = make(chan struct{}, 1), make(chan string, 4*w.Slots), map[string]bool{}
+		w.wake, w.hand, w.held = make(chan struct{}, 1), make(chan string, 4*w.Slots), map[string]int{}
 	})
 }
 
@@ -66,8 +68,8 @@ func (w *Worker) hold(id string, on bool) {
 	w.hands.Lock()
 	defer w.hands.Unlock()
 	if on {
-		w.held[id] = true
-	} else {
+		w.held[id]++
+	} else if w.held[id]--; w.held[id] <= 0 {
 		delete(w.held, id)
 	}
 }
@@ -157,12 +159,24 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 			}
 		})
 	}
-	given := func(id string) { w.taken.Add(-1); work(id) }
+	handed, late := false, false
+	given := func(id string) {
+		w.taken.Add(-1)
+		handed = true
+		work(id)
+		w.hold(id, false) // as it was handed in; now it is worked on
+	}
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
 		// A claim is a commit: it waits until it is worth a handful of rows.
 		n := w.Slots - len(slots)
+		if late && handed { // those that are handed in may fill every slot: who found no place has a share all the same
+			n = max(n, w.Slots/4)
+		}
+		if late {
+			handed, late = false, false
+		}
 		var ids []string
 		if n >= w.Slots/4 || len(slots) == 0 {
 			ids = w.claim(ctx, n)
@@ -188,7 +202,7 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 			case <-w.wake:
 				waiting = false
 			case <-tick.C:
-				waiting = false
+				waiting, late = false, true
 			}
 		}
 	}
@@ -216,6 +230,7 @@ func (w *Worker) claim(ctx context.Context, n int) (ids []string) {
 func (w *Worker) beats(ctx context.Context, over <-chan struct{}) {
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
+	w.beaten = w.DB.Now()
 	for {
 		select {
 		case <-over:
@@ -227,14 +242,23 @@ func (w *Worker) beats(ctx context.Context, over <-chan struct{}) {
 }
 
 func (w *Worker) heartbeat(ctx context.Context) {
-	ids := w.holds()
+	late := w.DB.Now().Sub(w.beaten) > Lease
 	err := w.DB.Update(ctx, func(tx *Tx) error {
-		if err := w.Queue.Beat(ctx, tx, ids); err != nil {
+		if err := w.Queue.Beat(ctx, tx, w.holds()); err != nil { // those of now: this waited for its turn
 			return err
+		}
+		if _, err := w.Queue.Dropped(ctx, tx); err != nil {
+			return err
+		}
+		if late { // the database was away, for the others too: they prolong theirs first
+			return nil
 		}
 		_, err := w.Queue.Reclaim(ctx, tx, false)
 		return err
 	})
+	if err == nil {
+		w.beaten = w.DB.Now()
+	}
 	if err != nil {
 		w.Log.Warn("heartbeat", "queue", w.Queue.Table, "err", err)
 	}

@@ -99,6 +99,7 @@ type Intake struct {
 	observe  func(string)
 	worker   *db.Worker
 	cpu      chan struct{} // parsing and crypto: as many at once as cores
+	turn     sync.Mutex    // of mails that met another on the way into their case
 	fresh    sync.Map      // id -> *Spooled: mails just accepted, so that the worker need not read them back
 }
 
@@ -202,6 +203,7 @@ type Spooled struct {
 	key      *vault.Key
 	sealedEn []byte
 	keyID    string
+	unread   bool // the envelope is damaged
 }
 
 const columns = `id, state, reason, size, attempts, came_at, case_id, envelope, key_id`
@@ -247,11 +249,15 @@ func (s *Spooled) openEnvelope() error {
 func (in *Intake) Quarantined(ctx context.Context, tx *db.Tx, limit int) ([]Spooled, error) {
 	list, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM spool WHERE state = 'quarantine' ORDER BY came_at DESC, id DESC LIMIT CAST($1 AS BIGINT)`, limit)
 	for i := range list {
-		if list[i].key, err = in.v.Get(ctx, tx, list[i].keyID); err != nil {
-			return nil, err
+		key, e := in.v.Get(ctx, tx, list[i].keyID)
+		if fail.Is(e, fail.Unavailable) {
+			return nil, e
 		}
-		if err = list[i].openEnvelope(); err != nil {
-			return nil, err
+		if list[i].key = key; e == nil {
+			e = list[i].openEnvelope()
+		}
+		if e != nil { // it is shown all the same, and hides no other
+			list[i].Reason = "damaged: who wrote it, and to whom, cannot be read any more"
 		}
 	}
 	return list, err
@@ -284,7 +290,7 @@ func (in *Intake) handle(ctx context.Context, id string) {
 			return err2
 		}
 		if row.Attempts+1 >= maxAttempts && k != fail.Unavailable && k != fail.Full {
-			return in.quarantine(ctx, tx, id, "it could not be processed; the log says why")
+			return in.setAside(ctx, tx, in.opened(ctx, tx, row), "it could not be processed; the log says why")
 		}
 		wait := time.Duration(1<<min(row.Attempts, 8)) * time.Second
 		_, err2 = tx.Exec(ctx, `UPDATE spool SET state = 'spooled', owner = '', attempts = attempts + 1, due_at = $2 WHERE id = $1 AND done_at = 0 AND owner = $3`, id, db.Micros(tx.Now.Add(wait)), in.worker.Queue.Owner)
@@ -293,6 +299,16 @@ func (in *Intake) handle(ctx context.Context, id string) {
 	if e != nil {
 		in.log.Error("intake: put back", "mail", id, "err", e) // its lease runs out and it is claimed again
 	}
+}
+
+// opened is a mail with whom it is for, as far as that can be read.
+func (in *Intake) opened(ctx context.Context, tx *db.Tx, s *Spooled) *Spooled {
+	var err error
+	if s.key, err = in.v.Get(ctx, tx, s.keyID); err == nil {
+		err = s.openEnvelope()
+	}
+	s.unread = err != nil
+	return s
 }
 
 // attempt takes and processes a mail. A fault of ours, whatever the mail did to

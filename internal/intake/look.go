@@ -85,6 +85,7 @@ func (in *Intake) setAside(ctx context.Context, tx *db.Tx, s *Spooled, reason st
 		return err
 	}
 	guarded, err := in.Guarded(ctx, tx, s)
+	guarded = guarded || s.unread // nobody knows whom it is for
 	if err != nil || !guarded {
 		return err
 	}

@@ -52,6 +52,10 @@ func (in *Intake) process(ctx context.Context, s *Spooled) error {
 		return in.d.Update(ctx, func(tx *db.Tx) error { return in.setAside(ctx, tx, s, reason) })
 	}
 	for try := 0; ; try++ {
+		if try == 1 { // of many for one case each commit lets in one: whoever met another waits for their turn
+			in.turn.Lock()
+			defer in.turn.Unlock()
+		}
 		p, err := in.match(ctx, m)
 		if err != nil {
 			return err

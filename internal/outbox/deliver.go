@@ -236,7 +236,7 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 	if s == Sent || s == Captured { // that is so, also where another node is about to send it again
 		mine = `(owner = $6 OR done_at = 0)`
 	}
-	err := o.d.Update(ctx, func(tx *db.Tx) (err error) {
+	record := func(tx *db.Tx, tell bool) (err error) {
 		due, done := tx.Now.Add(wait), tx.Now
 		if s == Deferred {
 			done = time.Time{}
@@ -258,6 +258,9 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 			Detail: fmt.Sprintf("delivery %s, %s, attempt %d%s", l.d.ID, l.decision.Protection, l.d.Attempts+1, l.byConsent())}); err != nil {
 			return err
 		}
+		if !tell {
+			return nil
+		}
 		d := *l.d // this may run again
 		d.State, d.Reason, d.Done = s, reason, done
 		switch s {
@@ -270,7 +273,12 @@ func (o *Outbox) finish(ctx context.Context, l *letter, s State, reason string, 
 			return err
 		}
 		return o.ended(ctx, tx, &d)
-	})
+	}
+	err := o.d.Update(ctx, func(tx *db.Tx) error { return record(tx, true) })
+	if err != nil && !errors.Is(err, back) && !fail.Is(err, fail.Unavailable) && (s == Sent || s == Captured) { // it is out: that stands, whoever cannot hear of it
+		o.log.Error("outbox: sent, and who listens was not told", "delivery", l.d.ID, "err", err)
+		err = o.d.Update(ctx, func(tx *db.Tx) error { return record(tx, false) })
+	}
 	if errors.Is(err, back) {
 		return nil
 	}
@@ -299,7 +307,8 @@ func (o *Outbox) setBack(ctx context.Context, tx *db.Tx, id ID, cause error, mar
 	if d.Final() { // the commit that seemed to fail did not
 		return nil
 	}
-	if d.Attempts >= 5 || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
+	away := fail.Is(cause, fail.Unavailable) || fail.Is(cause, fail.Full) // that is not the delivery's fault, however often its relay put it off
+	if d.Attempts >= 5 && !away || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
 		text := fail.Text(cause)
 		if text == "" {
 			text = "it could not be built or checked; the log says why"
