@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/cases"
 	"postern/internal/config"
 	"postern/internal/db"
 	"postern/internal/probe"
@@ -178,4 +179,76 @@ func TestOurOwnDoorsAreWatchedByThemselves(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReportsAboutTheSameAreFound: by what is affected, and also those that a person raised.
+func TestReportsAboutTheSameAreFound(t *testing.T) {
+	eachReport(t, func(p *pages, _ func(time.Duration)) {
+		c := p.write("finder@x.example", "Problem", aReport)
+		p.assessing(c)
+		other := p.write("kim@kestrel.example", "Ein Hinweis", "Man kommt ohne Anmeldung an fremde Rechnungen, ich sehe die Daten anderer Kunden.")
+		p.assessing(other)
+		third := p.write("ola@kestrel.example", "My meter", "The reading on my bill is too high by forty units, please correct the bill of April.")
+		if w := p.do("agent", "POST", "/desk/security/"+string(third.ID)+"/flag", url.Values{"why": {"it may be about the same page"}}); w.Code != http.StatusSeeOther {
+			p.Fatal(w.Code)
+		}
+		like := func(id string) (ids []string) {
+			p.must(func(ctx context.Context, tx *db.Tx) error {
+				list, err := security.Similar(ctx, tx, cases.ID(id))
+				ids = nil
+				for _, x := range list {
+					ids = append(ids, string(x.Case))
+				}
+				return err
+			})
+			return ids
+		}
+		if got := like(string(c.ID)); len(got) != 0 {
+			p.Fatalf("they share nothing yet: %v", got)
+		}
+		if n := p.count(`SELECT COUNT(*) FROM report_words WHERE case_id = '` + string(third.ID) + `'`); n < 5 {
+			p.Errorf("a report raised by hand has %d words to be found by", n)
+		}
+		for _, x := range []struct {
+			c     *cases.Case
+			asset string
+		}{{c, "https://shop.northmere.example/orders?id=1"}, {other, "the orders at shop.northmere.example"}, {third, "pay.northmere.example"}} {
+			if code := p.onReport("triager", x.c, "fill", url.Values{"asset": {x.asset}}); code != http.StatusSeeOther && x.c != third {
+				p.Fatal(code)
+			}
+		}
+		if got := like(string(c.ID)); len(got) != 1 || got[0] != string(other.ID) {
+			p.Errorf("about the same host: %v", got)
+		}
+		p.onReport("triager", other, "fill", url.Values{"asset": {"elsewhere.northmere.example"}})
+		if got := like(string(c.ID)); len(got) != 0 {
+			p.Errorf("about another now: %v", got)
+		}
+	})
+}
+
+// TestAReporterByMailReadsWhoIsAtIt: they have no page, so the mail says who, and what comes
+// next.
+func TestAReporterByMailReadsWhoIsAtIt(t *testing.T) {
+	eachReport(t, func(p *pages, _ func(time.Duration)) {
+		if err := p.d.jobs.Start(t.Context()); err != nil {
+			p.Fatal(err)
+		}
+		t.Cleanup(func() { p.d.jobs.Stop(context.Background()) })
+		c := p.write("finder@x.example", "Problem", aReport)
+		p.assessing(c)
+		if err := p.d.db.Update(t.Context(), func(tx *db.Tx) error {
+			return p.d.writeReporter(t.Context(), tx, c, security.Word{What: security.WordMoved, State: security.Verified})
+		}); err != nil {
+			p.Fatal(err)
+		}
+		p.eventually("the mail says it", func() bool {
+			for _, m := range p.mailsTo("finder@x.example") {
+				if strings.Contains(m, "Who is at it: One of our security people.") && strings.Contains(m, "What comes next: ") {
+					return true
+				}
+			}
+			return false
+		})
+	})
 }

@@ -223,6 +223,12 @@ func (d *Desk) sendProgress(ctx context.Context, a progressArgs) error {
 			return err
 		}
 		p.Kind, p.Lines = r.Says(a.Word)
+		if r.Owner != "" && !r.State.IsExit() && r.State != security.Closed {
+			p.Who = "yourcase.who." + d.roleOf(r.Owner)
+		}
+		if x := r.NextForThem(); x != nil && x.Paused.IsZero() {
+			p.Next, p.By = "report.next."+string(x.Name), x.Target.In(d.zone)
+		}
 		return nil
 	})
 	if err != nil && !fail.Is(err, fail.NotFound) {

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"strings"
+	"time"
 
 	"postern/internal/cases"
 	"postern/internal/contacts"
@@ -18,6 +19,8 @@ type Progress struct {
 	ID          cases.MessageID // names it for good: told twice, it goes once
 	Case        cases.ID
 	Text, State string // keys of the catalogue
+	Who, Next   string // who is at it and what comes next, keys too; may be empty
+	By          time.Time
 
 	// What somebody here wrote to them, for whom it stands on no page: key of what is said
 	// of it behind "mail.report.say.", and its lines.
@@ -104,6 +107,12 @@ func (p *Progress) text(c *cases.Case, page bool) string {
 	parts := []string{say(p.Text, string(c.Ref), say(p.State))}
 	if len(p.Lines) > 0 {
 		parts = append(append(parts, say("mail.report.say."+p.Kind)), p.Lines...)
+	}
+	if p.Who != "" {
+		parts = append(parts, say("mail.report.who", say(p.Who)))
+	}
+	if p.Next != "" {
+		parts = append(parts, say("mail.report.next", say(p.Next), p.By.Format("2006-01-02")))
 	}
 	if page {
 		parts = append(parts, say("mail.report.page"))

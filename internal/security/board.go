@@ -14,8 +14,9 @@ import (
 
 // An Entry is a report on the board, with its case.
 type Entry struct {
-	Report *Report
-	Case   *cases.Case
+	Report   *Report
+	Case     *cases.Case
+	Original string // reference of the report that it repeats
 }
 
 // boardMost is how many reports the board shows of what is at rest.
@@ -43,6 +44,15 @@ func (s *Service) Board(ctx context.Context, tx *db.Tx) (open, rest []Entry, err
 	if err != nil {
 		return nil, nil, err
 	}
+	due, err := db.List(ctx, tx, scan, `SELECT `+columns+` FROM reports WHERE ended_at > 0 AND due_at > 0 AND state <> 'dismissed' ORDER BY due_at LIMIT CAST($1 AS BIGINT)`, boardMost/2)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, x := range due { // such as an open appeal: its clock runs, however many ended since
+		if !slices.ContainsFunc(list, func(y sealed) bool { return y.Case == x.Case }) {
+			list = append(list, x)
+		}
+	}
 	rest, err = s.entries(ctx, tx, list)
 	return open, rest, err
 }
@@ -64,7 +74,15 @@ func (s *Service) entries(ctx context.Context, tx *db.Tx, list []sealed) (out []
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Entry{r, c})
+		e := Entry{Report: r, Case: c}
+		if r.Original != "" {
+			refs, err := db.Strings(ctx, tx, `SELECT ref FROM cases WHERE id = $1`, r.Original)
+			if err != nil {
+				return nil, err
+			}
+			e.Original = strings.Join(refs, "")
+		}
+		out = append(out, e)
 	}
 	return out, nil
 }
@@ -88,11 +106,12 @@ const wordsKept = 120
 
 // index makes a report findable by what it says and what it is about.
 func (s *Service) index(ctx context.Context, tx *db.Tx, id cases.ID, text string) error {
-	words := s.o.Vault.Words(text)
-	if len(words) > wordsKept {
-		words = words[:wordsKept]
+	n, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM report_words WHERE case_id = $1`, id)
+	if err != nil {
+		return err
 	}
-	for _, w := range words {
+	words := s.o.Vault.Words(text)
+	for _, w := range words[:min(len(words), max(0, wordsKept-int(n)))] {
 		if err := tx.Put(ctx, `INSERT INTO report_words (word, case_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, w, id); err != nil {
 			return err
 		}
@@ -100,17 +119,54 @@ func (s *Service) index(ctx context.Context, tx *db.Tx, id cases.ID, text string
 	return nil
 }
 
-// A Likeness is a report that says much the same.
+// indexAsset makes it findable by what is affected: the words of that, and its hosts.
+func (s *Service) indexAsset(ctx context.Context, tx *db.Tx, id cases.ID, asset string) error {
+	if err := tx.Put(ctx, `DELETE FROM report_assets WHERE case_id = $1`, id); err != nil {
+		return err
+	}
+	for _, name := range assetNames(asset) {
+		if err := tx.Put(ctx, `INSERT INTO report_assets (case_id, asset) VALUES ($1, $2) ON CONFLICT DO NOTHING`, id, s.o.Vault.Index("asset", name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assetNames are the names that an asset goes by: as it is written, and each host in it.
+func assetNames(asset string) (out []string) {
+	words := strings.Fields(strings.ToLower(asset))
+	if len(words) == 0 {
+		return nil
+	}
+	out = append(out, strings.Join(words, " "))
+	for _, w := range words {
+		_, rest, found := strings.Cut(w, "://")
+		if !found {
+			rest = w
+		}
+		host := strings.Trim(rest[:strings.IndexAny(rest+"/", "/?#:")], ".,;()")
+		if strings.Contains(host, ".") && host != out[0] {
+			out = append(out, host)
+		}
+	}
+	return out[:min(len(out), 6)]
+}
+
+// A Likeness is a report about the same, or that says much the same.
 type Likeness struct {
 	Case   cases.ID
 	Shared int64 // words
+	Asset  bool  // what is affected is the same
 }
 
-// Similar finds the reports that share most words with one, by what they say and what
-// they are about.
+// Similar finds the reports that are about the same asset as one, then those that share
+// most words with it.
 func Similar(ctx context.Context, tx *db.Tx, id cases.ID) ([]Likeness, error) {
-	return db.List(ctx, tx, func(l *Likeness, row func(...any) error) error { return row(&l.Case, &l.Shared) },
-		`SELECT case_id, COUNT(*) FROM report_words WHERE case_id <> $1 AND word IN (SELECT word FROM report_words WHERE case_id = $1) GROUP BY case_id HAVING COUNT(*) >= 4 ORDER BY COUNT(*) DESC, case_id LIMIT 5`, id)
+	return db.List(ctx, tx, func(l *Likeness, row func(...any) error) error { return row(&l.Case, &l.Shared, &l.Asset) },
+		`SELECT case_id, SUM(words), SUM(assets) > 0 FROM (
+			SELECT case_id, 1 AS words, 0 AS assets FROM report_words WHERE case_id <> $1 AND word IN (SELECT word FROM report_words WHERE case_id = $1)
+			UNION ALL SELECT case_id, 0, 1 FROM report_assets WHERE case_id <> $1 AND asset IN (SELECT asset FROM report_assets WHERE case_id = $1)) t
+		GROUP BY case_id HAVING SUM(words) >= 4 OR SUM(assets) > 0 ORDER BY SUM(assets) > 0 DESC, SUM(words) DESC, case_id LIMIT 5`, id)
 }
 
 // MayRead reports whether somebody who does not triage was let into a case of the
@@ -200,6 +256,37 @@ type Sampled struct {
 	Message cases.MessageID
 	Case    cases.ID
 	Said    string // report, fine; empty: nobody has read it
+}
+
+// RecallOf says how many of a hundred reports the recogniser flags, by what the samples of
+// three months found among what it did not flag; known is false where too few were read to
+// say. Each message that was read stands for as many as it was drawn from.
+func RecallOf(ctx context.Context, tx *db.Tx) (of100 int, known bool, err error) {
+	var read, missed, passed, found int64
+	for _, x := range []struct {
+		to    *int64
+		query string
+	}{
+		{&read, `SELECT COUNT(*) FROM looks WHERE sampled > 0 AND said <> '' AND at >= $1`},
+		{&missed, `SELECT COUNT(*) FROM looks WHERE sampled > 0 AND said = 'report' AND at >= $1`},
+		{&passed, `SELECT COUNT(*) FROM looks WHERE NOT flagged AND at >= $1`},
+		{&found, `SELECT COUNT(*) FROM reports r WHERE received_at >= $1 AND state NOT IN ('flagged', 'dismissed') AND EXISTS (SELECT 1 FROM looks l WHERE l.case_id = r.case_id AND l.flagged)`},
+	} {
+		if *x.to, err = db.Count(ctx, tx, x.query, db.Micros(tx.Now.Add(-90*day))); err != nil {
+			return 0, false, err
+		}
+	}
+	of100, known = recall(read, missed, passed, found)
+	return of100, known, nil
+}
+
+// recall is what RecallOf says, of the four counts.
+func recall(read, missed, passed, found int64) (of100 int, known bool) {
+	if read < 100 || found+missed == 0 {
+		return 0, false
+	}
+	slipped := float64(passed) * float64(missed) / float64(read)
+	return int(100*float64(found)/(float64(found)+slipped) + 0.5), true
 }
 
 // ToRead lists what is still to be read of the samples, and how the newest month's were

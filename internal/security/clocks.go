@@ -163,6 +163,19 @@ func (r *Report) Nearest() (c *Clock) {
 	return c
 }
 
+// forThem are the clocks that a reporter sees, what comes first before the rest.
+var forThem = []ClockName{ClockFirst, ClockAppeal, ClockAsk, ClockFix, ClockAssess, ClockUpdate, ClockReward, ClockPublish}
+
+// NextForThem is the promise that who reported waits for next; nil: none runs.
+func (r *Report) NextForThem() *Clock {
+	for _, name := range forThem {
+		if c := r.Running(name); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
 // A Strike is a clock that ran out.
 type Strike struct {
 	Clock  ClockName

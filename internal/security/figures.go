@@ -21,6 +21,8 @@ type Figures struct {
 	Age                      time.Duration
 	First, Validate, Fix     time.Duration // medians: until a person's word, reproduced, fixed
 	Struck, Reopened, Appeal int           // clocks that ran out; reports that came back; appeals
+	Back                     int           // that came back after we had said that it is none
+	Asked, Scripts           int           // whoever reported asked for a person; got a script after a script
 	Doors                    []Door
 	Read, Missed             int // of the weekly samples
 	Weeks                    []Week
@@ -57,6 +59,9 @@ func FiguresOf(ctx context.Context, tx *db.Tx, from, to time.Time) (*Figures, er
 		{&f.Dismissed, `SELECT COUNT(*) FROM reports WHERE received_at >= $1 AND received_at < $2 AND state = 'dismissed'`},
 		{&f.Struck, `SELECT COUNT(*) FROM report_events WHERE act = 'report.struck' AND at >= $1 AND at < $2`},
 		{&f.Reopened, `SELECT COUNT(*) FROM report_events WHERE to_state = 'assessing' AND from_state IN ('closed', 'resolved', 'disclosed') AND at >= $1 AND at < $2`},
+		{&f.Back, `SELECT COUNT(*) FROM report_events WHERE to_state IN ('flagged', 'assessing') AND from_state IN ('dismissed', 'duplicate', 'not-security', 'other-vendor', 'out-of-scope', 'not-reproducible', 'spam') AND at >= $1 AND at < $2`},
+		{&f.Asked, `SELECT COUNT(*) FROM climbs WHERE why = 'asked' AND case_id IN (SELECT case_id FROM reports) AND at >= $1 AND at < $2`},
+		{&f.Scripts, `SELECT COUNT(*) FROM climbs WHERE why = 'second-canned' AND case_id IN (SELECT case_id FROM reports) AND at >= $1 AND at < $2`},
 		{&f.Appeal, `SELECT COUNT(*) FROM report_events WHERE act = 'report.appealed' AND at >= $1 AND at < $2`},
 		{&f.Over90, `SELECT COUNT(*) FROM reports WHERE ended_at = 0 AND received_at < $2 - 7776000000000 AND CAST($1 AS BIGINT) IS NOT NULL`},
 		{&f.Read, `SELECT COUNT(*) FROM looks WHERE sampled > 0 AND said <> '' AND at >= $1 AND at < $2`},
@@ -162,6 +167,7 @@ func (f *Figures) Lines() []string {
 		fmt.Sprintf("Reproduced and still open: %d, half of them older than %s; open for more than 90 days: %d", f.OpenValid, days(f.Age), f.Over90),
 		fmt.Sprintf("Half had a person's first word within %s, were reproduced within %s, fixed within %s", days(f.First), days(f.Validate), days(f.Fix)),
 		fmt.Sprintf("Clocks that ran out: %d; came back: %d; appeals: %d", f.Struck, f.Reopened, f.Appeal),
+		fmt.Sprintf("Came back after we had said that it is none: %d; asked for a person by themselves: %d; got a script after a script: %d", f.Back, f.Asked, f.Scripts),
 		"Flagged messages by door: " + doors,
 		fmt.Sprintf("Of what was not flagged, %d messages were read in the weekly samples, and %d of them were reports", f.Read, f.Missed),
 	}

@@ -434,6 +434,11 @@ const Unclassed = ""
 // TakesTwo reports whether a move takes two qualified people.
 func (r *Report) TakesTwo(to State) bool { return r.second(to) }
 
+// Refused reports whether it is at rest without having been accepted.
+func (r *Report) Refused() bool {
+	return r.State.IsExit() || r.State == Closed && (r.Unanswered || !r.Exited.IsZero())
+}
+
 // FixedAt is when it was fixed; zero: it is not.
 func (r *Report) FixedAt() (at time.Time) {
 	for i := range r.Clocks {

@@ -78,7 +78,6 @@ const (
 	secondRemind = 14 * day //
 	infoWait     = 30 * day // then it is closed without penalty
 	changeNotice = 14 * day // before another day of publication
-	silentLimit  = 45 * day // they may publish when we are silent
 )
 
 // AppealWindow is how long they can appeal.

@@ -44,6 +44,7 @@ type RewardAct struct {
 	Currency string      `json:"currency,omitempty"`
 	Thing    string      `json:"thing,omitempty"`
 	Why      string      `json:"why,omitempty"`
+	To       string      `json:"to,omitempty"` // given to
 }
 
 // Open reports whether it is not settled.
@@ -98,7 +99,7 @@ func (r *Report) ProposeReward(t *Rewards, w Reward, by Actor, now time.Time) er
 func (r *Report) noteReward() {
 	w := &r.Reward
 	a := &w.Log[len(w.Log)-1]
-	a.Cents, a.Currency, a.Thing, a.Why = w.Cents, w.Currency, w.Thing, w.Why
+	a.Cents, a.Currency, a.Thing, a.Why, a.To = w.Cents, w.Currency, w.Thing, w.Why, w.To
 }
 
 // TableOf is the table that holds for the finding: that of the day they reported, also if
@@ -142,6 +143,17 @@ func (r *Report) MoveReward(t *Rewards, to RewardState, by Actor, now time.Time)
 		r.Reward.Second = by.ID
 	}
 	return nil
+}
+
+// GiveAway is their word that it goes to a cause; which one, if they say so.
+func (r *Report) GiveAway(t *Rewards, cause string, by Actor, now time.Time) error {
+	was := r.Reward.To
+	r.Reward.To = strings.ToValidUTF8(cause[:min(len(cause), 200)], "")
+	err := r.MoveReward(t, Donated, by, now)
+	if err != nil {
+		r.Reward.To = was
+	}
+	return err
 }
 
 // LessThanPromised reports whether there is no reward, or less than the table has: then

@@ -177,6 +177,9 @@ func (s *Service) again(ctx context.Context, tx *db.Tx, c *cases.Case, k *vault.
 			r.Reasons = merge(r.Reasons, h.Verdict.Reasons)
 		}
 	}
+	if err := s.index(ctx, tx, c.ID, h.Message.Doc.Text); err != nil {
+		return err
+	}
 	if err := save(ctx, tx, k, r); err != nil {
 		return err
 	}
@@ -227,6 +230,15 @@ func (s *Service) Raise(ctx context.Context, tx *db.Tx, c *cases.Case, by Actor,
 		return fail.New(fail.Conflict, "this case was a security report; look at it on the board")
 	}
 	if err != nil {
+		return err
+	}
+	if sealed, err := cases.GetMessage(ctx, tx, c.ID, m.ID); err == nil { // what it tells, to find others like it
+		if said, err := sealed.Open(k); err == nil {
+			if err := s.index(ctx, tx, c.ID, said.Doc.Subject+"\n"+said.Doc.Text); err != nil {
+				return err
+			}
+		}
+	} else if !fail.Is(err, fail.NotFound) {
 		return err
 	}
 	return s.record(ctx, tx, k, r, audit.Staff(by.ID), "report.flagged", "", why)
@@ -299,12 +311,17 @@ func (s *Service) Change(ctx context.Context, tx *db.Tx, id cases.ID, by Actor, 
 	if err != nil {
 		return err
 	}
-	from, told := r.State, r.stated()
+	from, told, asset := r.State, r.stated(), r.Asset
 	if err := watched(ctx, tx, r); err != nil {
 		return err
 	}
 	if err := f(r, c); err != nil {
 		return err
+	}
+	if r.Asset != asset {
+		if err := s.indexAsset(ctx, tx, id, r.Asset); err != nil {
+			return err
+		}
 	}
 	r.settle(tx.Now)
 	switch now := r.stated(); {

@@ -23,8 +23,8 @@ func securityFixtures() []fixture {
 		Columns: []desk.Column{{Title: "New", Cards: []desk.Card{card("Old reset link still works", "", "", "Acknowledged", &desk.ClockFace{Words: "A person’s first word", At: at(20)})}},
 			{Title: "Triage", Cards: []desk.Card{card("Statement PDF guessable by number", "High 7.5", "stop", "Assessing", &desk.ClockFace{Words: "Assessed", At: at(30)}), card("Mail from our name passes at one provider", "Medium 5.3", "warn", "Asked them", &desk.ClockFace{Words: "They answer", At: at(200), Paused: true})}},
 			{Title: "Reproduced", Cards: []desk.Card{card("Second factor skipped after language switch", "Critical 9.1", "stop", "Reproduced", &desk.ClockFace{Words: "Fixed", At: at(-6), Late: true}, "Data of people exposed", "Reward needs a second yes")}},
-			{Title: "Fixing", Cards: []desk.Card{card("Session lives on after sign-out", "Low 3.1", "", "Retest", fix)}}, {Title: "At rest", Cards: []desk.Card{card("Address book readable by neighbour", "High 7.7", "stop", "Disclosed", nil, "Was closed before")}}},
-		Sample: desk.Sample{Left: 12, Read: 96, Missed: 1, Rows: []desk.SampleRow{{Message: "m1", Text: "Where is my parcel? It was to come on Friday."}}}}
+			{Title: "Fixing", Cards: []desk.Card{card("Session lives on after sign-out", "Low 3.1", "", "Retest", fix)}}, {Title: "Disclosed, closed", Cards: []desk.Card{card("Address book readable by neighbour", "High 7.7", "stop", "Disclosed", nil, "Was closed before", "About pay.northmere.example", "The reward is paid")}}, {Title: "Not accepted", Cards: []desk.Card{card("Session lives on", "Low 3.1", "", "Duplicate", nil, "Repeats K7QM-2V4X", "They appeal")}}},
+		Sample: desk.Sample{Left: 12, Read: 96, Missed: 1, Recall: 94, Known: true, Rows: []desk.SampleRow{{Message: "m1", Text: "Where is my parcel? It was to come on Friday."}}}}
 	var classes []desk.Option
 	for _, c := range recognise.Classes[1:] {
 		classes = append(classes, desk.Option{ID: string(c), Name: recognise.Names[c]})

@@ -45,13 +45,13 @@ func (d *Desk) ledger(w http.ResponseWriter, r *http.Request, me *visitor) error
 		return err
 	}
 	var sheet figures.Sheet
-	sheet.Put("report", "affected", "severity", "step", "when", "by", "amount", "currency", "present", "why")
+	sheet.Put("report", "affected", "severity", "step", "when", "by", "amount", "currency", "present", "why", "given to")
 	for _, l := range list {
 		by := "they"
 		if l.By != "" {
 			by = cmp.Or(d.nameOf(l.By), "somebody who has left")
 		}
-		sheet.Put(l.Ref, l.Asset, l.Severity, cmp.Or(string(l.State), "taken back"), l.At.In(d.o.Zone).Format("2006-01-02 15:04"), by, fmt.Sprintf("%d.%02d", l.Cents/100, l.Cents%100), l.Currency, l.Thing, l.Why)
+		sheet.Put(l.Ref, l.Asset, l.Severity, cmp.Or(string(l.State), "taken back"), l.At.In(d.o.Zone).Format("2006-01-02 15:04"), by, fmt.Sprintf("%d.%02d", l.Cents/100, l.Cents%100), l.Currency, l.Thing, l.Why, l.To)
 	}
 	web.ServeFile(w, "rewards-"+d.db.Now().In(d.o.Zone).Format("2006-01-02")+".csv", sheet.Bytes())
 	return nil

@@ -413,7 +413,9 @@ func (d *Desk) told(w http.ResponseWriter, r *http.Request, me *visitor) error {
 				return nil
 			}
 			return publications.Consent(r.Context(), tx, audit.Staff(me.ID()), publications.Credit{Case: x.Case, Name: words})
-		case "accepted", "donated", "declined":
+		case "donated":
+			return x.GiveAway(&d.o.Security.Promises().Rewards, words, me.actor(), tx.Now)
+		case "accepted", "declined":
 			return x.MoveReward(&d.o.Security.Promises().Rewards, security.RewardState(what), me.actor(), tx.Now)
 		}
 		return fail.New(fail.Invalid, "say what they told us")

@@ -96,6 +96,9 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request, me *visitor) error 
 			return err
 		}
 		p.Sample = Sample{Left: len(sample), Read: int(read), Missed: int(missed)}
+		if p.Sample.Recall, p.Sample.Known, err = security.RecallOf(ctx, tx); err != nil {
+			return err
+		}
 		if err := d.fillDoors(ctx, tx, &p); err != nil {
 			return err
 		}
@@ -177,7 +180,7 @@ func (d *Desk) sampled(ctx context.Context, tx *db.Tx, list []security.Sampled) 
 }
 
 func (d *Desk) fillBoard(p *BoardPage, open, rest []security.Entry) {
-	p.Columns = []Column{{Title: "New"}, {Title: "Triage"}, {Title: "Reproduced"}, {Title: "Fixing"}, {Title: "At rest"}}
+	p.Columns = []Column{{Title: "New"}, {Title: "Triage"}, {Title: "Reproduced"}, {Title: "Fixing"}, {Title: "Disclosed, closed"}, {Title: "Not accepted"}}
 	column := map[security.State]int{security.Acknowledged: 0, security.Assessing: 1, security.NeedsInfo: 1, security.Verified: 2, security.Fixing: 3, security.FixReady: 3, security.Retest: 3, security.Resolved: 3}
 	for _, e := range open {
 		if e.Report.State == security.Flagged {
@@ -192,7 +195,11 @@ func (d *Desk) fillBoard(p *BoardPage, open, rest []security.Entry) {
 		p.Columns[n].Cards = append(p.Columns[n].Cards, d.reportCard(p.Clock, e))
 	}
 	for _, e := range rest {
-		p.Columns[4].Cards = append(p.Columns[4].Cards, d.reportCard(p.Clock, e))
+		n := 4
+		if e.Report.Refused() {
+			n = 5
+		}
+		p.Columns[n].Cards = append(p.Columns[n].Cards, d.reportCard(p.Clock, e))
 	}
 }
 
@@ -208,10 +215,11 @@ func (d *Desk) reportCard(clock web.Clock, e security.Entry) Card {
 	case security.Medium:
 		c.Grade = "warn"
 	}
+	asset, reward := web.Plain(r.Asset), rewardNames[r.Reward.State]
 	for _, m := range []struct {
 		on    bool
 		words string
-	}{{r.Exploited, "Exploited"}, {r.Exposed, "Data of people exposed"}, {r.Extortion, "Demands money for silence"}, {r.Reward.State == security.Proposed, "Reward needs a second yes"},
+	}{{asset != "", "About " + asset}, {e.Original != "", "Repeats " + e.Original}, {r.Reward.State != security.Undecided && r.Reward.State != security.Proposed, "Reward: " + reward}, {r.Exploited, "Exploited"}, {r.Exposed, "Data of people exposed"}, {r.Extortion, "Demands money for silence"}, {r.Reward.State == security.Proposed, "Reward needs a second yes"},
 		{r.Appeal != nil && r.Appeal.Done.IsZero(), "They appeal"}, {r.Reopened > 0, "Was closed before"}} {
 		if m.on {
 			c.Marks = append(c.Marks, m.words)

@@ -54,6 +54,8 @@ type ClockFace struct {
 // Sample is what is to be read of what nobody flagged.
 type Sample struct {
 	Left, Read, Missed int
+	Recall             int  // of 100 reports, so many are recognised
+	Known              bool // enough were read to say that
 	Rows               []SampleRow
 }
 

@@ -115,6 +115,9 @@ func (s *Site) showCase(w http.ResponseWriter, r *http.Request, status int, h *h
 	if h.c.Assignee != "" {
 		p.Role = s.RoleOf(h.c.Assignee)
 	}
+	if p.Report != nil && p.Report.Role != "" { // whoever owns the report is at it
+		p.Role = p.Report.Role
+	}
 	for n := range h.sealed {
 		word, ok, err := s.word(p.Public, h, &h.sealed[n])
 		if err != nil {

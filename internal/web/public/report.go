@@ -21,6 +21,7 @@ import (
 // ReportFace is how a security report stands, as who told us may see it.
 type ReportFace struct {
 	State       string // key of the catalogue behind "report.state."
+	Role        string // of who owns it; empty: nobody does yet
 	Severity    string
 	Reason      string // why it ended, where it was no finding
 	Next        web.When
@@ -65,9 +66,6 @@ type Question struct {
 	Open         bool
 }
 
-// nextWhat are the clocks that a reporter sees.
-var nextWhat = []security.ClockName{security.ClockFirst, security.ClockAppeal, security.ClockAsk, security.ClockFix, security.ClockAssess, security.ClockUpdate, security.ClockReward, security.ClockPublish}
-
 // reportFace reads how the report of a case stands; nil: it is none, or nobody has said
 // that it is one.
 func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held) (*ReportFace, error) {
@@ -85,14 +83,14 @@ func (s *Site) reportFace(ctx context.Context, tx *db.Tx, p web.Public, h *held)
 		return &ReportFace{State: "report.state." + string(r.State)}, nil
 	}
 	f := &ReportFace{State: "report.state." + string(r.State), Retest: r.State == security.Retest, Fixed: p.When(r.Target), Name: r.Disclosure.Credit}
+	if r.Owner != "" {
+		f.Role = s.RoleOf(r.Owner)
+	}
 	if r.Severity != "" && r.State != security.Assessing {
 		f.Severity = "report.severity." + string(r.Severity)
 	}
-	for _, name := range nextWhat {
-		if c := r.Running(name); c != nil {
-			f.Next, f.NextWhat, f.Paused = p.When(c.Target), "report.next."+string(name), !c.Paused.IsZero()
-			break
-		}
+	if c := r.NextForThem(); c != nil {
+		f.Next, f.NextWhat, f.Paused = p.When(c.Target), "report.next."+string(c.Name), !c.Paused.IsZero()
 	}
 	for n, q := range r.Questions {
 		f.Questions = append(f.Questions, Question{N: n, Text: q.Text, Answer: q.Answer, Open: q.Answered.IsZero()})
@@ -207,7 +205,11 @@ func (s *Site) reporterAct(r *http.Request, who contacts.ID) (act string, f func
 		}
 	case "appeal":
 		return "report.appealed", func(x *security.Report, tx *db.Tx) error { return x.Appeals(s.Security.Promises(), text, tx.Now) }
-	case "accepted", "donated", "declined":
+	case "donated":
+		return "report.rewarded", func(x *security.Report, tx *db.Tx) error {
+			return x.GiveAway(&s.Security.Promises().Rewards, strings.TrimSpace(r.FormValue("cause")), security.Actor{Kind: security.ByReporter}, tx.Now)
+		}
+	case "accepted", "declined":
 		return "report.rewarded", func(x *security.Report, tx *db.Tx) error {
 			return x.MoveReward(&s.Security.Promises().Rewards, security.RewardState(do), security.Actor{Kind: security.ByReporter}, tx.Now)
 		}
