@@ -104,6 +104,9 @@ var errSaid = errors.New("said")
 
 // said is an error as a person reads it: its text, and the cause behind it.
 func said(err error) string {
+	if e, ok := err.(interface{ Unwrap() []error }); ok && len(e.Unwrap()) == 1 { // kong joins what a command returns
+		err = e.Unwrap()[0]
+	}
 	text := fail.Text(err)
 	if text == "" {
 		return err.Error()

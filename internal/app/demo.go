@@ -142,7 +142,7 @@ func (s *scene) write(ctx context.Context, c customer, subject, text string, enc
 	draft.Headers = [][2]string{{"Autocrypt", outbox.Autocrypt(c.address, c.secret.Public())}}
 	o := pgp.Outgoing{Draft: draft, Signer: c.secret, Now: time.Now(), OuterSubject: "..."}
 	if encrypt {
-		o.To = []*pgp.Key{s.d.boxes.All()[0].Secret.Public()}
+		o.To = []*pgp.Key{s.d.boxes.First().Secret.Public()}
 	}
 	sealed, err := pgp.Seal(o)
 	if err != nil {

@@ -154,7 +154,7 @@ func (d *Desk) openStores(ctx context.Context, clock func() time.Time) (err erro
 	if d.boxes, err = mailboxes.Open(ctx, d.db, d.vault); err != nil {
 		return err
 	}
-	if d.staff, err = staff.New(d.db, d.vault, d.cfg.URL, d.cfg.OrgName); err != nil {
+	if d.staff, err = staff.New(d.db, d.vault, d.cfg.URL, d.cfg.OrgName, d.cfg.StaffURL); err != nil {
 		return err
 	}
 	if d.centre, err = centre.Open(ctx, d.db, d.vault, d.boxes, d.staff); err != nil {
@@ -204,27 +204,57 @@ func (d *Desk) setUp(ctx context.Context, org, mailbox string) error {
 	if strings.ContainsAny(org, "\r\n@<>") || org == "" || len(org) > 100 {
 		return fail.New(fail.Invalid, "write the organisation's name, without @, < or >")
 	}
+	// The mailbox first: with a wrong address nothing is changed.
+	if !d.boxes.Is(mailbox) {
+		if _, err := d.boxes.Add(ctx, audit.System, org, mailbox, false); err != nil {
+			return err
+		}
+	} else if err := d.boxes.Save(ctx, audit.System, strings.ToLower(mailbox), org, false, false); err != nil {
+		return err
+	}
+	d.boxes.Prefer(mailbox)
 	sealed := d.vault.Desk().SealText(org, orgSetting)
 	err := d.db.Update(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, orgSetting, sealed)
-		return err
+		for name, value := range map[string][]byte{orgSetting: sealed, mailboxSetting: []byte(strings.ToLower(mailbox))} {
+			if _, err := tx.Exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		d.org.set(org)
 	}
-	d.org.set(org)
-	if d.boxes.Is(mailbox) {
-		return d.boxes.Save(ctx, audit.System, strings.ToLower(mailbox), org, false, false)
-	}
-	_, err = d.boxes.Add(ctx, audit.System, org, mailbox, false)
 	return err
 }
 
-func (d *Desk) openFlows(ctx context.Context) error {
-	if len(d.boxes.All()) == 0 {
-		if _, err := d.boxes.Add(ctx, audit.System, d.org.get(), d.cfg.Mailbox, false); err != nil {
-			return err
+// mailboxSetting holds the address that the set-up named: it stands for the organisation.
+const mailboxSetting = "org.mailbox"
+
+// preferMailbox says which mailbox stands for the organisation: that of the settings, which
+// is made if it is not there; else that of the set-up.
+func (d *Desk) preferMailbox(ctx context.Context) error {
+	if d.cfg.NamesMailbox() || len(d.boxes.All()) == 0 {
+		if !d.boxes.Is(d.cfg.Mailbox) {
+			if _, err := d.boxes.Add(ctx, audit.System, d.org.get(), d.cfg.Mailbox, false); err != nil {
+				return fail.Wrap(fail.KindOf(err), err, "the setting org.mailbox: "+fail.Text(err))
+			}
 		}
+		d.boxes.Prefer(d.cfg.Mailbox)
+		return nil
+	}
+	return d.db.View(ctx, func(tx *db.Tx) error {
+		list, err := db.List(ctx, tx, func(b *[]byte, row func(...any) error) error { return row(b) }, `SELECT value FROM settings WHERE name = $1`, mailboxSetting)
+		if err == nil && len(list) > 0 {
+			d.boxes.Prefer(string(list[0]))
+		}
+		return err
+	})
+}
+
+func (d *Desk) openFlows(ctx context.Context) error {
+	if err := d.preferMailbox(ctx); err != nil {
+		return err
 	}
 	if err := d.published.Begin(ctx); err != nil {
 		return err
@@ -306,7 +336,7 @@ func hostOf(address string) string {
 }
 
 func (d *Desk) words() outbox.Words {
-	return outbox.Words{Org: d.org.get(), BaseURL: d.cfg.URL, Phone: d.cfg.OrgPhone, Promise: d.cfg.Promise}
+	return outbox.Words{Org: d.org.get(), BaseURL: d.cfg.URL, Desk: d.cfg.StaffURL, Phone: d.cfg.OrgPhone, Promise: d.cfg.Promise}
 }
 
 func (d *Desk) publicOrg() web.Org {
@@ -316,7 +346,8 @@ func (d *Desk) publicOrg() web.Org {
 		o.Hours = d.cfg.Hours
 	}
 	if boxes := d.boxes.All(); len(boxes) > 0 {
-		o.Mail, o.Key = boxes[0].Address, web.Fingerprint(boxes[0].Secret.Public().Fingerprint())
+		first := d.boxes.First()
+		o.Mail, o.Key = first.Address, web.Fingerprint(first.Secret.Public().Fingerprint())
 		for _, b := range boxes {
 			if strings.HasPrefix(b.Address, "security@") {
 				o.SecurityMail = b.Address

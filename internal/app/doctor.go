@@ -39,6 +39,12 @@ func inspectDesk(ctx context.Context, c *config.Config, d *db.DB, v *vault.Vault
 		checkTexts(c), checkSecurityTxt(c, d, boxes), checkRungs(ctx, d), checkClock(c, d.Now()), checkDisk(c), checkAudit(ctx, d, anchor)}
 }
 
+// inspectMachine runs the checks that need no desk.
+func inspectMachine(ctx context.Context, c *config.Config) []Check {
+	now := time.Now()
+	return []Check{checkCertificate(c, now), checkTeamKey(c, now), checkRelay(ctx, c), checkTexts(c), checkClock(c, now), checkDisk(c)}
+}
+
 func checkDatabase(ctx context.Context, d *db.DB) Check {
 	start := time.Now()
 	if err := d.Ping(ctx); err != nil {
@@ -81,7 +87,11 @@ func checkCertificate(c *config.Config, now time.Time) Check {
 		return Check{"Certificate", "bad", "It cannot be read.", "Correct web.tls_cert and web.tls_key."}
 	}
 	until := leaf.NotAfter.Format("2 January 2006")
-	switch {
+	switch host := hostOf(c.URL); {
+	case leaf.VerifyHostname(host) != nil:
+		return Check{"Certificate", "bad", "It is not for " + host + ", so no browser opens a page.", "Set web.tls_cert and web.tls_key to one for that name, or correct web.url."}
+	case now.Before(leaf.NotBefore):
+		return Check{"Certificate", "bad", "It is good only from " + leaf.NotBefore.Format("2 January 2006") + " on.", "Wait, take the one before, or set the machine's clock."}
 	case now.After(leaf.NotAfter):
 		return Check{"Certificate", "bad", "It expired on " + until + ".", "Renew it."}
 	case now.Add(14 * 24 * time.Hour).After(leaf.NotAfter):
@@ -115,7 +125,7 @@ func checkSecurityTxt(c *config.Config, d *db.DB, boxes *mailboxes.Store) Check 
 	if err != nil {
 		return Check{name, "bad", "security.txt cannot be made: " + err.Error(), "See Signing keys."}
 	}
-	p, err := publications.CheckSecurityTxt(text, c.URL+publications.WellKnownPath, boxes.All()[0].Secret.Public(), d.Now())
+	p, err := publications.CheckSecurityTxt(text, c.URL+publications.WellKnownPath, boxes.First().Secret.Public(), d.Now())
 	switch {
 	case p == publications.ExpiresSoon:
 		return Check{name, "soon", "security.txt, as finders get it: " + err.Error() + ".", "It is made anew every 30 days: set the machine's clock, and start the desk again."}

@@ -96,7 +96,10 @@ func certificate(c *config.Config) (tls.Certificate, error) {
 	cert, key := c.TLSCert, c.TLSKey
 	if cert == "" {
 		cert, key = filepath.Join(c.DataDir, "tls.crt"), filepath.Join(c.DataDir, "tls.key")
-		if _, err := os.Stat(cert); errors.Is(err, fs.ErrNotExist) {
+		if ownOver(cert, key, hostOf(c.URL)) {
+			if err := errors.Join(gone(cert), gone(key)); err != nil {
+				return tls.Certificate{}, fmt.Errorf("make a certificate: %w", err)
+			}
 			if err := selfSigned(c, cert, key); err != nil {
 				return tls.Certificate{}, fmt.Errorf("make a certificate: %w", err)
 			}
@@ -107,6 +110,25 @@ func certificate(c *config.Config) (tls.Certificate, error) {
 		return pair, fail.Wrap(fail.Invalid, err, "the certificate "+cert+" cannot be used (settings web.tls_cert, web.tls_key)")
 	}
 	return pair, nil
+}
+
+// ownOver reports whether our own pair must be made: one of the two is not there, or it has
+// run out, or is for another name than the desk has now.
+func ownOver(cert, key, host string) bool {
+	for _, name := range []string{cert, key} {
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	return err == nil && (time.Now().After(pair.Leaf.NotAfter) || pair.Leaf.VerifyHostname(host) != nil)
+}
+
+func gone(name string) error {
+	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func selfSigned(c *config.Config, certFile, keyFile string) error {

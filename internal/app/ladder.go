@@ -77,7 +77,7 @@ func (d *Desk) call(ctx context.Context, tx *db.Tx, c *cases.Case, step *ladder.
 		a.To = append(a.To, string(p.ID))
 	}
 	err := d.publish(ctx, tx, liftedEvent, step.ID+"-lifted", string(c.ID), map[string]string{"case": string(c.ID), "reference": string(c.Ref), "rung": string(ladder.Roles[step.Rung]),
-		"why": string(step.Why), "take_by": step.Due.UTC().Format(time.RFC3339), "url": d.cfg.URL + "/desk/cases/" + string(c.ID)})
+		"why": string(step.Why), "take_by": step.Due.UTC().Format(time.RFC3339), "url": d.cfg.StaffURL + "/desk/cases/" + string(c.ID)})
 	if err != nil || len(a.To) == 0 {
 		return err
 	}

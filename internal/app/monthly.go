@@ -51,7 +51,7 @@ func (d *Desk) monthly(ctx context.Context) error {
 		return err
 	}
 	return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: id, Kind: outbox.Summary, To: people, Subject: "Security reports in " + from.Format("January 2006"),
-		Text:  d.org.get() + ", " + from.Format("January 2006") + ".\n\n" + strings.Join(f.Lines(), ".\n") + ".\n\nThe reports themselves stand on the security desk: " + d.cfg.URL + "/desk/security",
+		Text:  d.org.get() + ", " + from.Format("January 2006") + ".\n\n" + strings.Join(f.Lines(), ".\n") + ".\n\nThe reports themselves stand on the security desk: " + d.cfg.StaffURL + "/desk/security",
 		Files: []cases.File{{Name: "security-" + from.Format("2006-01") + ".csv", Type: "text/csv", Data: securitySheet(f, d.zone)}}})
 }
 

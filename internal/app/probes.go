@@ -152,7 +152,7 @@ func (d *Desk) furtherHosts() []string {
 
 // mailStuck tells those who triage of a mail to them that this desk could not read.
 func (d *Desk) mailStuck(ctx context.Context, tx *db.Tx, id string) error {
-	return d.tellDoor(ctx, tx, doorArgs{About: id, Target: d.cfg.URL + "/desk/quarantine/" + id, Why: "a mail to the security people could not be read by this desk, and waits there for a person"})
+	return d.tellDoor(ctx, tx, doorArgs{About: id, Target: d.cfg.StaffURL + "/desk/quarantine/" + id, Why: "a mail to the security people could not be read by this desk, and waits there for a person"})
 }
 
 // tellDoor tells those who triage, and the admins, that a door of ours is broken, or is

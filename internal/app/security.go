@@ -89,9 +89,9 @@ func (d *Desk) addSecurityJobs() {
 		text := "A page without which nobody can tell us of a security hole does not answer as it must:\n\n" + a.Target + "\n\nIt was asked twice. Look at it now."
 		switch {
 		case a.Canary != "":
-			text = "Each week this desk makes up a security report and sends it to itself, by mail and by the form. The one by " + a.Canary + " is lost: " + a.Why + ".\n\nA real one may be lost in the same way. Look at it now: " + d.cfg.URL + "/desk/security"
+			text = "Each week this desk makes up a security report and sends it to itself, by mail and by the form. The one by " + a.Canary + " is lost: " + a.Why + ".\n\nA real one may be lost in the same way. Look at it now: " + d.cfg.StaffURL + "/desk/security"
 		case a.Why != "":
-			text = a.Target + ": " + a.Why + ".\n\n" + d.cfg.URL + "/desk/security#hosts"
+			text = a.Target + ": " + a.Why + ".\n\n" + d.cfg.StaffURL + "/desk/security#hosts"
 		}
 		return d.outbox.TellHouse(ctx, &outbox.HouseLetter{ID: cases.MessageID(a.ID), Kind: outbox.Call, To: a.To, Subject: "A door of ours is broken", Text: text})
 	})
@@ -110,7 +110,7 @@ func (d *Desk) tellSecurity(ctx context.Context, tx *db.Tx, c *cases.Case, w sec
 	}
 	a.Word.To = nil
 	err := d.publish(ctx, tx, reportEvent, a.ID+"-word", string(c.ID), map[string]string{"case": string(c.ID), "reference": string(c.Ref), "what": string(w.What), "clock": string(w.Clock),
-		"url": d.cfg.URL + "/desk/security/" + string(c.ID)})
+		"url": d.cfg.StaffURL + "/desk/security/" + string(c.ID)})
 	if err != nil || len(a.To) == 0 {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -57,7 +58,7 @@ func runDesk(ctx context.Context, e *Env, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.Stdout, "Postern %s is running.\n  pages  %s\n  staff  %s/desk\n", Version, cfg.URL, cfg.URL)
+	fmt.Fprintf(e.Stdout, "Postern %s is running.\n  pages  %s\n  staff  %s/desk\n", Version, cfg.URL, cfg.StaffURL)
 	for _, name := range []string{"smtp", "lmtp"} {
 		if a := d.addrs[name]; a != "" {
 			fmt.Fprintf(e.Stdout, "  %s   %s\n", name, a)
@@ -92,7 +93,7 @@ func (d *Desk) setupLink(ctx context.Context) (string, error) {
 			return err
 		}
 		token, err := d.staff.MakeLink(ctx, tx, staff.SetUp, "", setupLife)
-		link = d.cfg.URL + "/desk/setup/" + token
+		link = d.cfg.StaffURL + "/desk/setup/" + token
 		return err
 	})
 	return link, err
@@ -103,6 +104,11 @@ func (d *Desk) setupLink(ctx context.Context) (string, error) {
 func offline(ctx context.Context, cfg *config.Config) (*db.DB, *vault.Vault, error) {
 	if _, err := os.Stat(cfg.DataDir); errors.Is(err, os.ErrNotExist) {
 		return nil, nil, fail.New(fail.NotFound, "there is no desk in %s yet; \"postern serve\" makes one", cfg.DataDir)
+	}
+	if cfg.Database == "" { // whoever only looks makes nothing: perhaps a disk is not mounted
+		if _, err := os.Stat(filepath.Join(cfg.DataDir, "postern.db")); errors.Is(err, os.ErrNotExist) {
+			return nil, nil, fail.New(fail.NotFound, "there is no desk in %s: it holds no postern.db. Is the disk mounted, and data_dir right? \"postern serve\" makes a new desk", cfg.DataDir)
+		}
 	}
 	master, err := masterKey(cfg)
 	if err != nil {
@@ -126,13 +132,19 @@ func offline(ctx context.Context, cfg *config.Config) (*db.DB, *vault.Vault, err
 // diagnose runs the doctor's checks from the command line.
 func diagnose(ctx context.Context, cfg *config.Config) ([]Check, error) {
 	d, v, err := offline(ctx, cfg)
-	if err != nil {
+	if fail.Is(err, fail.NotFound) {
 		return nil, err
 	}
+	if err != nil { // the rest is looked at all the same
+		return append([]Check{{"Database", "bad", said(err), "Start it, or correct the settings database, data_dir and master_key_file."}}, inspectMachine(ctx, cfg)...), nil
+	}
 	defer d.Close()
+	if master := checkMaster(ctx, d, v); master.State == "bad" {
+		return append([]Check{checkDatabase(ctx, d), master}, inspectMachine(ctx, cfg)...), nil
+	}
 	boxes, err := mailboxes.Open(ctx, d, v)
 	if err != nil {
-		return nil, err
+		return append([]Check{checkDatabase(ctx, d), {"Signing keys", "bad", said(err), "A row of the table mailboxes is damaged: put it back from a backup."}}, inspectMachine(ctx, cfg)...), nil
 	}
 	return inspectDesk(ctx, cfg, d, v, boxes, readAnchor(cfg)), nil
 }
@@ -153,5 +165,8 @@ func verifyAudit(ctx context.Context, cfg *config.Config, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "unbroken: %d entries, head %s\n", head.Seq, head.Hash)
+	if readAnchor(cfg) == (audit.Anchor{}) {
+		fmt.Fprintln(w, "There is no file audit.head beside it, so rows that were cut off at the end would not show. Compare the head with one that was kept elsewhere.")
+	}
 	return nil
 }

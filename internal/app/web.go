@@ -47,7 +47,7 @@ func (d *Desk) handlers() (publicPages, staffPages http.Handler) {
 		relay = d.cfg.RelayAddr
 	}
 	pages := desk.New(desk.Options{DB: d.db, Vault: d.vault, Cases: d.cases, Contacts: d.contacts, Mailboxes: d.boxes, Portal: d.portal, Outbox: d.outbox,
-		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Centre: d.centre, Published: d.published, Ladder: d.ladder, Security: d.security, Own: d.intake.OwnHosts, Probes: d.probes, Links: d.links, Closed: d.caseClosed, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
+		Intake: d.intake, Staff: d.staff, Auth: d.auth, Hooks: d.hooks, Texts: d.texts, Centre: d.centre, Published: d.published, Ladder: d.ladder, Security: d.security, Own: d.intake.OwnHosts, Probes: d.probes, Links: d.links, Closed: d.caseClosed, Org: d.publicOrg, Zone: d.zone, BaseURL: d.cfg.URL, StaffURL: d.cfg.StaffURL, Relay: relay, Version: d.version(), Checks: d.deskChecks,
 		Anchor:  func() audit.Anchor { return readAnchor(d.cfg) },
 		Recheck: d.recheck,
 		SetUp:   d.setUp})

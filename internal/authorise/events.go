@@ -49,7 +49,7 @@ func (f *Flow) claims(ctx context.Context, tx *db.Tx, s *subject, i *instruction
 		State: string(i.State), Text: i.Doc.Text, Values: i.Doc.Values, Bind: i.Bind}
 	proof, err := f.Instructions.ProofOf(ctx, tx, i.ID)
 	if err == nil {
-		c.Proof, c.ProvedAt, c.NotBefore = instructions.KindOf(proof.Level), proof.At.Unix(), i.Ready.Unix()
+		c.Proof, c.ProvedAt, c.NotBefore = i.ProvedKind(proof), proof.At.Unix(), i.Ready.Unix()
 	} else if !fail.Is(err, fail.NotFound) {
 		return nil, err
 	}

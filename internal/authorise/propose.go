@@ -187,7 +187,7 @@ func (f *Flow) belongs(ctx context.Context, tx *db.Tx, i *instructions.Instructi
 // none was given.
 func (f *Flow) place(ctx context.Context, p *Proposal, t *instructions.Type, who *contacts.Contact) (key *vault.Key, own *cases.Case, err error) {
 	if p.Case == "" {
-		box := f.Mailboxes.All()[0]
+		box := f.Mailboxes.First()
 		now := f.DB.Now()
 		own = &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: "Authorisation: " + t.Title, Who: who.Title(), Contact: who.ID, KeyID: who.KeyID,
 			Mailbox: box.Address, State: cases.Waiting, Made: now, Last: now, Lang: p.Lang}

@@ -91,7 +91,7 @@ func (w words) receipt() string {
 }
 
 // level is the kind of proof, in words.
-func (w words) level() string { return w.l.Said(instructions.Words(w.proof.Level)) }
+func (w words) level() string { return w.l.Said(w.s.i.ProvedBy(w.proof)) }
 
 func (w words) exact(t time.Time) string {
 	return w.l.Date(t.UTC()) + t.UTC().Format(", 15:04:05 UTC")

@@ -182,6 +182,7 @@ func Has(ctx context.Context, tx *db.Tx, id ID, c contacts.ID) (bool, error) {
 type Link struct {
 	Other ID
 	Ref   Ref
+	Title []byte // its subject, sealed (OpenSubject)
 	Why   string
 }
 
@@ -198,8 +199,8 @@ func AddLink(ctx context.Context, tx *db.Tx, a, b ID, why string) error {
 
 // Links lists what a case is linked to.
 func Links(ctx context.Context, tx *db.Tx, who Viewer, id ID) ([]Link, error) {
-	return db.List(ctx, tx, func(l *Link, row func(...any) error) error { return row(&l.Other, &l.Ref, &l.Why) },
-		`SELECT l.other, c.ref, l.why FROM case_links l JOIN cases c ON c.id = l.other WHERE l.case_id = $2 AND (NOT c.closed_circle OR $3 OR EXISTS (SELECT 1 FROM report_circle k WHERE k.case_id = c.id AND k.staff_id = $1)) ORDER BY l.made_at, c.ref`, who.ID, id, who.All)
+	return db.List(ctx, tx, func(l *Link, row func(...any) error) error { return row(&l.Other, &l.Ref, &l.Title, &l.Why) },
+		`SELECT l.other, c.ref, c.subject, l.why FROM case_links l JOIN cases c ON c.id = l.other WHERE l.case_id = $2 AND (NOT c.closed_circle OR $3 OR EXISTS (SELECT 1 FROM report_circle k WHERE k.case_id = c.id AND k.staff_id = $1)) ORDER BY l.made_at, c.ref`, who.ID, id, who.All)
 }
 
 // Parts are the sealed forms of a message, ready for AddMessage. The Message-ID

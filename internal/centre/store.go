@@ -134,26 +134,16 @@ func (s *Store) SaveTopics(ctx context.Context, actor, text string, from int64) 
 }
 
 // MailboxFor is the address of ours that a topic goes to: its own, a mailbox for
-// security for that door, else the first.
+// security for that door, else the one that stands for the organisation.
 func (s *Store) MailboxFor(topic string) string {
 	open := func(address string) bool { b, err := s.boxes.Get(address); return err == nil && !b.Closed }
 	if x := s.Tree().Topic(topic); x != nil && open(x.Mailbox) {
 		return x.Mailbox
 	}
-	first := ""
 	for _, b := range s.boxes.All() {
-		if b.Closed {
-			continue
-		}
-		if first == "" {
-			first = b.Address
-		}
-		if topic == Security && strings.HasPrefix(b.Address, "security@") {
+		if topic == Security && !b.Closed && strings.HasPrefix(b.Address, "security@") {
 			return b.Address
 		}
 	}
-	if first == "" {
-		return s.boxes.All()[0].Address
-	}
-	return first
+	return s.boxes.First().Address
 }

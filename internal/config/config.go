@@ -49,10 +49,11 @@ type Config struct {
 	Timezone string `key:"org.timezone=UTC" help:"time zone of times on pages, such as Europe/Berlin"`
 	Mailbox  string `key:"org.mailbox" help:"first mailbox, made at first start; empty: support@ the host of web.url"`
 
-	URL       string `key:"web.url=https://localhost:8443" help:"address that customers reach the desk at; https only"`
+	URL       string `key:"web.url=https://localhost:8443" help:"address that customers reach the desk at; https only; as it stands, with the port of web.addr"`
 	HTTPAddr  string `key:"web.addr=127.0.0.1:8443" help:"where to listen for HTTPS"`
 	StaffAddr string `key:"web.staff_addr" help:"where staff pages listen apart; empty: beside the public pages"`
 	PlainAddr string `key:"web.redirect_addr" help:"where to listen for plain HTTP, only to redirect to HTTPS; empty: nowhere"`
+	StaffURL  string `key:"web.staff_url" help:"address that staff reach their pages at; empty: web.url, with the port of web.staff_addr if that is set"`
 	TLSCert   string `key:"web.tls_cert" help:"certificate file; empty: a self-signed one, made at first start"`
 	TLSKey    string `key:"web.tls_key" help:"private key file of the certificate"`
 
@@ -206,13 +207,34 @@ func readEnv(env []string, values map[string]string) error {
 	return nil
 }
 
+// NamesMailbox reports whether the settings name a mailbox, and not the one that the desk
+// makes up.
+func (c *Config) NamesMailbox() bool {
+	u, err := url.Parse(c.URL)
+	return err != nil || c.Mailbox != "support@"+u.Hostname()
+}
+
 // check refuses what cannot work, by name.
 func (c *Config) check() error {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return refuse("web.url", c.URL, "it must be https://host or https://host:port; no page of the desk runs over plain HTTP")
 	}
+	if _, port, err := net.SplitHostPort(c.HTTPAddr); err == nil && u.Host == "localhost:8443" && port != "8443" { // only where to listen was said
+		u.Host = "localhost:" + port
+	}
 	c.URL = "https://" + u.Host
+	if c.StaffURL == "" {
+		c.StaffURL = c.URL
+		if _, port, err := net.SplitHostPort(c.StaffAddr); err == nil && port != "443" {
+			c.StaffURL = "https://" + net.JoinHostPort(u.Hostname(), port)
+		}
+	}
+	s, err := url.Parse(c.StaffURL)
+	if err != nil || s.Scheme != "https" || s.Host == "" || strings.Trim(s.Path, "/") != "" || s.RawQuery != "" || s.Hostname() != u.Hostname() && !strings.HasSuffix(s.Hostname(), "."+u.Hostname()) {
+		return refuse("web.staff_url", c.StaffURL, "it must be https://host or https://host:port, with the host of web.url or one below it: passkeys are made for that name")
+	}
+	c.StaffURL = "https://" + s.Host
 	if c.Hostname == "" {
 		c.Hostname = u.Hostname()
 	}
@@ -222,7 +244,7 @@ func (c *Config) check() error {
 	if c.Node == "" {
 		c.Node, _ = os.Hostname()
 	}
-	if _, err := mail.ParseAddress(c.Mailbox); err != nil {
+	if a, err := mail.ParseAddress(c.Mailbox); err != nil || a.Address != c.Mailbox {
 		return refuse("org.mailbox", c.Mailbox, "it must be an address such as support@example.org")
 	}
 	if _, err := time.LoadLocation(c.Timezone); err != nil {

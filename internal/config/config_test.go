@@ -71,3 +71,25 @@ func TestWrongSettingIsRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressesFollowWhereItListens: who says only where to listen gets links that open.
+func TestAddressesFollowWhereItListens(t *testing.T) {
+	for _, x := range []struct{ env, url, staff string }{
+		{"", "https://localhost:8443", "https://localhost:8443"},
+		{"POSTERN_WEB_ADDR=127.0.0.1:18443", "https://localhost:18443", "https://localhost:18443"},
+		{"POSTERN_WEB_STAFF_ADDR=127.0.0.1:18461", "https://localhost:8443", "https://localhost:18461"},
+		{"POSTERN_WEB_URL=https://desk.example POSTERN_WEB_ADDR=127.0.0.1:18443", "https://desk.example", "https://desk.example"},
+		{"POSTERN_WEB_URL=https://desk.example POSTERN_WEB_STAFF_ADDR=10.0.0.1:9443", "https://desk.example", "https://desk.example:9443"},
+		{"POSTERN_WEB_URL=https://desk.example POSTERN_WEB_STAFF_ADDR=10.0.0.1:9443 POSTERN_WEB_STAFF_URL=https://staff.desk.example", "https://desk.example", "https://staff.desk.example"},
+		{"POSTERN_WEB_STAFF_URL=https://staff.elsewhere.example", "", ""},
+		{"POSTERN_WEB_STAFF_URL=http://localhost:8443", "", ""},
+	} {
+		c, err := Load("", strings.Fields(x.env))
+		if (err != nil) != (x.url == "") {
+			t.Errorf("%s: %v", x.env, err)
+		}
+		if err == nil && (c.URL != x.url || c.StaffURL != x.staff) {
+			t.Errorf("%s: %s, %s", x.env, c.URL, c.StaffURL)
+		}
+	}
+}

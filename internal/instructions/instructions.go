@@ -160,6 +160,30 @@ type Proof struct {
 	Evidence Evidence
 }
 
+// ProvedBy names what proved it. A comparison of a first key with our staff is named as
+// that: it counts as much as a call, and is none.
+func (i *Instruction) ProvedBy(p *StoredProof) string {
+	if w := comparedWords[i.Doc.Values["compared"]]; w != "" && i.Doc.Does == DoesFirstKey {
+		return w
+	}
+	return Words(p.Level)
+}
+
+// ProvedKind is ProvedBy for programs.
+func (i *Instruction) ProvedKind(p *StoredProof) string {
+	if comparedWords[i.Doc.Values["compared"]] != "" && i.Doc.Does == DoesFirstKey {
+		return "compared"
+	}
+	return KindOf(p.Level)
+}
+
+var comparedWords = map[string]string{
+	"call-back":  "our staff, who compared the fingerprint with you on the telephone",
+	"in person":  "our staff, who compared the fingerprint with you in person",
+	"letter":     "our staff, who compared the fingerprint with you by letter",
+	"video call": "our staff, who compared the fingerprint with you in a video call",
+}
+
 // Evidence is kept with a proof, sealed: enough to check it again.
 type Evidence struct {
 	Fingerprint string          `json:"fingerprint,omitempty"`

@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -135,9 +136,13 @@ func (in *Intake) Known(_ context.Context, address string) (bool, error) {
 	if strings.EqualFold(address, "postmaster") {
 		return true, nil
 	}
-	name, _ := cases.SplitPlus(address)
+	name, token := cases.SplitPlus(address)
 	box, err := in.boxes.Get(name)
-	return err == nil && !box.Closed, nil
+	if err != nil { // the postmaster of our domains, too
+		local, domain, _ := strings.Cut(address, "@")
+		return strings.EqualFold(local, "postmaster") && slices.ContainsFunc(in.boxes.All(), func(b mailboxes.Mailbox) bool { return strings.HasSuffix(b.Address, "@"+strings.ToLower(domain)) }), nil
+	}
+	return !box.Closed || len(in.cases.Tokens.Find(token)) > 0, nil // whoever answers us is heard, also where nothing new is taken
 }
 
 // Accept stores a mail. When it returns nil the bytes are on disk. Those of a

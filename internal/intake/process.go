@@ -164,7 +164,7 @@ func (in *Intake) mailboxOf(to []string) string {
 			return box.Address
 		}
 	}
-	return in.boxes.All()[0].Address
+	return in.boxes.First().Address
 }
 
 func first(a, _ string) string { return a }

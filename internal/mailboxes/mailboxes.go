@@ -37,6 +37,8 @@ type Store struct {
 	d    *db.DB
 	v    *vault.Vault
 	list atomic.Pointer[[]Mailbox]
+
+	prefer atomic.Value // string: the address that stands for the organisation
 }
 
 // Open loads the mailboxes.
@@ -78,6 +80,32 @@ func (s *Store) Reload(ctx context.Context) error {
 
 // All returns the mailboxes, oldest first. Do not change it.
 func (s *Store) All() []Mailbox { return *s.list.Load() }
+
+// First is the mailbox that stands for the organisation where none is named: the one that
+// was preferred, else the oldest; one that takes new mail before one that does not.
+func (s *Store) First() *Mailbox {
+	list := s.All()
+	prefer, _ := s.prefer.Load().(string)
+	best := 0
+	rank := func(m *Mailbox) (n int) {
+		if !m.Closed {
+			n += 2
+		}
+		if m.Address == prefer {
+			n++
+		}
+		return n
+	}
+	for i := range list {
+		if rank(&list[i]) > rank(&list[best]) {
+			best = i
+		}
+	}
+	return &list[best]
+}
+
+// Prefer says which mailbox stands for the organisation.
+func (s *Store) Prefer(address string) { s.prefer.Store(strings.ToLower(address)) }
 
 // Get returns the mailbox with the address; none is NotFound.
 func (s *Store) Get(address string) (*Mailbox, error) {

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -22,6 +23,7 @@ import (
 type Words struct {
 	Org     string // the organisation's name
 	BaseURL string // https://host, no trailing slash
+	Desk    string // where staff reach their pages; empty: BaseURL
 	Phone   string // how to reach a person, may be empty
 	Promise string // when a person will answer: "within one working day"
 }
@@ -115,7 +117,7 @@ func (o *Outbox) footer(l *letter) string {
 	say, base := l.c.Lang.Must, o.words().BaseURL
 	signed := say("mail.foot.signed", group(string(l.box.Secret.Public().Fingerprint())), base+"/keys") + "\n"
 	if l.d != nil && l.d.Kind.House() { // whoever works here goes on in the desk; a button would call on their own behalf
-		return "-- \nGo on in the desk: " + base + "/desk/cases/" + string(l.c.ID) + "\n" + signed
+		return "-- \nGo on in the desk: " + cmp.Or(o.words().Desk, base) + "/desk/cases/" + string(l.c.ID) + "\n" + signed
 	}
 	s := "-- \n" + say("mail.foot.reply", string(l.c.Ref))
 	if o.words().Phone != "" {

@@ -34,16 +34,19 @@ func (o *Outbox) prepareNotice(person *contacts.Contact, key *vault.Key, l lang.
 	return n, err
 }
 
-// noticeBox is the mailbox that notices come from: the first that is open and
-// for everything.
+// noticeBox is the mailbox that notices come from: that which stands for the
+// organisation, else the first that is open and for everything.
 func (o *Outbox) noticeBox() string {
-	all := o.boxes.All()
-	for _, b := range all {
+	first := o.boxes.First()
+	if !first.Closed && !first.Sensitive {
+		return first.Address
+	}
+	for _, b := range o.boxes.All() {
 		if !b.Closed && !b.Sensitive {
 			return b.Address
 		}
 	}
-	return all[0].Address
+	return first.Address
 }
 
 // queueNotice stores the notice and queues it.

@@ -123,6 +123,22 @@ func (k *Key) CanEncrypt(at time.Time) error {
 	return fail.New(fail.Invalid, "the key has no usable encryption subkey; ask its owner to add one")
 }
 
+// State says in a word how the key stands: "works", or why nothing can be encrypted to it:
+// "revoked", "expired", "future", or "signs" where it is only for signatures.
+func (k *Key) State(at time.Time) string {
+	switch {
+	case k.CanEncrypt(at) == nil:
+		return "works"
+	case k.e.Revoked(at):
+		return "revoked"
+	case k.Created().After(at):
+		return "future"
+	case !k.Expires().IsZero() && at.After(k.Expires()):
+		return "expired"
+	}
+	return "signs"
+}
+
 // encryptionKey is the one subkey that mail is encrypted to.
 func (k *Key) encryptionKey(at time.Time) (*packet.PublicKey, error) {
 	key, err := k.e.EncryptionKeyWithError(at, config(at))

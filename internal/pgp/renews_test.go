@@ -38,6 +38,9 @@ func TestRenews(t *testing.T) {
 	}
 	g.Import(revocation)
 	revoked := take(fpr)
+	if got := revoked.State(time.Now().Add(time.Minute)); got != "revoked" {
+		t.Errorf("a revoked key: %s", got)
+	}
 
 	for _, c := range []struct {
 		name     string

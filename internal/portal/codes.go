@@ -59,12 +59,26 @@ func (s *Store) codeHash(item ID, code string) string {
 // code was wrong, used, or late.
 var errRefused = fail.New(fail.Denied, "that did not open the message. Codes work once, for ten minutes; call us for a new one")
 
+var errNoCode = fail.New(fail.Invalid, "the code has eight digits, as it was read to you; that was no try")
+
+func digitsIn(s string) (n int) {
+	for _, r := range s {
+		if r >= '0' && r <= '9' {
+			n++
+		}
+	}
+	return n
+}
+
 // Redeem tries a code. On success the item counts as released and a session
 // token is returned. A refusal is recorded in the same transaction, so the
 // caller must commit it: refused comes back beside a nil error.
 func (s *Store) Redeem(ctx context.Context, tx *db.Tx, i *Item, code string) (token string, refused error, err error) {
 	if i.Gone(tx.Now) != nil {
 		return "", errRefused, nil
+	}
+	if digitsIn(code) != 8 { // no code at all: a slip, and no try
+		return "", errNoCode, nil
 	}
 	want := s.codeHash(i.ID, code)
 	type row struct {

@@ -43,11 +43,10 @@ func New(o Options) *Store { return &Store{o} }
 // signer is the organisation's key: that of its oldest mailbox, which stands on its
 // letterhead.
 func (s *Store) signer() (*pgp.Secret, error) {
-	all := s.Mailboxes.All()
-	if len(all) == 0 {
+	if len(s.Mailboxes.All()) == 0 {
 		return nil, fail.New(fail.Unavailable, "there is no mailbox, so nothing can be signed")
 	}
-	return all[0].Secret, nil
+	return s.Mailboxes.First().Secret, nil
 }
 
 func (s *Store) org() string {
@@ -67,17 +66,13 @@ func (s *Store) promises() Promises {
 // SecurityMail is where a report goes by mail: to a mailbox for security, else to the
 // first that is open.
 func (s *Store) SecurityMail() string {
-	first := ""
 	for _, b := range s.Mailboxes.All() {
-		if b.Closed {
-			continue
-		}
-		if strings.HasPrefix(b.Address, "security@") {
+		if !b.Closed && strings.HasPrefix(b.Address, "security@") {
 			return b.Address
 		}
-		if first == "" {
-			first = b.Address
-		}
 	}
-	return first
+	if len(s.Mailboxes.All()) == 0 || s.Mailboxes.First().Closed {
+		return ""
+	}
+	return s.Mailboxes.First().Address
 }

@@ -33,13 +33,15 @@ type Ceremonies struct {
 	wa *webauthn.WebAuthn
 }
 
-func newCeremonies(d *db.DB, v *vault.Vault, base, name string) (*Ceremonies, error) {
+// newCeremonies makes those for the pages at base; more are further addresses of ours, with
+// the same host or one below it.
+func newCeremonies(d *db.DB, v *vault.Vault, base, name string, more ...string) (*Ceremonies, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, err
 	}
 	limit := webauthn.TimeoutConfig{Enforce: true, Timeout: ceremonyLife, TimeoutUVD: ceremonyLife}
-	wa, err := webauthn.New(&webauthn.Config{RPID: u.Hostname(), RPDisplayName: name, RPOrigins: []string{"https://" + u.Host},
+	wa, err := webauthn.New(&webauthn.Config{RPID: u.Hostname(), RPDisplayName: name, RPOrigins: append([]string{"https://" + u.Host}, more...),
 		Timeouts: webauthn.TimeoutsConfig{Login: limit, Registration: limit}})
 	if err != nil {
 		return nil, fmt.Errorf("set up passkeys: %w", err)

@@ -145,8 +145,8 @@ type Service struct {
 }
 
 // New returns the service; base is the desk's address, such as https://host:8443.
-func New(d *db.DB, v *vault.Vault, base, name string) (*Service, error) {
-	keys, err := newCeremonies(d, v, base, name)
+func New(d *db.DB, v *vault.Vault, base, name string, more ...string) (*Service, error) {
+	keys, err := newCeremonies(d, v, base, name, more...)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ var funcs = template.FuncMap{
 	"asset":  Asset,
 	"icon":   icon,
 	"plain":  Plain,
+	"by":     By,
 	"size":   Size,
 	"plural": plural,
 	"ending": func(phone string) string { return strings.TrimLeft(phone, "• ") },

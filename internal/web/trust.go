@@ -16,7 +16,7 @@ type Trust struct {
 func TrustChecked(name, how string, at When) Trust {
 	words := "Signed by " + whose(name) + " key — checked"
 	if how != "" {
-		words += " by " + how
+		words += " " + By(how)
 	}
 	if !at.IsZero() {
 		words += ", " + at.Inside()
@@ -206,9 +206,18 @@ func (f Fingerprint) Groups() []string {
 
 // The state of a contact's key, for lists and the contact card.
 
+// By says in which way a fingerprint was compared: "by call-back", "in person".
+func By(how string) string {
+	switch how {
+	case "letter", "call-back", "video call":
+		return "by " + how
+	}
+	return how
+}
+
 // KeyChecked is a key that was compared with its owner.
 func KeyChecked(how string, at When) Trust {
-	words := "Key checked by " + how
+	words := "Key checked " + By(how)
 	if !at.IsZero() {
 		words += ", " + at.Inside()
 	}

@@ -158,7 +158,7 @@ func (d *Desk) fillProof(ctx context.Context, tx *db.Tx, me *visitor, p *Authori
 	if err != nil {
 		return err
 	}
-	p.Proof, p.Proved, p.Attested = instructions.Words(proof.Level), p.When(proof.At), d.nameOf(proof.Attested)
+	p.Proof, p.Proved, p.Attested = i.ProvedBy(proof), p.When(proof.At), d.nameOf(proof.Attested)
 	if i.State == instructions.Proved && me.May(staff.InstructionsApprove) {
 		why := i.MayApprove(me.ID(), proof, by, tx.Now)
 		if why == nil {

@@ -216,7 +216,8 @@ func (d *Desk) fillCase(p *CasePage, f *file, x caseExtra) {
 		}
 	}
 	for _, l := range f.links {
-		p.Links = append(p.Links, LinkedCase{ID: string(l.Other), Ref: string(l.Ref), Why: l.Why})
+		subject, _ := d.cases.OpenSubject(l.Other, l.Title) // a damaged one has none
+		p.Links = append(p.Links, LinkedCase{ID: string(l.Other), Ref: string(l.Ref), Subject: web.Plain(subject), Why: l.Why})
 	}
 	for _, m := range f.thread {
 		p.Messages = append(p.Messages, d.message(p.Clock, f, m, x.frame))

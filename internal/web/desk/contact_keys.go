@@ -75,10 +75,11 @@ func (d *Desk) rejectKey(w http.ResponseWriter, r *http.Request, me *visitor) er
 func keyView(clock web.Clock, k *contacts.Key, use *contacts.Key) Key {
 	v := Key{ID: k.ID, Fingerprint: web.Fingerprint(k.Cert.Fingerprint()), Trust: string(k.Trust), Use: use != nil && use.ID == k.ID, Via: k.Via, By: k.ByName,
 		At: clock.When(k.Verified), Source: upperFirst(originWords(k.Source)), Made: clock.When(k.Cert.Created()), Expires: clock.When(k.Cert.Expires()), Emails: k.Cert.Addresses()}
-	if err := k.Cert.CanEncrypt(clock.Now); err != nil && k.Trust != contacts.Rejected {
-		v.Trust = "expired"
+	state := k.Cert.State(clock.Now)
+	if state != "works" && k.Trust != contacts.Rejected {
+		v.Trust = state
 	}
-	v.Comparable = k.Trust != contacts.Verified && k.Trust != contacts.Rejected && v.Trust != "expired"
+	v.Comparable = k.Trust != contacts.Verified && k.Trust != contacts.Rejected && state == "works"
 	return v
 }
 

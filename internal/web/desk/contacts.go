@@ -426,7 +426,7 @@ func (d *Desk) newCase(w http.ResponseWriter, r *http.Request, me *visitor) erro
 	if subject == "" || len(subject) > 300 || strings.ContainsAny(subject, "\r\n") {
 		return d.renderContact(w, r, me, http.StatusUnprocessableEntity, ContactDraft{}, web.Errors{{Field: "subject", Text: "Write what the case is about, in one line."}})
 	}
-	box := d.boxes.All()[0]
+	box := d.boxes.First()
 	c := &cases.Case{ID: cases.ID(db.NewID()), Ref: cases.NewRef(), Subject: subject, Contact: id, Mailbox: box.Address, State: cases.Open, Assignee: me.ID(), Made: d.db.Now(), Last: d.db.Now()}
 	if box.Sensitive {
 		c.Raise("the mailbox is for sensitive matters")

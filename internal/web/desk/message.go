@@ -209,7 +209,7 @@ func keyOwner(clock web.Clock, e *cases.Evidence) string {
 	if by == "" {
 		by = "Somebody"
 	}
-	return fmt.Sprintf("%s compared the fingerprint by %s, %s", by, e.Via, clock.When(e.KeyAt).Inside())
+	return fmt.Sprintf("%s compared the fingerprint %s, %s", by, web.By(e.Via), clock.When(e.KeyAt).Inside())
 }
 
 // outbound adds who wrote a message and how far it went to each person.

@@ -94,7 +94,7 @@ func (d *Desk) invite(w http.ResponseWriter, r *http.Request, me *visitor) error
 
 func (d *Desk) oneTime(token, name string) *OneTimeLink {
 	clock := d.clock()
-	return &OneTimeLink{URL: d.o.BaseURL + "/desk/link/" + token, For: name, Until: clock.When(clock.Now.Add(linkLife))}
+	return &OneTimeLink{URL: d.o.StaffURL + "/desk/link/" + token, For: name, Until: clock.When(clock.Now.Add(linkLife))}
 }
 
 // onPerson runs one change of a person and records it.

@@ -58,6 +58,7 @@ type Options struct {
 	Org       func() web.Org
 	Zone      *time.Location
 	BaseURL   string
+	StaffURL  string // where staff reach these pages
 	Relay     string // where mail goes, for the tray's page
 	Version   string
 	Checks    func(context.Context) []Check

@@ -93,7 +93,7 @@ func (s *Site) instructionPage(w http.ResponseWriter, r *http.Request, status in
 func (s *Site) ways(ctx context.Context, p *InstructionPage, i *instructions.Instruction, who *contacts.Contact, ses *portal.Session) error {
 	return s.DB.View(ctx, func(tx *db.Tx) error {
 		if proof, err := s.Auth.Instructions.ProofOf(ctx, tx, i.ID); err == nil {
-			p.Proof, p.Proved = p.Lang.Said(instructions.Words(proof.Level)), p.When(proof.At)
+			p.Proof, p.Proved = p.Lang.Said(i.ProvedBy(proof)), p.When(proof.At)
 		} else if !fail.Is(err, fail.NotFound) {
 			return err
 		}
