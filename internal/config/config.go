@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -207,6 +208,8 @@ func readEnv(env []string, values map[string]string) error {
 	return nil
 }
 
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$`)
+
 // NamesMailbox reports whether the settings name a mailbox, and not the one that the desk
 // makes up.
 func (c *Config) NamesMailbox() bool {
@@ -237,6 +240,14 @@ func (c *Config) check() error {
 	c.StaffURL = "https://" + s.Host
 	if c.Hostname == "" {
 		c.Hostname = u.Hostname()
+	}
+	if !hostName.MatchString(c.Hostname) {
+		return refuse("smtp.hostname", c.Hostname, "it must be a name such as mail.example.org")
+	}
+	for key, file := range map[string]string{"relay.ca_file": c.RelayCA, "relay.password_file": c.RelayPassFile} {
+		if _, err := os.Stat(file); file != "" && err != nil {
+			return fail.Wrap(fail.Invalid, err, "setting "+key+" ("+envName(key)+") names a file that cannot be read: "+file)
+		}
 	}
 	if c.Mailbox == "" {
 		c.Mailbox = "support@" + u.Hostname()

@@ -93,6 +93,18 @@ func (r *ring) ByID(ids []uint64, _ []pgp.Fingerprint) (out []Known) {
 	return out
 }
 
+// renew takes of one key that was given several times what its owner said last of it, such
+// as that it is revoked.
+func (r *ring) renew() {
+	for i := range r.all {
+		for _, k := range r.all {
+			if k.Key.Fingerprint() == r.all[i].Key.Fingerprint() && k.Key.Renews(r.all[i].Key) {
+				r.all[i].Key = k.Key
+			}
+		}
+	}
+}
+
 // job is a parsed command line.
 type job struct {
 	json  bool
@@ -211,6 +223,7 @@ func parseArgs(args []string) (*job, error) {
 	if len(j.mails) == 0 {
 		return nil, errors.New("name at least one mail")
 	}
+	keys.renew()
 	j.o.Keys = keys
 	return j, nil
 }

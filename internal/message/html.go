@@ -94,6 +94,9 @@ func (t *htmlWriter) start(closed bool) {
 		k, v, more = t.z.TagAttr()
 		attr[string(k)] = string(v)
 	}
+	if t.hidden > 0 && (t.tag == atom.Svg || t.tag == atom.Math) && breaksOut[tag] {
+		t.hidden = 0 // a picture that was never closed ends here, as in a browser
+	}
 	if t.hidden > 0 {
 		if tag == t.tag && !void {
 			t.hidden++
@@ -101,7 +104,7 @@ func (t *htmlWriter) start(closed bool) {
 		return
 	}
 	switch tag {
-	case atom.Script, atom.Style, atom.Head, atom.Template, atom.Noscript, atom.Title, atom.Object, atom.Svg, atom.Math, atom.Iframe, atom.Textarea, atom.Select:
+	case atom.Script, atom.Style, atom.Head, atom.Template, atom.Title, atom.Svg, atom.Math, atom.Iframe, atom.Textarea, atom.Select:
 		if !void {
 			t.hidden, t.tag = 1, tag
 		}
@@ -132,6 +135,11 @@ func (t *htmlWriter) start(closed bool) {
 		t.link, t.linkAt = attr["href"], t.out.Len()
 	}
 }
+
+// breaksOut are the tags that end a picture or a formula that is still open (HTML, 13.2.6.5).
+var breaksOut = map[atom.Atom]bool{atom.B: true, atom.Big: true, atom.Blockquote: true, atom.Body: true, atom.Br: true, atom.Center: true, atom.Code: true, atom.Dd: true, atom.Div: true, atom.Dl: true, atom.Dt: true,
+	atom.Em: true, atom.H1: true, atom.H2: true, atom.H3: true, atom.H4: true, atom.H5: true, atom.H6: true, atom.Hr: true, atom.I: true, atom.Img: true, atom.Li: true, atom.Ol: true, atom.P: true, atom.Pre: true,
+	atom.S: true, atom.Small: true, atom.Span: true, atom.Strong: true, atom.Sub: true, atom.Sup: true, atom.Table: true, atom.Tt: true, atom.U: true, atom.Ul: true, atom.Var: true}
 
 func (t *htmlWriter) end(tag atom.Atom) {
 	if t.hidden > 0 {

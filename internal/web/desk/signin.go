@@ -159,7 +159,11 @@ func (d *Desk) setup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := d.o.SetUp(ctx, p.OrgName, p.SupportAddress); err != nil {
-		return bad("support", err)
+		field := "support"
+		if p.OrgName == "" || strings.ContainsAny(p.OrgName, "\r\n@<>") || len(p.OrgName) > 100 {
+			field = "org"
+		}
+		return bad(field, err)
 	}
 	first := &staff.Person{Name: p.Name, Email: p.Email, Roles: staff.Roles}
 	err := d.db.Update(ctx, func(tx *db.Tx) error {
