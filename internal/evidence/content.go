@@ -40,6 +40,9 @@ func (e *exam) content() {
 	if e.Encryption.Scheme != "none" && !e.Encryption.Decrypted {
 		e.Text, e.HTML = "", ""
 	}
+	if e.Encryption.Scheme == "none" && sealedInside(e.m.Root) { // what stands around it could be anybody's, so it is not opened
+		e.because("nested-ciphertext", "an encrypted part inside it was not opened")
+	}
 	if smime(e.m.Root) {
 		e.Text, e.HTML = "", ""
 		kind := strings.ToLower(e.m.Root.Params["smime-type"])
@@ -51,6 +54,16 @@ func (e *exam) content() {
 		e.because("smime", "S/MIME is not opened yet")
 	}
 	e.findKeys()
+}
+
+// sealedInside reports whether an encrypted mail stands among the parts of another.
+func sealedInside(p *message.Part) bool {
+	for _, x := range p.Parts {
+		if x.Type == "multipart/encrypted" && len(x.Parts) == 2 || sealedInside(x) {
+			return true
+		}
+	}
+	return false
 }
 
 // problem turns what is wrong with the structure into a reason, and into

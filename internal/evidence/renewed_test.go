@@ -53,3 +53,15 @@ func TestInspectHearsARevocation(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEncryptedPartInsideIsTold: it stays closed, and nobody reads that the mail came in
+// clear and no more.
+func TestAnEncryptedPartInsideIsTold(t *testing.T) {
+	mail := "From: Ada <ada@brandt.example>\r\nTo: support@northmere.example\r\nSubject: x\r\nDate: Mon, 30 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@brandt.example>\r\nMIME-Version: 1.0\r\n" +
+		"Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=i\r\n\r\n--i\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n--i\r\n" +
+		"Content-Type: application/octet-stream\r\n\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nhF4D\r\n-----END PGP MESSAGE-----\r\n\r\n--i--\r\n\r\n--o\r\nContent-Type: text/plain\r\n\r\nA footer of the gateway.\r\n--o--\r\n"
+	r := evidence.Examine([]byte(mail), evidence.Options{At: time.Now()})
+	if r.Encryption.Scheme != "none" || len(r.Reasons) == 0 || !bytes.HasPrefix([]byte(r.Reasons[0]), []byte("nested-ciphertext: ")) {
+		t.Errorf("%+v %q", r.Encryption, r.Reasons)
+	}
+}

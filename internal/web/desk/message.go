@@ -2,6 +2,7 @@ package desk
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"postern/internal/audit"
@@ -130,6 +131,9 @@ func how(e *cases.Evidence) []string {
 		out = append(out, web.HowTLS)
 	default:
 		out = append(out, web.HowClear)
+	}
+	if slices.ContainsFunc(e.Reasons, func(s string) bool { return strings.HasPrefix(s, "nested-ciphertext:") }) {
+		out = append(out, "An encrypted part inside it was not opened: what stands around it could be anybody's")
 	}
 	switch e.DMARC {
 	case "pass":
