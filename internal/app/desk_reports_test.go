@@ -44,7 +44,7 @@ func TestAnAnswerByTelephoneIsAnAnswer(t *testing.T) {
 // without the setting nothing starts by itself, and the page says so.
 func TestAMarkStartsTheClocksOfTheLaw(t *testing.T) {
 	for laws, want := range map[string]int{"": 0, "gdpr": 2, "gdpr, NIS2": 5} {
-		t.Run(laws, func(t *testing.T) {
+		t.Run("laws "+laws, func(t *testing.T) {
 			eachPagesOf(t, func(c *config.Config) { c.Laws = laws }, func(p *pages, _ func(time.Duration)) {
 				p.work()
 				c := p.write("finder@x.example", "Problem", aReport)
