@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -397,7 +396,6 @@ func (d *Desk) suspicion(base web.Staff, me *visitor, x *dossier) SuspicionPage 
 		}
 		switch {
 		case m.ID == x.r.Message:
-			m.Doc.Subject = cmp.Or(m.Doc.Subject, x.c.Subject) // what the form asks for is the case's
 			p.First = d.said(base, m, p.Before)
 			words = m.Doc.Subject + "\n" + m.Doc.Text
 		case words != "" && m.Kind == cases.In:
