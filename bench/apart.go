@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,7 +12,7 @@ import (
 )
 
 // apart measures whether the time of an answer tells a reference that there is from one
-// that there is not (S13): wrong codes for both in turn, each from another address of
+// that there is not (S13): wrong codes for both, each from another address of
 // this machine's own network, so that no limit slows them. What comes out is the chance
 // that of two answers the slower one is that of the real reference: 0.5 tells nothing.
 func (l *lab) apart(d *deskUnder, kind string) error {
@@ -22,7 +23,7 @@ func (l *lab) apart(d *deskUnder, kind string) error {
 	other := ref[:len(ref)-1] + map[bool]string{true: "2", false: "3"}[ref[len(ref)-1] == '3']
 	var took [2][]time.Duration
 	for n := range *tries {
-		which := n % 2
+		which := rand.IntN(2) // by turns they would meet whatever else goes by turns
 		r := [2]string{ref, other}[which]
 		t, err := d.wrongCode(r, n)
 		if err != nil {

@@ -29,7 +29,7 @@ func (s *Site) findCase(w http.ResponseWriter, r *http.Request) error {
 func (s *Site) openCase(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 4096)
 	p := FindPage{Public: s.page(r), Ref: r.FormValue("ref")}
-	token, err := s.Centre.OpenCase(r.Context(), s.Cases, p.Ref, r.FormValue("code"), web.Network(r))
+	token, err := s.Centre.OpenCase(r.Context(), p.Ref, r.FormValue("code"), web.Network(r))
 	switch {
 	case fail.Is(err, fail.TooMany):
 		return fail.New(fail.TooMany, "%s", p.Lang.Must("yourcase.many"))
