@@ -93,8 +93,7 @@ func TestHandedRowsLeaveRoomForOthers(t *testing.T) {
 	}
 	old := make(chan struct{})
 	var once sync.Once
-	var w *db.Worker
-	w = &db.Worker{DB: d, Slots: 48, Log: slog.New(slog.DiscardHandler), Queue: db.Queue{Table: "spool", Ready: []string{"spooled"}, Busy: []string{"working"}, Owner: "node"},
+	w := &db.Worker{DB: d, Slots: 48, Log: slog.New(slog.DiscardHandler), Queue: db.Queue{Table: "spool", Ready: []string{"spooled"}, Busy: []string{"working"}, Owner: "node"},
 		Handle: func(ctx context.Context, id string) {
 			time.Sleep(time.Duration(5+rand.IntN(60)) * time.Millisecond)
 			if id == "old" {
