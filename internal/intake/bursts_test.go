@@ -16,6 +16,7 @@ import (
 	"postern/internal/outbox"
 	"postern/internal/pgp"
 	"postern/internal/portal"
+	"postern/internal/smtpc"
 )
 
 // TestABurstIntoOneCaseIsFiled: many good mails for one case at once wait for each other, and
@@ -169,4 +170,53 @@ func folded(s string) string {
 		out, s = out+s[:70]+"\r\n ", s[70:]
 	}
 	return out + s
+}
+
+// TestOneTroubleAfterManyDeferrals: a mail that its relay put off often meets one trouble of
+// ours, and is tried again like any other.
+func TestOneTroubleAfterManyDeferrals(t *testing.T) {
+	for name, url := range dbtest.URLs() {
+		t.Run(name, func(t *testing.T) {
+			say := []smtpc.Outcome{smtpc.Sent} // the acknowledgement
+			for range 5 {
+				say = append(say, smtpc.Deferred)
+			}
+			x, r := withRelay(t, url(t), say...)
+			c := x.take(&letter{from: "emre@kestrel.example", subject: "Hello", text: "?"})
+			x.compose(c, outbox.Answer{Text: "Yes."})
+			x.due()
+			x.until(func() bool {
+				x.clock.add(5 * time.Hour)
+				return x.last(c).Attempts == 5 && x.last(c).State == outbox.Deferred
+			})
+			var armed atomic.Bool
+			armed.Store(true)
+			x.out.Stop()
+			x.in.Stop()
+			x.relay = panicsOnce{&armed, r}
+			x.build()
+			x.start()
+			x.until(func() bool {
+				x.clock.add(5 * time.Hour)
+				s := x.last(c).State
+				return s == outbox.Sent || s == outbox.Held
+			})
+			if d := x.last(c); d.State != outbox.Sent || armed.Load() {
+				x.Errorf("%s after %d: %s", d.State, d.Attempts, d.Reason)
+			}
+		})
+	}
+}
+
+// panicsOnce is a relay that our own code breaks at, once.
+type panicsOnce struct {
+	armed *atomic.Bool
+	r     *fakeRelay
+}
+
+func (p panicsOnce) Send(ctx context.Context, from, to string, raw []byte) smtpc.Result {
+	if p.armed.CompareAndSwap(true, false) {
+		panic("once")
+	}
+	return p.r.Send(ctx, from, to, raw)
 }

@@ -307,8 +307,8 @@ func (o *Outbox) setBack(ctx context.Context, tx *db.Tx, id ID, cause error, mar
 	if d.Final() { // the commit that seemed to fail did not
 		return nil
 	}
-	away := fail.Is(cause, fail.Unavailable) || fail.Is(cause, fail.Full) // that is not the delivery's fault, however often its relay put it off
-	if d.Attempts >= 5 && !away || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
+	away := fail.Is(cause, fail.Unavailable) || fail.Is(cause, fail.Full) // that is not the delivery's fault
+	if d.troubles >= 5 && !away || fail.Is(cause, fail.Invalid) || fail.Is(cause, fail.NotFound) {
 		text := fail.Text(cause)
 		if text == "" {
 			text = "it could not be built or checked; the log says why"
@@ -322,11 +322,11 @@ func (o *Outbox) setBack(ctx context.Context, tx *db.Tx, id ID, cause error, mar
 		}
 		return o.markHeld(ctx, tx, d, "could not be built")
 	}
-	wait, _ := backoff(d.Attempts + 1)
+	wait, _ := backoff(d.troubles + 1)
 	reason := "our own trouble; it is tried again"
 	if d.State == Sending { // the relay may have said yes, and we could not write it down
 		reason = inDoubt + ": what the relay said could not be kept; it goes again under the same Message-ID"
 	}
-	return tx.Put(ctx, `UPDATE deliveries SET state = 'deferred', reason = $3, attempts = attempts + 1, due_at = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $4`,
+	return tx.Put(ctx, `UPDATE deliveries SET state = 'deferred', reason = $3, troubles = troubles + 1, due_at = $2, owner = '' WHERE id = $1 AND done_at = 0 AND owner = $4`,
 		id, db.Micros(tx.Now.Add(wait)), reason, o.worker.Queue.Owner)
 }

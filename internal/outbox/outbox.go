@@ -100,6 +100,7 @@ type Delivery struct {
 	Made, Done time.Time
 	Read       time.Time // on the case page, for the first time
 	textSum    string    // of the text as it left
+	troubles   int64     // of our own; Attempts counts those that the relay was spoken to
 }
 
 // sending is the reason of a delivery whose attempt has no outcome yet; inDoubt
@@ -159,12 +160,12 @@ func (o *Outbox) Queue(ctx context.Context, tx *db.Tx, d *Delivery) error {
 	return nil
 }
 
-const columns = `id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, protection, state, reason, attempts, due_at, sealed_to, raw_blob, made_at, done_at, read_at, text_sum`
+const columns = `id, case_id, message_id, contact_id, kind, mailbox, address, mail_id, shown, protection, state, reason, attempts, due_at, sealed_to, raw_blob, made_at, done_at, read_at, text_sum, troubles`
 
 func (o *Outbox) scan(d *Delivery, row func(...any) error) error {
 	var address []byte
 	err := row(&d.ID, &d.Case, &d.Message, &d.Contact, &d.Kind, &d.Mailbox, &address, &d.MailID, &d.Shown, &d.Protection, &d.State, &d.Reason,
-		&d.Attempts, db.Time(&d.Due), &d.SealedTo, &d.RawBlob, db.Time(&d.Made), db.Time(&d.Done), db.Time(&d.Read), &d.textSum)
+		&d.Attempts, db.Time(&d.Due), &d.SealedTo, &d.RawBlob, db.Time(&d.Made), db.Time(&d.Done), db.Time(&d.Read), &d.textSum, &d.troubles)
 	if err != nil {
 		return err
 	}
@@ -323,7 +324,7 @@ func (o *Outbox) Retry(ctx context.Context, tx *db.Tx, c *cases.Case, id ID, sta
 		return err
 	}
 	if err := db.Change(ctx, tx, `UPDATE deliveries SET shown = CASE WHEN state = 'held' AND protection IN ('signed', 'opted-out', 'portal') THEN protection ELSE shown END,
-		state = 'waiting', due_at = $3, done_at = 0, reason = '', attempts = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
+		state = 'waiting', due_at = $3, done_at = 0, reason = '', attempts = 0, troubles = 0 WHERE id = $1 AND case_id = $2 AND state IN ('held', 'failed', 'bounced')`,
 		id, c.ID, db.Micros(tx.Now)); err != nil {
 		return err
 	}

@@ -10,6 +10,10 @@ CREATE TABLE report_assets (
 );
 CREATE INDEX report_assets_case ON report_assets (case_id);
 
+-- How often a delivery met trouble of our own; what its relay put off is counted apart.
+ALTER TABLE deliveries ADD COLUMN troubles BIGINT NOT NULL DEFAULT 0;
+
 -- +goose Down
+ALTER TABLE deliveries DROP COLUMN troubles;
 DROP TABLE report_assets;
 ALTER TABLE probes DROP COLUMN mended_at;
