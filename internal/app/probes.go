@@ -108,7 +108,9 @@ func (d *Desk) watchDoors(ctx context.Context) error {
 				d.log.Debug("a door is not watched", "door", target, "err", err) // such as on localhost
 			}
 		}
-		h, err = probe.AddHost(ctx, tx, name, audit.System)
+		if h, err = probe.GetHost(ctx, tx, name); fail.Is(err, fail.NotFound) {
+			h, err = probe.AddHost(ctx, tx, name, audit.System)
+		}
 		if fail.Is(err, fail.Invalid) { // such as localhost
 			h, err = nil, nil
 		}

@@ -149,8 +149,8 @@ func (s *Store) OpenCase(ctx context.Context, ref, code, network string) (token 
 		if err := staff.StartTry(ctx, tx, "receipt:"+s.v.Index("receipt-try", ref), s.v.Index("network", network)); err != nil {
 			return err
 		}
-		// One question, and a row comes back whether there is such a case or not: nothing, or
-		// a second question, would take another time.
+		// The same questions, and a row comes back, whether there is such a case or not: else
+		// the time would tell.
 		found, err := db.Count(ctx, tx, `SELECT COUNT(*) FROM cases WHERE ref = $1`, ref)
 		if err != nil {
 			return err

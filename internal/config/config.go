@@ -217,8 +217,9 @@ func (c *Config) NamesMailbox() bool {
 	return err != nil || c.Mailbox != "support@"+u.Hostname()
 }
 
-// check refuses what cannot work, by name.
-func (c *Config) check() error {
+// checkReach fills in what follows from web.url and from where the desk listens, and
+// refuses what cannot be reached.
+func (c *Config) checkReach() error {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return refuse("web.url", c.URL, "it must be https://host or https://host:port; no page of the desk runs over plain HTTP")
@@ -252,11 +253,19 @@ func (c *Config) check() error {
 	if c.Mailbox == "" {
 		c.Mailbox = "support@" + u.Hostname()
 	}
-	if c.Node == "" {
-		c.Node, _ = os.Hostname()
-	}
 	if a, err := mail.ParseAddress(c.Mailbox); err != nil || a.Address != c.Mailbox {
 		return refuse("org.mailbox", c.Mailbox, "it must be an address such as support@example.org")
+	}
+	return nil
+}
+
+// check refuses what cannot work, by name.
+func (c *Config) check() error {
+	if err := c.checkReach(); err != nil {
+		return err
+	}
+	if c.Node == "" {
+		c.Node, _ = os.Hostname()
 	}
 	if _, err := time.LoadLocation(c.Timezone); err != nil {
 		return refuse("org.timezone", c.Timezone, "it must be a zone such as Europe/Berlin")

@@ -14,6 +14,13 @@ import (
 	"postern/internal/db/dbtest"
 )
 
+// hands is a clock that moves when it is told to.
+func hands() (clock func() time.Time, later func(time.Duration)) {
+	var mu sync.Mutex
+	now := time.Now()
+	return func() time.Time { mu.Lock(); defer mu.Unlock(); return now }, func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
+}
+
 // TestALongReaderHoldsUpNoWriter: emptying the log waits for nobody (F7).
 func TestALongReaderHoldsUpNoWriter(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
@@ -68,10 +75,16 @@ func TestTheLogIsEmptiedAfterALongReader(t *testing.T) {
 	})
 	time.Sleep(17 * time.Second)
 	close(out)
-	time.Sleep(12 * time.Second)
-	if i, err := os.Stat(path + "-wal"); err != nil || i.Size() != 0 {
-		t.Errorf("the log holds %d bytes still: %v", i.Size(), err)
+	size := int64(-1)
+	for range 120 {
+		if i, err := os.Stat(path + "-wal"); err == nil {
+			if size = i.Size(); size == 0 {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
+	t.Errorf("the log holds %d bytes still", size)
 }
 
 // TestHandedRowsLeaveRoomForOthers: rows that found no place when they came are worked on too while new ones keep coming.
@@ -149,10 +162,9 @@ func TestARowThatNobodyWorksOnIsTakenUpSoon(t *testing.T) {
 	defer db.Beat(50 * time.Millisecond)()
 	for name, url := range dbtest.URLs() {
 		t.Run(name, func(t *testing.T) {
-			var mu sync.Mutex
-			now := time.Now()
+			clock, later := hands()
 			ctx := context.Background()
-			d, err := db.Open(ctx, db.Options{URL: url(t), Clock: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }})
+			d, err := db.Open(ctx, db.Options{URL: url(t), Clock: clock})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,9 +186,7 @@ func TestARowThatNobodyWorksOnIsTakenUpSoon(t *testing.T) {
 			defer w.Stop()
 			<-calls
 			time.Sleep(200 * time.Millisecond)
-			mu.Lock()
-			now = now.Add(30 * time.Second)
-			mu.Unlock()
+			later(30 * time.Second)
 			select {
 			case <-calls:
 			case <-time.After(3 * time.Second):
@@ -189,9 +199,7 @@ func TestARowThatNobodyWorksOnIsTakenUpSoon(t *testing.T) {
 // TestAnOutageStealsNoLease: after an outage longer than a lease the first node to wake must not take what the other still works on.
 func TestAnOutageStealsNoLease(t *testing.T) {
 	url := dbtest.Postgres(t)
-	var mu sync.Mutex
-	now := time.Now()
-	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	clock, later := hands()
 	ctx := context.Background()
 	node := func() *db.DB {
 		d, err := db.Open(ctx, db.Options{URL: url, Clock: clock})
@@ -222,9 +230,7 @@ func TestAnOutageStealsNoLease(t *testing.T) {
 	<-ca // under way: it waits for the other side, as a relay may for minutes
 	wb, cb, hb := work(b, "b")
 	defer func() { close(ha); close(hb); wa.Stop(); wb.Stop() }()
-	mu.Lock()
-	now = now.Add(3 * time.Minute) // the database was away, and nobody could beat
-	mu.Unlock()
+	later(3 * time.Minute) // the database was away, and nobody could beat
 	if err := wb.Start(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -227,14 +227,11 @@ func (d *DB) oncePostgres(ctx context.Context, f func(*Tx) error) error {
 		return err
 	}
 	defer c.Close()
-	return f(&Tx{Now: d.Now(), run: &single{pipe{conn: conn}}})
+	return f(&Tx{Now: d.Now(), run: &single{reading{&pipe{conn: conn}}}})
 }
 
-// single is a pipe for one batch, which only reads.
-type single struct{ pipe }
-
-func (s *single) exec(context.Context, string, []any) (int64, error) { return 0, errReads }
-func (s *single) put(context.Context, put) error                     { return errReads }
+// single is a reading of one batch.
+type single struct{ reading }
 
 var errReads = errors.New("a write in what only reads")
 

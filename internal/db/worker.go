@@ -188,14 +188,7 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
-				for w.taken.Load() > 0 { // reserved before the stop: their commit is under way
-					select {
-					case id := <-w.hand:
-						given(id)
-					case <-time.After(time.Second):
-						return // no commit came of it; the row, if any, falls back
-					}
-				}
+				w.drain(given)
 				return
 			case id := <-w.hand:
 				given(id)
@@ -204,6 +197,18 @@ func (w *Worker) loop(ctx context.Context, done chan struct{}) {
 			case <-tick.C:
 				waiting, late = false, true
 			}
+		}
+	}
+}
+
+// drain takes the rows whose place was reserved before the stop: their commit is under way.
+func (w *Worker) drain(given func(id string)) {
+	for w.taken.Load() > 0 {
+		select {
+		case id := <-w.hand:
+			given(id)
+		case <-time.After(time.Second):
+			return // no commit came of it; the row, if any, falls back
 		}
 	}
 }

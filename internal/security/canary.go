@@ -125,7 +125,7 @@ func (s *Service) bury(ctx context.Context, tx *db.Tx, id cases.ID) error {
 	if err != nil || touched > 0 { // somebody took it for a report, and works on it
 		return err
 	}
-	for _, table := range []string{"reports", "report_events", "report_words", "report_looks", "looks"} {
+	for _, table := range []string{"reports", "report_events", "report_words", "report_assets", "report_looks", "looks"} {
 		if err := tx.Put(ctx, `DELETE FROM `+table+` WHERE case_id = $1`, id); err != nil {
 			return err
 		}
