@@ -328,7 +328,7 @@ func (d *Desk) dossier(ctx context.Context, tx *db.Tx, me *visitor, id cases.ID)
 		if err != nil {
 			return nil, err
 		}
-		x.similar = append(x.similar, Likely{ID: string(c.ID), Ref: string(c.Ref), Subject: web.Plain(c.Subject), Shared: l.Shared})
+		x.similar = append(x.similar, Likely{ID: string(c.ID), Ref: string(c.Ref), Subject: web.Plain(c.Subject), Shared: l.Shared, Asset: l.Asset})
 	}
 	if x.linked, err = cases.Links(ctx, tx, me.viewer(), id); err != nil {
 		return nil, err

@@ -176,10 +176,11 @@ type Asked struct {
 	At           web.When
 }
 
-// Likely is a report that says much the same.
+// Likely is a report that is about the same, or says much the same.
 type Likely struct {
 	ID, Ref, Subject string
 	Shared           int64
+	Asset            bool // what is affected is the same
 }
 
 // Let is somebody who was let in.
