@@ -18,6 +18,8 @@ import (
 	"postern/internal/gpgtest"
 )
 
+var keyField = regexp.MustCompile(`Autocrypt:[^\n]*\n(?: [^\n]*\n)*`)
+
 // TestProofStory: three instructions of three kinds, proved by gpg over mail, by a
 // passkey, and by a call-back in a browser without JavaScript.
 func TestProofStory(t *testing.T) {
@@ -315,7 +317,8 @@ func (s *cast) byPasskey() {
 
 	path := s.propose(s.noor, caseURL, "postal-address", map[string]string{"street": "Elm Street 4", "town": "4418 Westhaven"})
 	notice := s.mailTo(emre, "waits for your approval")
-	if strings.Contains(notice, "Elm") || strings.Contains(notice, "moved") {
+	words := keyField.ReplaceAllString(notice, "") // in whose base64 any three letters may stand
+	if strings.Contains(words, "Elm") || strings.Contains(words, "moved") {
 		s.Errorf("the notice says something:\n%s", notice)
 	}
 	// From opening to approved, counted: at most four clicks and one gesture.

@@ -207,6 +207,8 @@ func TestAttackCannedLeavesAfterLift(t *testing.T) {
 	})
 }
 
+var secondOf = regexp.MustCompile(`(datetime="[0-9T:-]+):\d\dZ"`)
+
 // Who types a customer's address into the form learns whether a case of theirs was answered by a script.
 func TestAttackFormOracle(t *testing.T) {
 	p := openPages(t, "")
@@ -220,7 +222,11 @@ func TestAttackFormOracle(t *testing.T) {
 		ref, code := x.sendForm("something-else", "interest", "", address)
 		x.step(x.open(ref, code), http.StatusSeeOther, "/case/"+ref)
 		s := x.get("/case/" + ref).Body.String()
+		s = secondOf.ReplaceAllString(s, `$1:00Z"`)
 		return strings.ReplaceAll(strings.ReplaceAll(s, ref, "REF"), address, "ADDRESS")
+	}
+	if s := time.Now().Second(); s > 50 { // both within one minute: they are asked one after the other
+		time.Sleep(time.Duration(61-s) * time.Second)
 	}
 	a, b := page("192.0.2.1", "ada@brandt.example"), page("192.0.2.2", "bob@brandt.example")
 	la, lb := strings.Split(a, "\n"), strings.Split(b, "\n")
